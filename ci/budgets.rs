@@ -1,0 +1,137 @@
+//! The budgets, measured side by side in one run: start of two clusters, the default run, memory of a cluster.
+
+#[path = "budgets/envtest.rs"]
+mod envtest;
+#[path = "budgets/figures.rs"]
+mod figures;
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use engine::{RunOptions, Tools, library};
+use figures::{cpu, percentile, resident_mib};
+use providers::embedded::Embedded;
+use providers::leases::Lease;
+use providers::{Pair, PairPlan, Provider as _};
+use scenario::event::Basis;
+use scenario::model::{Given, GivenCluster, GivenKubesphere};
+use scenario::plan::{self, Release};
+use scenario::select::Selection;
+use tokio::runtime::Runtime;
+use tokio_util::sync::CancellationToken;
+
+type Failure = Box<dyn std::error::Error + Send + Sync>;
+
+fn main() -> Result<(), Failure> {
+    if let Some(code) = engine::serve_as_editor() {
+        std::process::exit(i32::from(code != std::process::ExitCode::SUCCESS));
+    }
+    let short = std::env::args().any(|argument| argument == "--short");
+    let runtime = Runtime::new()?;
+    println!("{:<64} {:>12}  {}", "figure", "measured", "budget");
+    runtime.block_on(async {
+        memory(if short { (2, 6) } else { (10, 50) }).await?;
+        start(if short { 10 } else { 50 }, if short { 1 } else { 5 }).await?;
+        default_run().await
+    })
+}
+
+fn line(figure: &str, measured: &str, budget: &str) {
+    println!("{figure:<64} {measured:>12}  {budget}");
+}
+
+fn ms(duration: Duration) -> String {
+    format!("{:.1} ms", duration.as_secs_f64() * 1000.0)
+}
+
+/// From nothing to the first authenticated TLS GET answered by both clusters, KubeSphere's CRDs established.
+async fn start(samples: usize, envtests: usize) -> Result<(), Failure> {
+    let directories = (tempfile::tempdir()?, tempfile::tempdir()?);
+    let lease = Lease::begin(directories.0.path(), directories.1.path(), "bench").await?;
+    let release = kubesphere::Release::find("3.3.2")?;
+    let mut embedded = Vec::new();
+    for _ in 0..samples {
+        let begin = Instant::now();
+        let pair = Embedded.create(&lease, &plan()).await?;
+        let member = member(&pair)?;
+        tokio::try_join!(engine::establish_crds(&pair.host, release), engine::establish_crds(member, release))?;
+        tokio::try_join!(pair.host.client().apiserver_version(), member.client().apiserver_version())?;
+        embedded.push(begin.elapsed());
+        pair.destroy().await;
+    }
+    lease.end().await?;
+    line("two embedded clusters ready, p50", &ms(percentile(&mut embedded, 50)), "<= 100 ms");
+    line("two embedded clusters ready, p95", &ms(percentile(&mut embedded, 95)), "<= 200 ms");
+    let Some(assets) = std::env::var_os("KUBEBUILDER_ASSETS") else {
+        line("two envtests ready, side by side", "not measured", "KUBEBUILDER_ASSETS is not set");
+        return Ok(());
+    };
+    let mut real = Vec::new();
+    for _ in 0..envtests {
+        real.push(envtest::two_ready(assets.as_ref()).await?);
+    }
+    let real = percentile(&mut real, 50);
+    line("two envtests ready, side by side, median", &ms(real), "");
+    let ratio = real.as_secs_f64() / percentile(&mut embedded, 50).as_secs_f64();
+    line("envtest / embedded", &format!("{ratio:.0} x"), ">= 30 x");
+    Ok(())
+}
+
+/// Every built-in scenario on every release: whose CPU it is, and how long it takes.
+async fn default_run() -> Result<(), Failure> {
+    let releases: Vec<Release> =
+        stub::releases().map(|release| Release { name: release.version().to_owned(), basis: Basis::Observed }).collect();
+    let cells = plan::plan(&library::built_in()?, &releases, &Selection::all());
+    let tools = Tools::find().await?;
+    let options = RunOptions::new(cells, Arc::new(Embedded), tools);
+    let (own, children, begin) = (cpu::own(), cpu::children(), Instant::now());
+    let report = engine::run(options, Box::new(|_| {}), CancellationToken::new()).await?;
+    let wall = begin.elapsed();
+    let (own, children) = (cpu::own() - own, cpu::children() - children);
+    let cores = std::thread::available_parallelism()?.get();
+    line("default run: cells / kubectl processes", &format!("{} / {}", report.scenarios.len(), report.kubectl.processes), "");
+    line("default run: own CPU", &ms(own), "");
+    line("default run: children's CPU", &ms(children), "");
+    line("default run: own / children's CPU", &format!("{:.2}", own.as_secs_f64() / children.as_secs_f64()), "<= 0.5");
+    let limit = (own + children).mul_f64(1.25 / cores as f64) + Duration::from_secs(2);
+    line("default run: wall", &ms(wall), &format!("<= {} (1.25 x all CPU / {cores} cores + 2 s)", ms(limit)));
+    let longest = report.scenarios.iter().map(|cell| cell.duration_ms).max().unwrap_or_default();
+    line("default run: longest cell", &format!("{longest} ms"), "<= 3000 ms");
+    line("default run: not passed", &report.summary.failed.to_string(), "0");
+    Ok(())
+}
+
+/// What one more cluster with KubeSphere costs.
+async fn memory((few, many): (usize, usize)) -> Result<(), Failure> {
+    let directories = (tempfile::tempdir()?, tempfile::tempdir()?);
+    let lease = Lease::begin(directories.0.path(), directories.1.path(), "bench").await?;
+    let given = Given {
+        host: GivenCluster { kubesphere: GivenKubesphere::Installed, cluster_role: "host".to_owned(), ..GivenCluster::default() },
+        member: None,
+    };
+    let (mut pairs, mut resident_at_few) = (Vec::new(), 0.0);
+    for count in 1..=many {
+        let plan = PairPlan { member_nodes: None, ..plan() };
+        let pair = Embedded.create(&lease, &plan).await?;
+        engine::install(&pair, &given, kubesphere::Release::find("3.3.2")?).await?;
+        pairs.push(pair);
+        if count == few {
+            resident_at_few = resident_mib()?;
+        }
+    }
+    let each = (resident_mib()? - resident_at_few) / (many - few) as f64;
+    line(&format!("memory of a cluster with KubeSphere ({few} to {many})"), &format!("{each:.1} MiB"), "<= 15 MiB");
+    for pair in pairs {
+        pair.destroy().await;
+    }
+    lease.end().await?;
+    Ok(())
+}
+
+fn plan() -> PairPlan {
+    PairPlan { host_nodes: 1, member_nodes: Some(1), seed: 1, behaviour: stub::Behaviour::default() }
+}
+
+fn member(pair: &Pair) -> Result<&Arc<dyn providers::Cluster>, Failure> {
+    pair.member.as_ref().ok_or_else(|| "a pair without a member".into())
+}

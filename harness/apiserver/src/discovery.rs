@@ -1,0 +1,157 @@
+//! Discovery documents, versions, health and the OpenAPI document.
+
+use serde_json::{Value, json};
+
+use crate::registry::{Registry, Resource, Subresource};
+
+/// `/version`, as the kube-apiserver 1.20.2 that this models was seen to answer.
+#[must_use]
+pub fn version() -> Value {
+    json!({
+        "major": "1",
+        "minor": "20",
+        "gitVersion": "v1.20.2",
+        "gitCommit": "faecb196815e248d3ecfb03c680a4507229c2a56",
+        "gitTreeState": "archive",
+        "buildDate": "2021-01-13T13:20:00Z",
+        "goVersion": "go1.19.8",
+        "compiler": "gc",
+        "platform": "linux/amd64",
+    })
+}
+
+/// `/api`.
+#[must_use]
+pub fn api_versions(address: std::net::SocketAddr) -> Value {
+    json!({
+        "kind": "APIVersions",
+        "versions": ["v1"],
+        "serverAddressByClientCIDRs": [{"clientCIDR": "0.0.0.0/0", "serverAddress": address.to_string()}],
+    })
+}
+
+fn group(name: &str, versions: &[String]) -> Value {
+    let entries: Vec<Value> = versions
+        .iter()
+        .map(|version| json!({"groupVersion": format!("{name}/{version}"), "version": version}))
+        .collect();
+    json!({"name": name, "versions": entries, "preferredVersion": entries.first()})
+}
+
+/// `/apis`.
+#[must_use]
+pub fn groups(registry: &Registry) -> Value {
+    let groups: Vec<Value> = registry.groups().iter().map(|(name, versions)| group(name, versions)).collect();
+    json!({"kind": "APIGroupList", "apiVersion": "v1", "groups": groups})
+}
+
+/// `/apis/GROUP`.
+#[must_use]
+pub fn one_group(registry: &Registry, name: &str) -> Option<Value> {
+    let (_, versions) = registry.groups().into_iter().find(|(found, _)| found == name)?;
+    let mut document = json!({"kind": "APIGroup", "apiVersion": "v1"});
+    for (key, value) in group(name, &versions).as_object()? {
+        document[key] = value.clone();
+    }
+    Some(document)
+}
+
+fn entry(resource: &Resource) -> Value {
+    let mut entry = json!({
+        "name": resource.plural,
+        "singularName": resource.singular,
+        "namespaced": resource.namespaced,
+        "kind": resource.kind,
+        "verbs": resource.verbs,
+    });
+    for (key, names) in [("shortNames", &resource.short_names), ("categories", &resource.categories)] {
+        if !names.is_empty() {
+            entry[key] = json!(names);
+        }
+    }
+    entry
+}
+
+fn sub_entry(resource: &Resource, sub: &Subresource) -> Value {
+    let mut entry = json!({
+        "name": format!("{}/{}", resource.plural, sub.name),
+        "singularName": "",
+        "namespaced": resource.namespaced,
+    });
+    if let Some((group, version)) = sub.group_version {
+        entry["group"] = Value::from(group);
+        entry["version"] = Value::from(version);
+    }
+    entry["kind"] = Value::from(sub.kind.as_str());
+    entry["verbs"] = json!(sub.verbs);
+    entry
+}
+
+/// `/api/v1` or `/apis/GROUP/VERSION`.
+#[must_use]
+pub fn resources(registry: &Registry, group: &str, version: &str) -> Option<Value> {
+    let mut entries = Vec::new();
+    for resource in registry.resources().filter(|resource| resource.group == group && resource.version == version) {
+        entries.push(entry(resource));
+        entries.extend(resource.subresources.iter().map(|sub| sub_entry(resource, sub)));
+    }
+    if entries.is_empty() {
+        return None;
+    }
+    let group_version = if group.is_empty() { version.to_owned() } else { format!("{group}/{version}") };
+    let mut document = json!({"kind": "APIResourceList"});
+    // The original leaves the version out for the core group only.
+    if !group.is_empty() {
+        document["apiVersion"] = Value::from("v1");
+    }
+    document["groupVersion"] = Value::from(group_version);
+    document["resources"] = Value::from(entries);
+    Some(document)
+}
+
+/// The paths of `/`, as far as they are served.
+#[must_use]
+pub fn paths(registry: &Registry) -> Value {
+    let mut paths = vec!["/api".to_owned(), "/api/v1".to_owned(), "/apis".to_owned(), "/apis/".to_owned()];
+    for (group, versions) in registry.groups() {
+        paths.push(format!("/apis/{group}"));
+        paths.extend(versions.iter().map(|version| format!("/apis/{group}/{version}")));
+    }
+    let others = ["/healthz", "/livez", "/openapi/v2", "/readyz", "/version"];
+    paths.extend(others.iter().map(|path| (*path).to_owned()));
+    paths.sort();
+    json!({"paths": paths})
+}
+
+/// `/openapi/v2` as JSON: valid, and without definitions, so that clients leave validation to the server.
+#[must_use]
+pub fn openapi() -> Value {
+    json!({"swagger": "2.0", "info": {"title": "Kubernetes", "version": "v1.20.2"}, "paths": {}, "definitions": {}})
+}
+
+/// The same in protobuf (gnostic's `openapi.v2.Document`: 1 swagger, 2 info {1 title, 2 version}, 8 paths,
+/// 9 definitions).
+#[must_use]
+pub fn openapi_protobuf() -> Vec<u8> {
+    let field = |number: u8, body: &[u8]| {
+        let length = u8::try_from(body.len()).unwrap_or(0);
+        let mut out = vec![number << 3 | 2, length];
+        out.extend_from_slice(body);
+        out
+    };
+    let info = [field(1, b"Kubernetes"), field(2, b"v1.20.2")].concat();
+    [field(1, b"2.0"), field(2, &info), field(8, b""), field(9, b"")].concat()
+}
+
+/// The checks of `/healthz?verbose` and its kin.
+const CHECKS: &[&str] = &["ping", "log", "etcd", "poststarthook/rbac/bootstrap-roles", "poststarthook/crd-informer-synced"];
+
+/// The text of a health endpoint.
+#[must_use]
+pub fn health(name: &str, verbose: bool) -> String {
+    if !verbose {
+        return "ok".to_owned();
+    }
+    let lines: Vec<String> = CHECKS.iter().map(|check| format!("[+]{check} ok\n")).collect();
+    format!("{}{name} check passed\n", lines.concat())
+}

@@ -1,0 +1,1 @@
+//! An embedded Kubernetes API server for tests, true to Kubernetes 1.20

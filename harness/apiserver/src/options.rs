@@ -1,0 +1,117 @@
+//! What a server is started with, and how it reaches the world.
+
+use std::net::{IpAddr, Ipv4Addr};
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use tokio::io::{AsyncRead, AsyncWrite};
+
+/// A byte stream to a kubelet or a pod.
+pub trait Stream: AsyncRead + AsyncWrite + Send + Unpin + 'static {}
+impl<T: AsyncRead + AsyncWrite + Send + Unpin + 'static> Stream for T {}
+
+/// Why an address could not be dialled; worded as Go's `net` package does when it reaches a client.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum DialFailure {
+    /// Nothing listens there.
+    Refused,
+    /// No network leads there.
+    NoRoute,
+    /// No answer came.
+    TimedOut,
+    /// The name does not resolve.
+    NoSuchHost,
+    /// Anything else, in the words to use.
+    Other(String),
+}
+
+impl DialFailure {
+    /// The error of Go's dialler for `host:port`.
+    #[must_use]
+    pub fn text(&self, host: &str, port: u16) -> String {
+        let address = if host.contains(':') { format!("[{host}]:{port}") } else { format!("{host}:{port}") };
+        match self {
+            Self::Refused => format!("dial tcp {address}: connect: connection refused"),
+            Self::NoRoute => format!("dial tcp {address}: connect: no route to host"),
+            Self::TimedOut => format!("dial tcp {address}: i/o timeout"),
+            Self::NoSuchHost => format!("dial tcp: lookup {host}: no such host"),
+            Self::Other(text) => format!("dial tcp {address}: {text}"),
+        }
+    }
+}
+
+/// Reaches kubelets and pods for the server.
+#[async_trait]
+pub trait Dialer: Send + Sync + 'static {
+    /// A connection to `host:port`.
+    ///
+    /// # Errors
+    /// Why there is none.
+    async fn dial(&self, host: &str, port: u16) -> Result<Box<dyn Stream>, DialFailure>;
+}
+
+/// Dials with this machine's sockets.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct TcpDialer;
+
+#[async_trait]
+impl Dialer for TcpDialer {
+    async fn dial(&self, host: &str, port: u16) -> Result<Box<dyn Stream>, DialFailure> {
+        match tokio::net::TcpStream::connect((host, port)).await {
+            Ok(stream) => {
+                // Without it small writes of logs wait for acknowledgements; a failure only costs time.
+                let _ = stream.set_nodelay(true);
+                Ok(Box::new(stream))
+            }
+            Err(error) => Err(match error.kind() {
+                std::io::ErrorKind::ConnectionRefused => DialFailure::Refused,
+                std::io::ErrorKind::HostUnreachable | std::io::ErrorKind::NetworkUnreachable => DialFailure::NoRoute,
+                std::io::ErrorKind::TimedOut => DialFailure::TimedOut,
+                _ if host.parse::<IpAddr>().is_err() => DialFailure::NoSuchHost,
+                _ => DialFailure::Other(error.to_string()),
+            }),
+        }
+    }
+}
+
+/// What an [`ApiServer`](crate::ApiServer) is started with.
+#[derive(Clone)]
+pub struct Options {
+    /// Further names and addresses of the serving certificate.
+    pub server_names: Vec<String>,
+    /// Keys (P-256, SPKI PEM) that verify `ServiceAccount` tokens.
+    pub service_account_public_keys_pem: Vec<String>,
+    /// First two bytes of every `ClusterIP`; the Service `kubernetes` is `.0.1`.
+    pub service_cidr_prefix: [u8; 2],
+    /// Address in the Endpoints of the Service `kubernetes`.
+    pub advertise: IpAddr,
+    /// How kubelets and pods are reached.
+    pub dialer: Arc<dyn Dialer>,
+    /// Shifts the server's clock: creation times, and the validity of tokens and certificates.
+    pub clock_offset_seconds: i64,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            server_names: Vec::new(),
+            service_account_public_keys_pem: Vec::new(),
+            service_cidr_prefix: [10, 96],
+            // From the range for documentation: nothing answers there.
+            advertise: IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1)),
+            dialer: Arc::new(TcpDialer),
+            clock_offset_seconds: 0,
+        }
+    }
+}
+
+impl std::fmt::Debug for Options {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Options")
+            .field("server_names", &self.server_names)
+            .field("service_cidr_prefix", &self.service_cidr_prefix)
+            .field("advertise", &self.advertise)
+            .field("clock_offset_seconds", &self.clock_offset_seconds)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,174 @@
+//! What a request is about: the path and the query taken apart, as apiserver's `RequestInfo` does.
+
+use http::Method;
+
+/// A path below an API group.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct ResourcePath {
+    /// API group; empty is the core group.
+    pub group: String,
+    /// API version.
+    pub version: String,
+    /// Namespace; empty for none or all.
+    pub namespace: String,
+    /// Resource.
+    pub resource: String,
+    /// Name; empty for the collection.
+    pub name: String,
+    /// Subresource; empty for the object itself.
+    pub subresource: String,
+    /// What follows the subresource, with its leading slash.
+    pub rest: String,
+}
+
+/// What a path leads to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Target {
+    /// Something in an API group.
+    Resource(ResourcePath),
+    /// Any other path.
+    Path(String),
+}
+
+/// `%41` and the like decoded; what is no valid escape stays.
+#[must_use]
+pub fn percent_decoded(text: &str) -> String {
+    let mut out = Vec::with_capacity(text.len());
+    let bytes = text.as_bytes();
+    let mut at = 0;
+    while let Some(byte) = bytes.get(at) {
+        let hex = bytes.get(at + 1..at + 3).and_then(|pair| std::str::from_utf8(pair).ok());
+        if *byte == b'%'
+            && let Some(value) = hex.and_then(|pair| u8::from_str_radix(pair, 16).ok())
+        {
+            out.push(value);
+            at += 3;
+        } else {
+            out.push(*byte);
+            at += 1;
+        }
+    }
+    String::from_utf8_lossy(&out).into_owned()
+}
+
+/// Takes `path` apart.
+#[must_use]
+pub fn parse_path(path: &str) -> Target {
+    let other = || Target::Path(percent_decoded(path));
+    let mut segments = path.trim_start_matches('/').split('/');
+    let mut next = || segments.next().map(percent_decoded).unwrap_or_default();
+    let mut found = ResourcePath::default();
+    match next().as_str() {
+        "api" => found.version = next(),
+        "apis" => {
+            found.group = next();
+            found.version = next();
+        }
+        _ => return other(),
+    }
+    let mut first = next();
+    if found.version.is_empty() || first.is_empty() {
+        return other();
+    }
+    if first == "namespaces" {
+        let namespace = next();
+        let below = next();
+        if below.is_empty() || below == "status" || below == "finalize" {
+            // The namespace itself: it counts as lying in itself.
+            found.namespace.clone_from(&namespace);
+            found.name = namespace;
+            found.resource = first;
+            found.subresource = below;
+            return Target::Resource(found);
+        }
+        found.namespace = namespace;
+        first = below;
+    }
+    found.resource = first;
+    found.name = next();
+    found.subresource = next();
+    let consumed: Vec<&str> = segments.collect();
+    if !consumed.is_empty() {
+        found.rest = format!("/{}", consumed.join("/"));
+    }
+    Target::Resource(found)
+}
+
+/// The parameters of a query.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Query(Vec<(String, String)>);
+
+impl Query {
+    /// Reads the text after the `?`.
+    #[must_use]
+    pub fn parse(text: Option<&str>) -> Self {
+        let decode = |part: &str| percent_decoded(&part.replace('+', " "));
+        let pairs = text.unwrap_or_default().split('&').filter(|pair| !pair.is_empty());
+        Self(pairs.map(|pair| pair.split_once('=').unwrap_or((pair, ""))).map(|(k, v)| (decode(k), decode(v))).collect())
+    }
+
+    /// The first value of `key`, if it is not empty.
+    #[must_use]
+    pub fn get(&self, key: &str) -> Option<&str> {
+        self.0.iter().find(|(found, _)| found == key).map(|(_, value)| value.as_str()).filter(|value| !value.is_empty())
+    }
+
+    /// Whether `key` is set to something true.
+    #[must_use]
+    pub fn flag(&self, key: &str) -> bool {
+        let found = self.0.iter().find(|(found, _)| found == key).map(|(_, value)| value.as_str());
+        matches!(found, Some("1" | "t" | "T" | "true" | "TRUE" | "True"))
+    }
+}
+
+/// The verb that authorization knows for a method on a resource.
+#[must_use]
+pub fn verb(method: &Method, path: &ResourcePath, query: &Query) -> &'static str {
+    let collection = path.name.is_empty();
+    match *method {
+        Method::POST => "create",
+        Method::PUT => "update",
+        Method::PATCH => "patch",
+        Method::DELETE if collection => "deletecollection",
+        Method::DELETE => "delete",
+        _ if query.flag("watch") => "watch",
+        _ if collection => "list",
+        _ => "get",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rstest::rstest;
+
+    fn path(parts: [&str; 7]) -> Target {
+        let [group, version, namespace, resource, name, subresource, rest] = parts.map(str::to_owned);
+        Target::Resource(ResourcePath { group, version, namespace, resource, name, subresource, rest })
+    }
+
+    #[rstest]
+    #[case("/api/v1/pods", path(["", "v1", "", "pods", "", "", ""]))]
+    #[case("/api/v1/namespaces", path(["", "v1", "", "namespaces", "", "", ""]))]
+    #[case("/api/v1/namespaces/a", path(["", "v1", "a", "namespaces", "a", "", ""]))]
+    #[case("/api/v1/namespaces/a/finalize", path(["", "v1", "a", "namespaces", "a", "finalize", ""]))]
+    #[case("/api/v1/namespaces/a/pods/p/log", path(["", "v1", "a", "pods", "p", "log", ""]))]
+    #[case("/apis/apps/v1/namespaces/a/deployments", path(["apps", "v1", "a", "deployments", "", "", ""]))]
+    #[case("/api/v1/namespaces/a/services/:x:/proxy/kapis/y", path(["", "v1", "a", "services", ":x:", "proxy", "/kapis/y"]))]
+    #[case("/api/v1/namespaces/a/services/http%3Ax%3A/proxy/", path(["", "v1", "a", "services", "http:x:", "proxy", "/"]))]
+    #[case("/apis/rbac.authorization.k8s.io/v1/clusterroles/system%3Anode", path(["rbac.authorization.k8s.io", "v1", "", "clusterroles", "system:node", "", ""]))]
+    #[case("/healthz", Target::Path("/healthz".into()))]
+    #[case("/api", Target::Path("/api".into()))]
+    #[case("/apis/apps/v1", Target::Path("/apis/apps/v1".into()))]
+    fn takes_paths_apart(#[case] text: &str, #[case] expected: Target) {
+        assert_eq!(parse_path(text), expected);
+    }
+
+    #[test]
+    fn reads_queries() {
+        let query = Query::parse(Some("watch=true&labelSelector=a%3Db%2Cc+in+(d)&x"));
+        assert!(query.flag("watch"));
+        assert_eq!(query.get("labelSelector"), Some("a=b,c in (d)"));
+        assert_eq!(query.get("x"), None);
+    }
+}

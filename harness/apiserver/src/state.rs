@@ -1,0 +1,110 @@
+//! What all requests to one server share.
+
+use std::collections::BTreeSet;
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
+
+use rustls::server::danger::ClientCertVerifier;
+use tokio_util::sync::CancellationToken;
+
+use crate::authn::Tokens;
+use crate::clock::ServerClock;
+use crate::crd;
+use crate::options::Dialer;
+use crate::pki::Authority;
+use crate::registry::{Registry, Resource, group_resource};
+use crate::store::Store;
+
+/// The state of one server.
+pub struct State {
+    /// Objects.
+    pub store: Arc<Store>,
+    /// Time.
+    pub clock: ServerClock,
+    /// Verifies tokens.
+    pub tokens: Tokens,
+    /// Verifies client certificates.
+    pub verifier: Arc<dyn ClientCertVerifier>,
+    /// Signs certificates.
+    pub authority: Authority,
+    /// Reaches kubelets and pods.
+    pub dialer: Arc<dyn Dialer>,
+    /// TLS towards kubelets and pods: shows the server's client certificate, believes any server.
+    pub upstream_tls: Arc<rustls::ClientConfig>,
+    /// First two bytes of every `ClusterIP`.
+    pub service_cidr_prefix: [u8; 2],
+    /// Where the server listens.
+    pub address: std::net::SocketAddr,
+    /// Ends everything.
+    pub stop: CancellationToken,
+    /// Held while a Service is stored, so that no two get the same address.
+    pub allocation: Mutex<()>,
+    registry: RwLock<Arc<Registry>>,
+    misses: Mutex<BTreeSet<String>>,
+}
+
+/// The parts that a state is made of.
+pub struct Parts {
+    /// See [`State`].
+    pub clock: ServerClock,
+    /// See [`State`].
+    pub tokens: Tokens,
+    /// See [`State`].
+    pub verifier: Arc<dyn ClientCertVerifier>,
+    /// See [`State`].
+    pub authority: Authority,
+    /// See [`State`].
+    pub dialer: Arc<dyn Dialer>,
+    /// See [`State`].
+    pub upstream_tls: Arc<rustls::ClientConfig>,
+    /// See [`State`].
+    pub service_cidr_prefix: [u8; 2],
+    /// See [`State`].
+    pub address: std::net::SocketAddr,
+}
+
+impl State {
+    /// A state without objects.
+    pub fn new(parts: Parts) -> Self {
+        Self {
+            store: Arc::new(Store::new()),
+            clock: parts.clock,
+            tokens: parts.tokens,
+            verifier: parts.verifier,
+            authority: parts.authority,
+            dialer: parts.dialer,
+            upstream_tls: parts.upstream_tls,
+            service_cidr_prefix: parts.service_cidr_prefix,
+            address: parts.address,
+            stop: CancellationToken::new(),
+            allocation: Mutex::new(()),
+            registry: RwLock::new(Arc::new(Registry::new(Vec::new()))),
+            misses: Mutex::new(BTreeSet::new()),
+        }
+    }
+
+    /// What is served now.
+    pub fn registry(&self) -> Arc<Registry> {
+        Arc::clone(&self.registry.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Serves what the stored definitions say: called after one of them changed.
+    pub fn reload_definitions(&self) {
+        // The lock is taken first, so that the last caller sees the last definitions.
+        let mut registry = self.registry.write().unwrap_or_else(PoisonError::into_inner);
+        let table = group_resource("customresourcedefinitions", "apiextensions.k8s.io");
+        let definitions = self.store.list(&table, None).objects;
+        let custom: Vec<Arc<Resource>> =
+            definitions.iter().flat_map(|(_, definition)| crd::resources(&definition.value)).collect();
+        *registry = Arc::new(Registry::new(custom));
+    }
+
+    /// Notes a request that is outside what is served.
+    pub fn miss(&self, request: String) {
+        self.misses.lock().unwrap_or_else(PoisonError::into_inner).insert(request);
+    }
+
+    /// The requests noted.
+    pub fn misses(&self) -> Vec<String> {
+        self.misses.lock().unwrap_or_else(PoisonError::into_inner).iter().cloned().collect()
+    }
+}

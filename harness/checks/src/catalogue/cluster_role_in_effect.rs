@@ -1,0 +1,142 @@
+//! The role that was asked for stands in the configuration that KubeSphere's processes run with.
+
+use futures::FutureExt;
+use kubesphere::{Feature, Release};
+
+use super::ON;
+use super::cluster_role::ROLE;
+use crate::budget;
+use crate::call::{CheckEntry, Clusters};
+use crate::context::CheckContext;
+use crate::finding::Finding;
+use crate::read::config::Config;
+use crate::read::{Seen, objects};
+use crate::settle::{Look, settle};
+use crate::view::ClusterView;
+
+pub(super) const ENTRY: CheckEntry = CheckEntry {
+    name: "cluster-role-in-effect",
+    id: "C02",
+    about: "ks-installer has put the role into kubesphere-config",
+    args: &[ON, ROLE],
+    on: Clusters::Named,
+    run: |args, ctx| {
+        async move {
+            let (on, role) = (args.cluster()?, args.required("is")?);
+            let Some(view) = ctx.cluster(on) else {
+                return Ok(Finding::cannot_tell(format!("there is no {on} cluster")));
+            };
+            Ok(settle(ctx.waiter, budget::INSTALLER_RUN, &|| look(ctx, view, role).boxed()).await)
+        }
+        .boxed()
+    },
+};
+
+async fn look(ctx: &CheckContext<'_>, view: &dyn ClusterView, role: &str) -> Seen<Look> {
+    let release = match Release::find(ctx.release) {
+        Ok(release) => release,
+        Err(unknown) => return Ok(Look::Decided(Finding::cannot_tell(unknown.to_string()))),
+    };
+    let config = objects::kubesphere_config(view).await?;
+    let expected = expected(release, role);
+    let actual = config.multicluster_line();
+    let title = format!("{}: multicluster in kubesphere-config", view.on());
+    if in_effect(&config, release, role) {
+        return Ok(Look::Decided(Finding::holds().with(title, actual)));
+    }
+    let message = format!(
+        "{} cluster: role {role} is not in effect: kubesphere-config has {actual}, not {expected}; \
+         see in ks-installer's log whether its run has ended well",
+        view.on()
+    );
+    Ok(Look::NotYet(Finding::fails(expected, actual.clone(), message).with(title, actual)))
+}
+
+/// What the configuration shows of a role.
+fn expected(release: &Release, role: &str) -> String {
+    match (role, release.has(Feature::MulticlusterBlockAlways)) {
+        ("host", true) => "clusterRole: host, enable: true".to_owned(),
+        ("host", false) => "enable: true".to_owned(),
+        ("member", true) => "clusterRole: member, enable: false".to_owned(),
+        ("member", false) => "no enable: true, and accessTokenMaxAge: 0".to_owned(),
+        (_, true) => format!("clusterRole: {role} and no enable: true"),
+        (_, false) => "no enable: true, and no accessTokenMaxAge: 0".to_owned(),
+    }
+}
+
+fn in_effect(config: &Config, release: &Release, role: &str) -> bool {
+    let enabled = config.enable() == Some(true);
+    if release.has(Feature::MulticlusterBlockAlways) {
+        let enable_fits = match role {
+            "host" => enabled,
+            "member" => config.enable() == Some(false),
+            _ => !enabled,
+        };
+        return config.cluster_role() == Some(role) && enable_fits;
+    }
+    // Up to 3.2 nothing but the age of tokens tells a member from a cluster without a role.
+    match role {
+        "host" => enabled,
+        "member" => !enabled && config.tokens_never_expire(),
+        _ => !enabled && !config.tokens_never_expire(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rstest::rstest;
+
+    use crate::testing::{FakeCluster, Run};
+
+    const NONE: &str = "multicluster:\n  clusterRole: none\n";
+    const HOST: &str = "multicluster:\n  clusterRole: host\n  enable: true\n";
+    const MEMBER: &str = "multicluster:\n  clusterRole: member\n  enable: false\n";
+    const TYPO: &str = "multicluster:\n  clusterRole: hosts\n";
+    const OLD_NONE: &str = "authentication:\n  jwtSecret: \"x\"\n";
+    const OLD_HOST: &str = "multicluster:\n  enable: true\n";
+    const OLD_MEMBER: &str = "authentication:\n  oauthOptions:\n    accessTokenMaxAge: 0\n";
+
+    fn run(release: &'static str, config: &str) -> Run {
+        Run::new(FakeCluster::host().config(config), FakeCluster::member()).release(release)
+    }
+
+    #[rstest]
+    #[case("3.3.2", HOST, "host")]
+    #[case("3.3.2", MEMBER, "member")]
+    #[case("3.4.1", NONE, "none")]
+    #[case("3.4.1", TYPO, "hosts")]
+    #[case("3.2.1", OLD_HOST, "host")]
+    #[case("3.2.1", OLD_MEMBER, "member")]
+    #[case("3.2.1", OLD_NONE, "none")]
+    #[tokio::test]
+    async fn holds_for_what_each_release_writes(
+        #[case] release: &'static str,
+        #[case] config: &str,
+        #[case] role: &str,
+    ) {
+        run(release, config).check("cluster-role-in-effect", &[("on", "host"), ("is", role)]).await.holds();
+    }
+
+    #[rstest]
+    #[case("3.3.2", NONE, "member")]
+    #[case("3.3.2", TYPO, "host")]
+    #[case("3.3.2", MEMBER, "none")]
+    #[case("3.2.1", OLD_NONE, "host")]
+    #[case("3.2.1", OLD_NONE, "member")]
+    #[case("3.2.1", OLD_MEMBER, "none")]
+    #[tokio::test]
+    async fn fails_for_another_role(#[case] release: &'static str, #[case] config: &str, #[case] role: &str) {
+        run(release, config)
+            .check("cluster-role-in-effect", &[("on", "host"), ("is", role)])
+            .await
+            .fails_with(&format!("host cluster: role {role} is not in effect"));
+    }
+
+    #[tokio::test]
+    async fn fails_saying_what_is_there_instead() {
+        run("3.3.2", TYPO).check("cluster-role-in-effect", &[("on", "host"), ("is", "host")]).await.fails(
+            "host cluster: role host is not in effect: kubesphere-config has clusterRole: hosts, not clusterRole: host, \
+             enable: true; see in ks-installer's log whether its run has ended well",
+        );
+    }
+}

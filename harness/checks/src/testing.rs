@@ -1,0 +1,420 @@
+//! Fake clusters: a Kubernetes API over a map of objects, a ks-apiserver over a map of answers.
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test may stop at what it does not expect")]
+
+use std::collections::BTreeMap;
+use std::convert::Infallible;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use base64::Engine as _;
+use bytes::Bytes;
+use http::{Request, Response};
+use http_body_util::Full;
+use jiff::Timestamp;
+use kube::client::Body;
+use scenario::model::On;
+use serde_json::{Value, json};
+
+use crate::context::{CheckContext, Facts, NoWait, ValidationFact};
+use crate::finding::Finding;
+use crate::view::{ClusterView, Probe, ViewError};
+
+pub(crate) use crate::context::StepFact;
+
+pub(crate) const BANNER: &str = "###              Welcome to KubeSphere!           ###";
+pub(crate) const GOOD_RUN: [&str; 5] = [
+    "Waiting for all tasks to be completed ...",
+    "task network status is successful  (1/4)",
+    "task multicluster status is successful  (4/4)",
+    "Collecting installation results ...",
+    BANNER,
+];
+
+const SYSTEM: &str = "/api/v1/namespaces/kubesphere-system";
+
+/// A cluster made of what a test puts into it.
+#[derive(Clone)]
+pub(crate) struct FakeCluster {
+    on: On,
+    objects: BTreeMap<String, Value>,
+    log: Vec<(Timestamp, String)>,
+    probes: BTreeMap<String, Probe>,
+    password: Option<String>,
+    secrets: Vec<String>,
+    answers: BTreeMap<(String, String), (u16, String)>,
+    broken: bool,
+}
+
+impl FakeCluster {
+    pub(crate) fn host() -> Self {
+        Self::new(On::Host)
+    }
+
+    pub(crate) fn member() -> Self {
+        Self::new(On::Member)
+    }
+
+    fn new(on: On) -> Self {
+        let version = json!({
+            "major": "1", "minor": "20", "gitVersion": "v1.20.2", "gitCommit": "", "gitTreeState": "clean", "buildDate": "",
+            "goVersion": "", "compiler": "gc", "platform": "linux/amd64",
+        });
+        Self {
+            on,
+            objects: BTreeMap::from([("/version".to_owned(), version)]),
+            log: Vec::new(),
+            probes: BTreeMap::new(),
+            password: None,
+            secrets: Vec::new(),
+            answers: BTreeMap::new(),
+            broken: false,
+        }
+    }
+
+    /// Every request fails.
+    pub(crate) fn broken(mut self) -> Self {
+        self.broken = true;
+        self
+    }
+
+    fn object(mut self, path: String, object: Value) -> Self {
+        self.objects.insert(path, object);
+        self
+    }
+
+    /// `ClusterConfiguration` ks-installer with this spec.
+    pub(crate) fn cc(self, spec: &Value) -> Self {
+        let path =
+            "/apis/installer.kubesphere.io/v1alpha1/namespaces/kubesphere-system/clusterconfigurations/ks-installer";
+        self.object(path.to_owned(), json!({"metadata": {"name": "ks-installer"}, "spec": spec}))
+    }
+
+    /// ConfigMap kubesphere-config with this kubesphere.yaml.
+    pub(crate) fn config(mut self, document: &str) -> Self {
+        let written = document.lines().find_map(|line| line.trim().strip_prefix("jwtSecret:"));
+        self.secrets.extend(written.map(|secret| secret.trim().trim_matches(['"', '\'', '“', '”']).to_owned()));
+        let object = json!({"metadata": {"name": "kubesphere-config"}, "data": {"kubesphere.yaml": document}});
+        self.object(format!("{SYSTEM}/configmaps/kubesphere-config"), object)
+    }
+
+    /// Secret kubesphere-secret.
+    pub(crate) fn kept_secret(mut self, secret: &str) -> Self {
+        self.secrets.push(secret.to_owned());
+        let encoded = base64::engine::general_purpose::STANDARD.encode(secret);
+        let object = json!({"metadata": {"name": "kubesphere-secret"}, "data": {"secret": encoded}});
+        self.object(format!("{SYSTEM}/secrets/kubesphere-secret"), object)
+    }
+
+    /// The installer's pod with this label, and an older one of the other label that is on its way out.
+    pub(crate) fn installer(self, label: &str) -> Self {
+        let pod = |name: &str, at: &str| json!({"metadata": {"name": name, "labels": {"app": label}, "creationTimestamp": at}});
+        let mut going = pod("ks-installer-0", "2024-01-01T00:00:09Z");
+        going["metadata"]["deletionTimestamp"] = json!("2024-01-01T00:00:10Z");
+        self.object(format!("{SYSTEM}/pods/ks-installer-0"), going)
+            .object(format!("{SYSTEM}/pods/ks-installer-1"), pod("ks-installer-1", "2024-01-01T00:00:00Z"))
+    }
+
+    /// The installer's log.
+    pub(crate) fn log(mut self, lines: &[(&str, &str)]) -> Self {
+        self.log = lines.iter().map(|(at, line)| (at.parse().unwrap(), (*line).to_owned())).collect();
+        self
+    }
+
+    /// A Cluster.
+    pub(crate) fn cluster(self, cluster: &Value) -> Self {
+        let path =
+            format!("/apis/cluster.kubesphere.io/v1alpha1/clusters/{}", cluster["metadata"]["name"].as_str().unwrap());
+        self.object(path, cluster.clone())
+    }
+
+    /// A node.
+    pub(crate) fn node(self, name: &str, uid: &str) -> Self {
+        self.object(format!("/api/v1/nodes/{name}"), json!({"metadata": {"name": name, "uid": uid}}))
+    }
+
+    /// Namespace kube-system with this UID.
+    pub(crate) fn kube_system(self, uid: &str) -> Self {
+        let object = json!({"metadata": {"name": "kube-system", "uid": uid}});
+        self.object("/api/v1/namespaces/kube-system".to_owned(), object)
+    }
+
+    /// What a probe from that node comes to.
+    pub(crate) fn probed(mut self, node: &str, probe: Probe) -> Self {
+        self.probes.insert(node.to_owned(), probe);
+        self
+    }
+
+    /// What ks-apiserver answers to a method and a path.
+    pub(crate) fn answers(mut self, method: &str, path: &str, status: u16, body: &str) -> Self {
+        self.answers.insert((method.to_owned(), path.to_owned()), (status, body.to_owned()));
+        self
+    }
+
+    /// ks-apiserver issues this token for this password of admin's.
+    pub(crate) fn logs_in(mut self, password: &str, token: &str) -> Self {
+        self.password = Some(password.to_owned());
+        self.secrets.extend([password.to_owned(), token.to_owned()]);
+        self.answers("POST", "/oauth/token", 200, &json!({"access_token": token, "token_type": "Bearer"}).to_string())
+    }
+
+    fn serve(&self, uri: &http::Uri) -> (u16, String) {
+        let path = uri.path();
+        let status = |code: u16, reason: &str| {
+            let body = json!({"kind": "Status", "apiVersion": "v1", "status": "Failure", "message": reason, "reason": reason, "code": code});
+            (code, body.to_string())
+        };
+        if self.broken {
+            return status(500, "InternalError");
+        }
+        if let Some(pod) = path.strip_suffix("/log") {
+            return if self.objects.contains_key(pod) { (200, self.log_text()) } else { status(404, "NotFound") };
+        }
+        if let Some(object) = self.objects.get(path) {
+            return (200, object.to_string());
+        }
+        if ["nodes", "pods", "clusters"].iter().any(|plural| path.ends_with(&format!("/{plural}"))) {
+            let within = format!("{path}/");
+            let items: Vec<_> = self
+                .objects
+                .iter()
+                .filter(|(key, object)| key.starts_with(&within) && selected(uri.query().unwrap_or_default(), object))
+                .map(|(_, object)| object)
+                .collect();
+            return (200, json!({"kind": "List", "apiVersion": "v1", "metadata": {}, "items": items}).to_string());
+        }
+        status(404, "NotFound")
+    }
+
+    /// As the real API, whole seconds decide, which is not what a check may rely on: here all lines come.
+    fn log_text(&self) -> String {
+        self.log.iter().flat_map(|(at, line)| [at.to_string(), format!(" {line}\n")]).collect()
+    }
+}
+
+/// The two selectors that checks use.
+fn selected(query: &str, object: &Value) -> bool {
+    let label = |key: &str| object["metadata"]["labels"][key].as_str();
+    if query.contains("cluster-role.kubesphere.io") {
+        return label("cluster-role.kubesphere.io/host").is_some();
+    }
+    !query.contains("ks-install") || label("app").is_some_and(|app| app == "ks-install" || app == "ks-installer")
+}
+
+#[async_trait]
+impl ClusterView for FakeCluster {
+    fn on(&self) -> On {
+        self.on
+    }
+
+    fn client(&self) -> kube::Client {
+        let cluster = Arc::new(self.clone());
+        let service = tower::service_fn(move |request: Request<Body>| {
+            let (status, body) = cluster.serve(request.uri());
+            let response = Response::builder()
+                .status(status)
+                .header("Content-Type", "application/json")
+                .body(Full::new(Bytes::from(body)));
+            async move { Ok::<_, Infallible>(response.unwrap()) }
+        });
+        kube::Client::new(service, "default")
+    }
+
+    fn nodes(&self) -> Vec<String> {
+        self.objects.keys().filter_map(|path| path.strip_prefix("/api/v1/nodes/")).map(str::to_owned).collect()
+    }
+
+    async fn probe(&self, node: &str, _kubeconfig: &str) -> Probe {
+        self.probes.get(node).unwrap().clone()
+    }
+
+    async fn ks_apiserver(&self, request: Request<Bytes>) -> Result<Response<Bytes>, ViewError> {
+        let (method, path) = (request.method().to_string(), request.uri().path().to_owned());
+        let Some((status, body)) = self.answers.get(&(method.clone(), path.clone())) else {
+            return Err(ViewError {
+                cluster: self.on,
+                operation: format!("{method} {path}"),
+                reason: "connection refused".to_owned(),
+            });
+        };
+        let (mut status, mut body) = (*status, body.clone());
+        if path == "/oauth/token" {
+            let form = String::from_utf8(request.body().to_vec()).unwrap();
+            let password = self.password.as_ref().unwrap().replace('@', "%40");
+            if !form.contains(&format!("password={password}&")) {
+                (status, body) =
+                    (400, json!({"error": "invalid_grant", "error_description": "incorrect password"}).to_string());
+            }
+        } else {
+            assert!(
+                request.headers().contains_key("X-KubeSphere-Authorization"),
+                "{path} was asked for without a token"
+            );
+        }
+        Ok(Response::builder().status(status).body(Bytes::from(body)).unwrap())
+    }
+}
+
+/// Two clusters and what the run knows.
+pub(crate) struct Run {
+    host: FakeCluster,
+    member: FakeCluster,
+    release: &'static str,
+    facts: Facts,
+}
+
+impl Run {
+    pub(crate) fn new(host: FakeCluster, member: FakeCluster) -> Self {
+        Self { host, member, release: "3.3.2", facts: Facts::default() }
+    }
+
+    pub(crate) fn release(mut self, release: &'static str) -> Self {
+        self.release = release;
+        self
+    }
+
+    pub(crate) fn password(mut self, password: &str) -> Self {
+        password.clone_into(&mut self.facts.admin_password);
+        self
+    }
+
+    pub(crate) fn pasted(mut self, kubeconfig: &str) -> Self {
+        self.facts.pasted_kubeconfig = Some(kubeconfig.to_owned());
+        self
+    }
+
+    pub(crate) fn imported(mut self, name: &str) -> Self {
+        self.facts.imported_cluster = Some(name.to_owned());
+        self
+    }
+
+    pub(crate) fn validated(mut self, status: u16, body: &str) -> Self {
+        self.facts.validation = Some(ValidationFact { status, body: body.to_owned() });
+        self
+    }
+
+    pub(crate) fn edited(mut self, on: On, at: &str) -> Self {
+        self.facts.last_edit.insert(on, at.parse().unwrap());
+        self
+    }
+
+    pub(crate) fn step(mut self, name: &str, step: StepFact) -> Self {
+        self.facts.steps.insert(name.to_owned(), step);
+        self
+    }
+
+    /// Runs a check, which must not tell a secret.
+    pub(crate) async fn check(&self, name: &str, args: &[(&str, &str)]) -> Checked {
+        let args = args.iter().map(|(arg, value)| ((*arg).to_owned(), (*value).to_owned())).collect();
+        let ctx = CheckContext {
+            host: &self.host,
+            member: Some(&self.member),
+            release: self.release,
+            facts: &self.facts,
+            waiter: &NoWait,
+        };
+        let finding = crate::run(name, &args, &ctx).await.unwrap();
+        let shown = format!("{finding:?}");
+        // Shorter ones are words that a message may hold as well.
+        for secret in [&self.host, &self.member].into_iter().flat_map(|cluster| &cluster.secrets) {
+            assert!(secret.len() < 8 || !shown.contains(secret), "check {name} tells a secret: {shown}");
+        }
+        Checked(finding)
+    }
+}
+
+/// What a check found, to compare with.
+pub(crate) struct Checked(Finding);
+
+impl Checked {
+    #[track_caller]
+    pub(crate) fn holds(self) {
+        assert!(self.0.is_holding(), "{:?}", self.0);
+    }
+
+    #[track_caller]
+    pub(crate) fn fails(self, expected: &str) {
+        assert_eq!(self.message(), expected);
+    }
+
+    #[track_caller]
+    pub(crate) fn fails_with(self, part: &str) {
+        let message = self.message();
+        assert!(message.contains(part), "{message}");
+    }
+
+    #[track_caller]
+    pub(crate) fn cannot_tell(self, part: &str) {
+        match self.0 {
+            Finding::CannotTell { reason } => assert!(reason.contains(part), "{reason}"),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[track_caller]
+    fn message(&self) -> &str {
+        match &self.0 {
+            Finding::Fails { message, .. } => message,
+            other => panic!("{other:?}"),
+        }
+    }
+}
+
+/// A step with this command that has neither ended nor printed.
+pub(crate) fn step(on: On, command: &str) -> StepFact {
+    StepFact {
+        on,
+        command: command.to_owned(),
+        exit_code: None,
+        stdout: String::new(),
+        stderr: String::new(),
+        ended_by_until: false,
+        started_at: Timestamp::UNIX_EPOCH,
+    }
+}
+
+impl StepFact {
+    pub(crate) fn exits(self, code: i32) -> Self {
+        Self { exit_code: Some(code), ..self }
+    }
+
+    pub(crate) fn prints(self, text: &str) -> Self {
+        Self { stdout: text.to_owned(), ..self }
+    }
+
+    pub(crate) fn complains(self, text: &str) -> Self {
+        Self { stderr: text.to_owned(), ..self }
+    }
+
+    pub(crate) fn ends_by_until(self) -> Self {
+        Self { ended_by_until: true, ..self }
+    }
+}
+
+/// A kubesphere.yaml with this secret, written as given.
+pub(crate) fn config_with_secret(written: &str) -> String {
+    format!("authentication:\n  jwtSecret: {written}\n")
+}
+
+/// A condition.
+pub(crate) fn condition(kind: &str, status: &str, reason: &str) -> Value {
+    json!({"type": kind, "status": status, "reason": reason, "message": ""})
+}
+
+/// A token of KubeSphere's.
+pub(crate) fn token(secret: &str) -> String {
+    let claims =
+        json!({"iss": "kubesphere", "sub": "admin", "username": "admin", "token_type": "access_token", "iat": 1});
+    let key = jsonwebtoken::EncodingKey::from_secret(secret.as_bytes());
+    jsonwebtoken::encode(&jsonwebtoken::Header::default(), &claims, &key).unwrap()
+}
+
+/// A kubeconfig for this server.
+pub(crate) fn kubeconfig(server: &str) -> String {
+    let config = json!({
+        "apiVersion": "v1", "kind": "Config", "current-context": "admin@member",
+        "clusters": [{"name": "other", "cluster": {"server": "https://other"}}, {"name": "member", "cluster": {"server": server}}],
+        "contexts": [{"name": "admin@member", "context": {"cluster": "member", "user": "admin"}}],
+        "users": [{"name": "admin", "user": {"token": "t"}}],
+    });
+    config.to_string()
+}

@@ -1,0 +1,104 @@
+//! The command line.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use scenario::plan::Shard;
+
+/// End-to-end conformance suite for KubeSphere multi-cluster direct connection.
+#[derive(Parser)]
+#[command(name = "ks-e2e", version, max_term_width = 100)]
+pub struct Arguments {
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+#[derive(Subcommand)]
+pub enum Command {
+    /// Run scenarios; exit 0 if all pass, 1 if one fails, 2 on bad input, 3 if something is missing, 130 if interrupted
+    Run(RunArguments),
+    /// List the cells that `run` would run
+    List(ListArguments),
+    /// Check scenario files without running them
+    Lint(LintArguments),
+    /// Remove what dead runs left behind
+    Sweep,
+}
+
+#[derive(Args)]
+pub struct Chosen {
+    /// Scenario names (globs allowed), cells (`name@release`), scenario files or directories; all built-in ones if
+    /// none is given
+    #[arg(value_name = "NAME|PATH")]
+    pub what: Vec<String>,
+    /// `KubeSphere` releases to run on
+    #[arg(long, value_name = "RELEASE", value_delimiter = ',', num_args = 1..)]
+    pub release: Vec<String>,
+    /// Only part K of N equal parts
+    #[arg(long, value_name = "K/N")]
+    pub shard: Option<Shard>,
+}
+
+#[derive(Args)]
+pub struct RunArguments {
+    #[command(flatten)]
+    pub chosen: Chosen,
+    /// What makes the clusters
+    #[arg(long, value_enum, default_value_t, env = "KS_E2E_PROVIDER")]
+    pub provider: ProviderName,
+    /// Cells at a time; the number of cores if not given
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
+    pub jobs: Option<u16>,
+    /// Begin no more cells after the first failure
+    #[arg(long)]
+    pub fail_fast: bool,
+    /// Write report.json, junit.xml and summary.md into this directory
+    #[arg(long, value_name = "DIR")]
+    pub report: Option<PathBuf>,
+    /// Seed of the run's randomness
+    #[arg(long, value_name = "N")]
+    pub seed: Option<u64>,
+    /// Put this fault into the stub, to see a check fail
+    #[arg(long, value_enum, value_name = "ID")]
+    pub defect: Option<Defect>,
+}
+
+#[derive(Args)]
+pub struct ListArguments {
+    #[command(flatten)]
+    pub chosen: Chosen,
+    /// Form of the output
+    #[arg(long, short, value_enum, default_value_t)]
+    pub output: ListOutput,
+}
+
+#[derive(Args)]
+pub struct LintArguments {
+    /// Scenario files or directories; the built-in scenarios if none is given
+    #[arg(value_name = "PATH")]
+    pub paths: Vec<PathBuf>,
+}
+
+#[derive(Clone, Copy, Default, ValueEnum)]
+pub enum ListOutput {
+    /// A table
+    #[default]
+    Table,
+    /// Cell names, one a line
+    Name,
+    /// JSON
+    Json,
+}
+
+#[derive(Clone, Copy, Default, ValueEnum)]
+pub enum ProviderName {
+    /// In this process, in milliseconds
+    #[default]
+    Embedded,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+pub enum Defect {
+    /// ks-installer applies role none whatever the `ClusterConfiguration` says
+    RoleIgnored,
+}

@@ -1,0 +1,35 @@
+//! `ks-e2e`: runs KubeSphere's documented direct-connection procedures as scenarios, and says which step does not hold.
+
+mod arguments;
+mod exit;
+mod lint;
+mod list;
+mod run;
+mod scenarios;
+mod signals;
+mod sweep;
+
+use std::process::ExitCode;
+
+use clap::Parser as _;
+
+use arguments::{Arguments, Command};
+
+fn main() -> ExitCode {
+    if let Some(code) = engine::serve_as_editor() {
+        return code;
+    }
+    let arguments = Arguments::parse();
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => return exit::environment(&format!("cannot start: {error}")),
+    };
+    runtime.block_on(async {
+        match arguments.command {
+            Command::Run(arguments) => run::run(arguments).await,
+            Command::List(arguments) => list::list(&arguments),
+            Command::Lint(arguments) => lint::lint(&arguments),
+            Command::Sweep => sweep::sweep(),
+        }
+    })
+}

@@ -1,0 +1,326 @@
+//! One cell from its first cluster to its verdict: provision, given, steps, checks, release.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Instant;
+
+use checks::{CheckContext, Facts, Finding};
+use kubesphere::Release;
+use providers::leases::Lease;
+use providers::{Cluster, Pair, PairPlan, Provider};
+use scenario::event::{CheckReport, Event, Evidence, Outcome, StepReport};
+use scenario::model::{On, Scenario};
+use scenario::plan::Cell;
+use scenario::skip::SkipReason;
+use tokio_util::sync::CancellationToken;
+
+use crate::known_issue::Expectation;
+use crate::recorder::Recorder;
+use crate::sandbox::Sandbox;
+use crate::tools::Tools;
+use crate::waiter::PairWaiter;
+use crate::{evidence, given, installer_log, millis, secrets, steps};
+
+/// What every cell of a run shares.
+pub struct Surroundings<'a> {
+    /// Makes the clusters.
+    pub provider: &'a dyn Provider,
+    /// Owns what is made.
+    pub lease: &'a Lease,
+    /// Programs of the machine.
+    pub tools: &'a Tools,
+    /// Makes things visible.
+    pub recorder: &'a Recorder,
+    /// Ends the run early.
+    pub stop: &'a CancellationToken,
+    /// How the stub behaves.
+    pub behaviour: &'a stub::Behaviour,
+    /// Seed of the run.
+    pub seed: u64,
+}
+
+/// What the steps of a cell act on and leave behind.
+pub struct World<'a> {
+    pub(crate) pair: &'a Pair,
+    pub(crate) sandboxes: BTreeMap<On, Sandbox>,
+    pub(crate) tools: &'a Tools,
+    pub(crate) lease: &'a Lease,
+    pub(crate) stop: &'a CancellationToken,
+    pub(crate) variables: BTreeMap<String, String>,
+    pub(crate) facts: Facts,
+    /// How often a text stood in a cluster's installer log before the last change of its configuration.
+    pub(crate) known_banners: BTreeMap<(On, String), usize>,
+}
+
+impl World<'_> {
+    pub(crate) fn sandbox(&self, on: On) -> &Sandbox {
+        // The parser refuses a member step without a member, so the host's is never handed out in its place.
+        self.sandboxes.get(&on).unwrap_or_else(|| &self.sandboxes[&On::Host])
+    }
+
+    pub(crate) fn substituted(&self, text: &str) -> String {
+        steps::substitute(text, &self.variables)
+    }
+}
+
+/// A verdict with its reason and what explains it.
+struct Verdict {
+    result: Outcome,
+    reason: Option<String>,
+    evidence: Vec<Evidence>,
+    kubectl_calls: u64,
+}
+
+impl Verdict {
+    fn failed(reason: impl Into<String>) -> Self {
+        Self { result: Outcome::Failed, reason: Some(reason.into()), evidence: Vec::new(), kubectl_calls: 0 }
+    }
+
+    fn interrupted() -> Self {
+        Self {
+            result: Outcome::Skipped,
+            reason: Some(SkipReason::Interrupted.as_str().to_owned()),
+            evidence: Vec::new(),
+            kubectl_calls: 0,
+        }
+    }
+}
+
+/// Runs `cell` and returns its verdict and the number of kubectl processes.
+pub async fn run(cell: &Cell, around: &Surroundings<'_>) -> (Outcome, u64) {
+    let begin = Instant::now();
+    around.recorder.record(&Event::CellStarted { cell: cell.id.clone() });
+    let verdict = provision(cell, around, begin).await;
+    around.recorder.record(&Event::CellFinished {
+        cell: cell.id.clone(),
+        result: verdict.result,
+        reason: verdict.reason,
+        evidence: verdict.evidence,
+        duration_ms: millis(begin.elapsed()),
+    });
+    (verdict.result, verdict.kubectl_calls)
+}
+
+async fn provision(cell: &Cell, around: &Surroundings<'_>, begin: Instant) -> Verdict {
+    let release = match Release::find(&cell.release.name) {
+        Ok(release) => release,
+        Err(error) => return Verdict::failed(error.to_string()),
+    };
+    let given = &cell.scenario.given;
+    let plan = PairPlan {
+        host_nodes: given.host.nodes,
+        member_nodes: given.member.as_ref().map(|member| member.nodes),
+        seed: cell_seed(around.seed, &cell.id.0),
+        behaviour: around.behaviour.clone(),
+    };
+    let pair = match around.provider.create(around.lease, &plan).await {
+        Ok(pair) => pair,
+        Err(error) => return Verdict::failed(error.to_string()),
+    };
+    let waiter = PairWaiter::new(&pair, around.stop);
+    let prepared = given::bring(&pair, given, release, &waiter).await;
+    secrets::learn(around.recorder.masker(), &pair).await;
+    let verdict = match prepared {
+        _ if around.stop.is_cancelled() => Verdict::interrupted(),
+        Err(error) => {
+            let mut verdict = Verdict::failed(format!("precondition: {error}"));
+            verdict.evidence = evidence::collect(&pair).await;
+            verdict
+        }
+        Ok(()) => {
+            around.recorder.record(&Event::CellProvisioned { cell: cell.id.clone(), duration_ms: millis(begin.elapsed()) });
+            act(cell, around, release, &pair, &waiter).await
+        }
+    };
+    drop(waiter);
+    pair.destroy().await;
+    verdict
+}
+
+async fn act(cell: &Cell, around: &Surroundings<'_>, release: &Release, pair: &Pair, waiter: &PairWaiter) -> Verdict {
+    let sandboxes = match sandboxes(cell, around, release, pair) {
+        Ok(sandboxes) => sandboxes,
+        Err(error) => return Verdict::failed(error.to_string()),
+    };
+    let mut world = World {
+        pair,
+        sandboxes,
+        tools: around.tools,
+        lease: around.lease,
+        stop: around.stop,
+        variables: BTreeMap::from([("release".to_owned(), release.version().to_owned())]),
+        facts: Facts::default(),
+        known_banners: BTreeMap::new(),
+    };
+    let mut expectation = Expectation::of(&cell.scenario, &cell.release.name);
+    let mut failure = do_steps(cell, around, &mut world, &mut expectation).await;
+    if failure.is_none() && !around.stop.is_cancelled() {
+        failure = do_checks(cell, around, &world, waiter, &mut expectation).await;
+    }
+    let kubectl_calls = world.sandboxes.values().map(Sandbox::kubectl_calls).sum();
+    let mut verdict = if around.stop.is_cancelled() {
+        Verdict::interrupted()
+    } else {
+        let (result, reason) = expectation.verdict(failure);
+        Verdict { result, reason, evidence: Vec::new(), kubectl_calls: 0 }
+    };
+    if verdict.result == Outcome::Failed {
+        verdict.evidence = evidence::collect(pair).await;
+    }
+    verdict.kubectl_calls = kubectl_calls;
+    verdict
+}
+
+/// The first failure that the scenario does not expect, in words.
+async fn do_steps(
+    cell: &Cell,
+    around: &Surroundings<'_>,
+    world: &mut World<'_>,
+    expectation: &mut Expectation<'_>,
+) -> Option<String> {
+    let mut failure = None;
+    for (index, step) in cell.scenario.steps.iter().enumerate() {
+        if failure.is_some() || around.stop.is_cancelled() {
+            record_step(cell, around, not_begun(step));
+            continue;
+        }
+        if step.until.is_none() {
+            world.known_banners.extend(installer_log::known(&cell.scenario, step.on, world.pair).await);
+        }
+        around.recorder.record(&Event::StepStarted {
+            cell: cell.id.clone(),
+            index,
+            name: step.name.clone(),
+            on: step.on,
+            command: None,
+        });
+        let mut report = steps::perform(step, world).await;
+        secrets::learn(around.recorder.masker(), world.pair).await;
+        if report.result == Outcome::Failed {
+            report.result = expectation.judge(&step.name, &step_texts(&report));
+        }
+        if report.result == Outcome::Failed {
+            failure = Some(format!(
+                "step \"{}\": expected {}, got {}",
+                report.name,
+                report.expected.as_deref().unwrap_or_default(),
+                report.actual.as_deref().unwrap_or_default()
+            ));
+        }
+        record_step(cell, around, report);
+    }
+    failure
+}
+
+async fn do_checks(
+    cell: &Cell,
+    around: &Surroundings<'_>,
+    world: &World<'_>,
+    waiter: &PairWaiter,
+    expectation: &mut Expectation<'_>,
+) -> Option<String> {
+    let context = CheckContext {
+        host: world.pair.host.view(),
+        member: world.pair.member.as_deref().map(Cluster::view),
+        release: &cell.release.name,
+        facts: &world.facts,
+        waiter,
+    };
+    let mut failure = None;
+    for call in &cell.scenario.checks {
+        let begin = Instant::now();
+        let finding = checks::run(&call.name, &call.args, &context).await;
+        if around.stop.is_cancelled() {
+            return None;
+        }
+        let mut report = CheckReport {
+            name: call.name.clone(),
+            on: call.args.get("on").and_then(|on| match on.as_str() {
+                "host" => Some(On::Host),
+                "member" => Some(On::Member),
+                _ => None,
+            }),
+            result: Outcome::Passed,
+            expected: None,
+            actual: None,
+            message: None,
+            duration_ms: 0,
+        };
+        match finding {
+            Ok(Finding::Holds { .. }) => {}
+            Ok(Finding::Fails { expected, actual, message, .. }) => {
+                report.result = expectation.judge(&call.name, &[&message, &actual]);
+                (report.expected, report.actual, report.message) = (Some(expected), Some(actual), Some(message));
+            }
+            Ok(Finding::CannotTell { reason, .. }) => {
+                report.result = Outcome::Failed;
+                report.message = Some(format!("cannot tell: {reason}"));
+            }
+            Err(error) => {
+                report.result = Outcome::Failed;
+                report.message = Some(error.to_string());
+            }
+        }
+        if report.result == Outcome::Failed && failure.is_none() {
+            let message = report.message.clone().unwrap_or_default();
+            failure = Some(format!("check {} at {}: {message}", call.name, call.location));
+        }
+        report.duration_ms = millis(begin.elapsed());
+        secrets::learn(around.recorder.masker(), world.pair).await;
+        around.recorder.record(&Event::CheckFinished { cell: cell.id.clone(), check: report });
+    }
+    failure
+}
+
+fn sandboxes(
+    cell: &Cell,
+    around: &Surroundings<'_>,
+    release: &Release,
+    pair: &Pair,
+) -> Result<BTreeMap<On, Sandbox>, crate::sandbox::SandboxError> {
+    let mut sandboxes = BTreeMap::new();
+    let files = [
+        ("kubesphere-installer.yaml", stub::manifests::installer_yaml(release)),
+        ("cluster-configuration.yaml", stub::manifests::cluster_configuration_yaml(release)),
+    ];
+    for cluster in [Some(&pair.host), pair.member.as_ref()].into_iter().flatten() {
+        let directory = cell.id.0.replace(|c: char| !c.is_ascii_alphanumeric() && c != '-' && c != '.', "_");
+        let root = around.lease.directory().join(directory).join(cluster.on().to_string());
+        sandboxes.insert(cluster.on(), Sandbox::create(root, around.tools, cluster.admin_kubeconfig(), &files)?);
+    }
+    Ok(sandboxes)
+}
+
+fn record_step(cell: &Cell, around: &Surroundings<'_>, step: StepReport) {
+    around.recorder.record(&Event::StepFinished { cell: cell.id.clone(), step });
+}
+
+fn not_begun(step: &scenario::model::Step) -> StepReport {
+    StepReport {
+        name: step.name.clone(),
+        on: step.on,
+        command: None,
+        executed: None,
+        exit_code: None,
+        stdout: None,
+        stderr: None,
+        duration_ms: 0,
+        result: Outcome::Skipped,
+        expected: None,
+        actual: None,
+        location: Some(step.location.to_string()),
+    }
+}
+
+fn step_texts(report: &StepReport) -> Vec<&str> {
+    [&report.stderr, &report.stdout, &report.actual].into_iter().flatten().map(String::as_str).collect()
+}
+
+/// Another seed for each cell, the same in every run with the same seed.
+fn cell_seed(seed: u64, id: &str) -> u64 {
+    id.bytes().fold(seed ^ 0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3))
+}
+
+/// The texts that a scenario's steps wait for on `on`, without repetition.
+pub(crate) fn awaited(scenario: &Scenario, on: On) -> BTreeSet<&str> {
+    scenario.steps.iter().filter(|step| step.on == on).filter_map(|step| step.until.as_ref()).map(|until| until.output.as_str()).collect()
+}

@@ -1,0 +1,211 @@
+//! Brings clusters to what a scenario presupposes: a real installation through the same programs, settled.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use checks::{CheckContext, Facts, Finding, Waiter};
+use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
+use kube::Api;
+use kube::api::{ApiResource, DynamicObject, PostParams};
+use kube::core::GroupVersionKind;
+use kube::runtime::wait::{await_condition, conditions};
+use kubesphere::Release;
+use providers::{Cluster, Pair};
+use scenario::model::{Given, GivenCluster, GivenKubesphere, GivenSecret, On};
+use serde::Deserialize as _;
+use serde_json::Value;
+use tokio_util::sync::CancellationToken;
+
+use crate::secrets;
+use crate::waiter::PairWaiter;
+
+/// A precondition that could not be met.
+#[derive(Debug, thiserror::Error)]
+pub enum GivenError {
+    /// The API server refused an object of the installation.
+    #[error("{on} cluster: cannot create {object}: {source}")]
+    Create {
+        /// Cluster.
+        on: On,
+        /// Kind and name.
+        object: String,
+        /// Why.
+        source: Box<kube::Error>,
+    },
+    /// A manifest of ours is not usable.
+    #[error("{on} cluster: the manifest is not usable: {reason}")]
+    Manifest {
+        /// Cluster.
+        on: On,
+        /// Why.
+        reason: String,
+    },
+    /// KubeSphere did not settle.
+    #[error("{on} cluster: KubeSphere did not settle: {check}: {message}")]
+    Unsettled {
+        /// Cluster.
+        on: On,
+        /// The check that waits for it.
+        check: String,
+        /// What it last saw.
+        message: String,
+    },
+    /// The host's secret could not be read.
+    #[error("host cluster: cannot read the jwtSecret that the member is to share: {0}")]
+    Secret(String),
+}
+
+/// Installs what `given` asks for and waits until it has settled.
+///
+/// # Errors
+/// When an installation fails.
+pub async fn bring(pair: &Pair, given: &Given, release: &Release, waiter: &dyn Waiter) -> Result<(), GivenError> {
+    let setting = Setting { pair, release, waiter };
+    let host = setting.install(&pair.host, &given.host, None);
+    let (Some(member), Some(wanted)) = (&pair.member, &given.member) else { return host.await };
+    if wanted.jwt_secret == GivenSecret::OfHost && wanted.kubesphere == GivenKubesphere::Installed {
+        host.await?;
+        let secret = secrets::jwt_secret(&pair.host.client()).await.map_err(GivenError::Secret)?;
+        setting.install(member, wanted, Some(secret)).await
+    } else {
+        tokio::try_join!(host, setting.install(member, wanted, None)).map(|_| ())
+    }
+}
+
+/// Installs what `given` asks for on a pair of its own, and waits until it has settled.
+///
+/// # Errors
+/// When an installation fails.
+pub async fn install(pair: &Pair, given: &Given, release: &Release) -> Result<(), GivenError> {
+    let waiter = PairWaiter::new(pair, &CancellationToken::new());
+    bring(pair, given, release, &waiter).await
+}
+
+/// Creates the CustomResourceDefinitions of `kubesphere-installer.yaml` and waits until they are served.
+///
+/// # Errors
+/// When the API server refuses one, or does not establish it within ten seconds.
+pub async fn establish_crds(cluster: &Arc<dyn Cluster>, release: &Release) -> Result<(), GivenError> {
+    let on = cluster.on();
+    for object in documents(on, &stub::manifests::installer_yaml(release))? {
+        if object["kind"] != "CustomResourceDefinition" {
+            continue;
+        }
+        let name = object["metadata"]["name"].as_str().unwrap_or_default().to_owned();
+        create(cluster, object).await?;
+        let api: Api<CustomResourceDefinition> = Api::all(cluster.client());
+        let established = await_condition(api, &name, conditions::is_crd_established());
+        let waited = tokio::time::timeout(std::time::Duration::from_secs(10), established).await;
+        if !matches!(waited, Ok(Ok(_))) {
+            let message = format!("CustomResourceDefinition {name} is not established");
+            return Err(GivenError::Unsettled { on, check: "established".to_owned(), message });
+        }
+    }
+    Ok(())
+}
+
+struct Setting<'a> {
+    pair: &'a Pair,
+    release: &'a Release,
+    waiter: &'a dyn Waiter,
+}
+
+impl Setting<'_> {
+    async fn install(
+        &self,
+        cluster: &Arc<dyn Cluster>,
+        wanted: &GivenCluster,
+        secret: Option<String>,
+    ) -> Result<(), GivenError> {
+        if wanted.kubesphere == GivenKubesphere::Absent {
+            return Ok(());
+        }
+        let on = cluster.on();
+        for object in documents(on, &stub::manifests::installer_yaml(self.release))? {
+            create(cluster, object).await?;
+        }
+        for mut object in documents(on, &stub::manifests::cluster_configuration_yaml(self.release))? {
+            configure(&mut object, wanted, secret.as_deref());
+            create(cluster, object).await?;
+        }
+        self.settle(on, wanted).await
+    }
+
+    async fn settle(&self, on: On, wanted: &GivenCluster) -> Result<(), GivenError> {
+        let on_arg = |more: &[(&str, &str)]| {
+            let mut args = BTreeMap::from([("on".to_owned(), on.to_string())]);
+            args.extend(more.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())));
+            args
+        };
+        self.holds(on, "installer-run-completed", on_arg(&[])).await?;
+        self.holds(on, "cluster-role-in-effect", on_arg(&[("is", wanted.cluster_role.as_str())])).await?;
+        if on == On::Host && wanted.cluster_role == "host" {
+            let name = wanted.host_cluster_name.as_deref().unwrap_or("host");
+            let args = BTreeMap::from([("name".to_owned(), name.to_owned())]);
+            self.holds(on, "host-cluster-object", args).await?;
+        }
+        Ok(())
+    }
+
+    async fn holds(&self, on: On, check: &str, args: BTreeMap<String, String>) -> Result<(), GivenError> {
+        let unsettled = |message: String| GivenError::Unsettled { on, check: check.to_owned(), message };
+        let facts = Facts::default();
+        let context = CheckContext {
+            host: self.pair.host.view(),
+            member: self.pair.member.as_deref().map(Cluster::view),
+            release: self.release.version(),
+            facts: &facts,
+            waiter: self.waiter,
+        };
+        match checks::run(check, &args, &context).await {
+            Ok(Finding::Holds { .. }) => Ok(()),
+            Ok(Finding::Fails { message, .. }) => Err(unsettled(message)),
+            Ok(Finding::CannotTell { reason, .. }) => Err(unsettled(reason)),
+            Err(error) => Err(unsettled(error.to_string())),
+        }
+    }
+}
+
+fn documents(on: On, manifest: &str) -> Result<Vec<Value>, GivenError> {
+    let unusable = |error: serde_yaml::Error| GivenError::Manifest { on, reason: error.to_string() };
+    let mut objects = Vec::new();
+    for document in serde_yaml::Deserializer::from_str(manifest) {
+        let object = Value::deserialize(document).map_err(unusable)?;
+        if !object.is_null() {
+            objects.push(object);
+        }
+    }
+    Ok(objects)
+}
+
+fn configure(object: &mut Value, wanted: &GivenCluster, secret: Option<&str>) {
+    let spec = &mut object["spec"];
+    spec["multicluster"]["clusterRole"] = wanted.cluster_role.clone().into();
+    if let Some(name) = &wanted.host_cluster_name {
+        spec["multicluster"]["hostClusterName"] = name.clone().into();
+    }
+    if let Some(secret) = secret {
+        spec["authentication"]["jwtSecret"] = secret.into();
+    }
+}
+
+async fn create(cluster: &Arc<dyn Cluster>, object: Value) -> Result<(), GivenError> {
+    let on = cluster.on();
+    let object: DynamicObject =
+        serde_json::from_value(object).map_err(|error| GivenError::Manifest { on, reason: error.to_string() })?;
+    let types = object.types.clone().unwrap_or_default();
+    let kind = GroupVersionKind::try_from(types)
+        .map_err(|error| GivenError::Manifest { on, reason: error.to_string() })?;
+    let resource = ApiResource::from_gvk(&kind);
+    let api: Api<DynamicObject> = match &object.metadata.namespace {
+        Some(namespace) => Api::namespaced_with(cluster.client(), namespace, &resource),
+        None => Api::all_with(cluster.client(), &resource),
+    };
+    let name = object.metadata.name.clone().unwrap_or_default();
+    let created = api.create(&PostParams::default(), &object).await;
+    created.map(|_| ()).map_err(|source| GivenError::Create {
+        on,
+        object: format!("{} {name}", kind.kind),
+        source: Box::new(source),
+    })
+}

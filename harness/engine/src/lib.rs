@@ -1,0 +1,25 @@
+//! Load, plan, provision, run, report, release.
+
+mod cell;
+mod evidence;
+mod given;
+mod installer_log;
+mod known_issue;
+pub mod library;
+mod recorder;
+pub mod run;
+mod sandbox;
+mod secrets;
+mod steps;
+mod tools;
+mod waiter;
+
+pub use given::{GivenError, establish_crds, install};
+pub use recorder::Observer;
+pub use run::{RunOptions, run};
+pub use steps::edit::serve_as_editor;
+pub use tools::{KUBECTL_VARIABLE, Tools};
+
+pub(crate) fn millis(duration: std::time::Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}

@@ -1,0 +1,108 @@
+//! The scenarios: those inside the binary, and files of the user's own.
+
+use std::path::{Path, PathBuf};
+
+use include_dir::{Dir, include_dir};
+use kubesphere::Release;
+use scenario::known::{ArgSpec, CheckSignature, Known};
+use scenario::model::{Location, Scenario};
+use scenario::parse;
+use scenario::problem::Problem;
+
+static BUILT_IN: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/../../scenarios");
+
+/// Files that are not usable.
+#[derive(Debug, thiserror::Error)]
+#[error("{}", .0.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))]
+pub struct LoadError(pub Vec<Problem>);
+
+/// The scenarios inside the binary, by path.
+///
+/// # Errors
+/// When one of them is not usable, which a test excludes.
+pub fn built_in() -> Result<Vec<Scenario>, LoadError> {
+    let mut files = Vec::new();
+    collect(&BUILT_IN, &mut files);
+    files.sort_by(|(a, _), (b, _)| a.cmp(b));
+    parse_all(files)
+}
+
+/// The scenarios in the files and directories `paths`.
+///
+/// # Errors
+/// When a path cannot be read or a file is not usable.
+pub fn from_paths(paths: &[PathBuf]) -> Result<Vec<Scenario>, LoadError> {
+    let (mut files, mut problems) = (Vec::new(), Vec::new());
+    for path in paths {
+        read(path, &mut files, &mut problems);
+    }
+    if !problems.is_empty() {
+        return Err(LoadError(problems));
+    }
+    parse_all(files)
+}
+
+fn parse_all(files: Vec<(String, Vec<u8>)>) -> Result<Vec<Scenario>, LoadError> {
+    let signatures = signatures();
+    let releases: Vec<&str> = Release::all().iter().map(Release::version).collect();
+    let known = Known { checks: &signatures, releases: &releases };
+    let (mut scenarios, mut problems) = (Vec::new(), Vec::new());
+    for (file, bytes) in files {
+        match parse::parse(&file, &bytes, &known) {
+            Ok(scenario) => scenarios.push(scenario),
+            Err(found) => problems.extend(found),
+        }
+    }
+    problems.extend(parse::check_set(&scenarios));
+    if problems.is_empty() { Ok(scenarios) } else { Err(LoadError(problems)) }
+}
+
+/// The checks as the parser knows them.
+fn signatures() -> Vec<CheckSignature> {
+    let args = |entry: &checks::CheckEntry| -> &'static [ArgSpec] {
+        let specs: Vec<_> = entry
+            .args
+            .iter()
+            .map(|arg| ArgSpec { name: arg.name, required: arg.required, values: arg.values })
+            .collect();
+        // A handful of small tables, made once for the life of the process.
+        Vec::leak(specs)
+    };
+    checks::catalogue().iter().map(|entry| CheckSignature { name: entry.name, args: args(entry) }).collect()
+}
+
+fn collect(directory: &Dir<'_>, files: &mut Vec<(String, Vec<u8>)>) {
+    for file in directory.files().filter(|file| is_scenario(file.path())) {
+        files.push((format!("scenarios/{}", file.path().display()), file.contents().to_vec()));
+    }
+    for directory in directory.dirs() {
+        collect(directory, files);
+    }
+}
+
+fn read(path: &Path, files: &mut Vec<(String, Vec<u8>)>, problems: &mut Vec<Problem>) {
+    let problem = |error: &std::io::Error| Problem {
+        location: Location { file: path.display().to_string(), line: 1, column: 1 },
+        message: format!("cannot be read: {error}"),
+        suggestion: Some("give the path of a scenario file or of a directory of them".to_owned()),
+    };
+    if !path.is_dir() {
+        match std::fs::read(path) {
+            Ok(bytes) => files.push((path.display().to_string(), bytes)),
+            Err(error) => problems.push(problem(&error)),
+        }
+        return;
+    }
+    let mut inside: Vec<PathBuf> = match std::fs::read_dir(path) {
+        Ok(entries) => entries.filter_map(Result::ok).map(|entry| entry.path()).collect(),
+        Err(error) => return problems.push(problem(&error)),
+    };
+    inside.sort();
+    for path in inside.iter().filter(|path| path.is_dir() || is_scenario(path)) {
+        read(path, files, problems);
+    }
+}
+
+fn is_scenario(path: &Path) -> bool {
+    path.extension().is_some_and(|extension| extension == "yaml" || extension == "yml")
+}

@@ -1,0 +1,295 @@
+//! Does one step of a scenario and says how it went.
+
+pub mod command;
+pub mod console;
+pub mod edit;
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+use std::time::Instant;
+
+use checks::{StepFact, ValidationFact};
+use providers::access;
+use scenario::event::{Outcome, StepReport};
+use scenario::model::{Action, ConsoleAction, Step};
+
+use crate::cell::World;
+use command::{CommandLine, CommandOutcome, Ended, Wanted};
+use console::{Console, Import};
+
+/// What a step did, before it is judged.
+#[derive(Default)]
+struct Done {
+    command: Option<String>,
+    executed: Option<String>,
+    exit_code: Option<i32>,
+    stdout: Option<String>,
+    stderr: Option<String>,
+    interrupted: bool,
+    ended_by_until: bool,
+    /// What was expected and what came instead, if the step does not hold.
+    failure: Option<(String, String)>,
+}
+
+/// Does `step` and keeps what later steps and checks need of it in `world`.
+pub async fn perform(step: &Step, world: &mut World<'_>) -> StepReport {
+    let started_at = world.pair.clock.wall();
+    let begin = Instant::now();
+    let done = match &step.action {
+        Action::Run { command, edit } => run(step, command, edit.as_ref(), world).await,
+        Action::EditFile { file, edit } => edit_file(step, file, edit, world),
+        Action::Console(ConsoleAction::ImportCluster { name, kubeconfig }) => {
+            let pasted = world.pair.cluster(kubeconfig.of).map(|cluster| cluster.pasteable_kubeconfig().to_owned());
+            let pasted = match (&kubeconfig.server, pasted) {
+                (Some(server), Some(text)) => access::with_server(&text, server).map_err(|error| error.to_string()),
+                (None, Some(text)) => Ok(text),
+                (_, None) => Err(format!("there is no {} cluster", kubeconfig.of)),
+            };
+            import(step, name, pasted, world).await
+        }
+    };
+    if changes_configuration(&step.action) {
+        world.facts.last_edit.insert(step.on, started_at);
+    }
+    world.facts.steps.insert(
+        step.name.clone(),
+        StepFact {
+            on: step.on,
+            command: done.command.clone().unwrap_or_default(),
+            exit_code: done.exit_code,
+            stdout: done.stdout.clone().unwrap_or_default(),
+            stderr: done.stderr.clone().unwrap_or_default(),
+            ended_by_until: done.ended_by_until,
+            started_at,
+        },
+    );
+    let result = match (&done.failure, done.interrupted) {
+        (_, true) => Outcome::Skipped,
+        (None, false) => Outcome::Passed,
+        (Some(_), false) => Outcome::Failed,
+    };
+    let (expected, actual) = done.failure.unzip();
+    StepReport {
+        name: step.name.clone(),
+        on: step.on,
+        command: done.command,
+        executed: done.executed,
+        exit_code: done.exit_code,
+        stdout: done.stdout,
+        stderr: done.stderr,
+        duration_ms: crate::millis(begin.elapsed()),
+        result,
+        expected,
+        actual,
+        location: Some(step.location.to_string()),
+    }
+}
+
+/// kubectl's verbs that write objects.
+const WRITING_VERBS: [&str; 6] = ["apply", "create", "edit", "patch", "replace", "delete"];
+
+/// Whether the step is one after which the installer has something new to do.
+fn changes_configuration(action: &Action) -> bool {
+    match action {
+        Action::Run { edit: Some(_), .. } => true,
+        Action::Run { command, edit: None } => {
+            command.contains("kubectl") && command.split_whitespace().any(|word| WRITING_VERBS.contains(&word))
+        }
+        Action::EditFile { .. } | Action::Console(_) => false,
+    }
+}
+
+async fn run(step: &Step, command: &str, edit: Option<&scenario::model::Edit>, world: &mut World<'_>) -> Done {
+    let shown = world.substituted(command);
+    let executed = local_downloads(&shown).into_owned();
+    let mut done = Done { command: Some(shown), ..Done::default() };
+    let mut environment = Vec::new();
+    if let Some(edit) = edit {
+        match edit::editor(world.sandbox(step.on), &fields(edit, world)) {
+            Ok(editor) => environment.push(("KUBE_EDITOR", editor)),
+            Err(error) => return refused(done, "an editor for the command", &error),
+        }
+    }
+    let until = step.until.as_ref().map(|until| Wanted {
+        text: &until.output,
+        known: world.known_banners.get(&(step.on, until.output.clone())).copied().unwrap_or_default(),
+    });
+    let line = CommandLine {
+        text: &executed,
+        environment,
+        until,
+        timeout: step.until.as_ref().map_or(step.timeout, |until| until.within),
+    };
+    let outcome =
+        command::run(&line, world.sandbox(step.on), world.tools, &world.pair.clock, world.lease, world.stop).await;
+    let outcome = match outcome {
+        Ok(outcome) => outcome,
+        Err(error) => return refused(done, "the command to start", &error),
+    };
+    done.failure = judge(step, &outcome);
+    if done.failure.is_none() {
+        done.failure = capture(step, &outcome, world);
+    }
+    done.interrupted = outcome.ended == Ended::Interrupted;
+    done.ended_by_until = matches!(outcome.ended, Ended::ByUntil | Ended::ByDeadline);
+    done.exit_code = outcome.exit_code;
+    done.stdout = Some(outcome.stdout);
+    done.stderr = Some(outcome.stderr);
+    if done.command.as_deref() != Some(&executed) {
+        done.executed = Some(executed);
+    }
+    done
+}
+
+fn judge(step: &Step, outcome: &CommandOutcome) -> Option<(String, String)> {
+    if let Some(until) = &step.until {
+        let actual = match (outcome.ended, outcome.exit_code) {
+            (Ended::ByUntil | Ended::Interrupted, _) => return None,
+            (Ended::ByDeadline, _) => format!("nothing of it within {} s", until.within.as_secs()),
+            (Ended::ByItself, Some(code)) => format!("the command ended first, with exit code {code}"),
+            (Ended::ByItself, None) => "the command was killed".to_owned(),
+        };
+        return Some((format!("output with \"{}\"", until.output), actual));
+    }
+    if outcome.ended == Ended::ByDeadline {
+        return Some((format!("an end within {} s", step.timeout.as_secs()), "the command still ran".to_owned()));
+    }
+    let wanted = step.expect.exit_code.unwrap_or(0);
+    if outcome.exit_code != Some(wanted) {
+        let actual = outcome.exit_code.map_or_else(|| "the command was killed".to_owned(), |code| format!("exit code {code}"));
+        return Some((format!("exit code {wanted}"), actual));
+    }
+    let streams = [("output", &step.expect.stdout, &outcome.stdout), ("error output", &step.expect.stderr, &outcome.stderr)];
+    streams.into_iter().find_map(|(name, wanted, text)| {
+        let wanted = wanted.as_ref().filter(|wanted| !text.contains(wanted.as_str()))?;
+        Some((format!("{name} with \"{wanted}\""), format!("{name} without it")))
+    })
+}
+
+fn capture(step: &Step, outcome: &CommandOutcome, world: &mut World<'_>) -> Option<(String, String)> {
+    for (variable, capture) in &step.capture {
+        let found = capture.pattern.captures(&outcome.stdout);
+        let Some(value) = found.and_then(|groups| groups.get(1).or_else(|| groups.get(0))) else {
+            let expected = format!("output that matches {} for ${{{variable}}}", capture.pattern);
+            return Some((expected, "no match".to_owned()));
+        };
+        world.variables.insert(variable.clone(), value.as_str().to_owned());
+    }
+    None
+}
+
+fn edit_file(step: &Step, file: &str, edit: &scenario::model::Edit, world: &World<'_>) -> Done {
+    let path = world.sandbox(step.on).work().join(file);
+    let shown = edit.iter().map(|(field, value)| format!("{field}: {}", world.substituted(value))).collect::<Vec<_>>();
+    let done = Done { command: Some(format!("edit {file}: {}", shown.join(", "))), ..Done::default() };
+    match edit::apply_to_file(&path, &fields(edit, world)) {
+        Ok(()) => done,
+        Err(error) => refused(done, "the file to be edited", &error),
+    }
+}
+
+async fn import(step: &Step, name: &str, pasted: Result<String, String>, world: &mut World<'_>) -> Done {
+    let mut done = Done { command: Some(format!("console: Add Cluster {name}, Direct connection")), ..Done::default() };
+    let kubeconfig = match pasted {
+        Ok(kubeconfig) => kubeconfig,
+        Err(reason) => {
+            done.failure = Some(("a kubeconfig to paste".to_owned(), reason));
+            return done;
+        }
+    };
+    let Some(cluster) = world.pair.cluster(step.on) else {
+        done.failure = Some((format!("a {} cluster", step.on), "there is none".to_owned()));
+        return done;
+    };
+    let password = world.facts.admin_password.clone();
+    let stop = world.stop;
+    let act = async {
+        let console = Console::log_in(cluster.admin_kubeconfig(), &world.pair.clock, "admin", &password).await?;
+        console.import_cluster(name, &kubeconfig).await
+    };
+    let Some(import) = stop.run_until_cancelled(act).await else {
+        done.interrupted = true;
+        return done;
+    };
+    world.facts.pasted_kubeconfig = Some(kubeconfig);
+    let wanted = step.expect.refused.as_deref();
+    match import {
+        Err(error) => return refused(done, "an answer of the console", &error),
+        Ok(Import::Created { validation }) => {
+            world.facts.validation = Some(fact(validation));
+            world.facts.imported_cluster = Some(name.to_owned());
+            done.stdout = Some(format!("Cluster {name} created"));
+            if let Some(wanted) = wanted {
+                done.failure = Some((format!("a refusal with \"{wanted}\""), "the Cluster was created".to_owned()));
+            }
+        }
+        Ok(Import::Refused { message, validation }) => {
+            world.facts.validation = validation.map(fact);
+            done.failure = match wanted {
+                Some(wanted) if message.contains(wanted) => None,
+                Some(wanted) => Some((format!("a refusal with \"{wanted}\""), message.clone())),
+                None => Some(("the Cluster to be created".to_owned(), message.clone())),
+            };
+            done.stdout = Some(message);
+        }
+    }
+    done
+}
+
+fn fact((status, body): (u16, String)) -> ValidationFact {
+    ValidationFact { status, body }
+}
+
+fn refused(mut done: Done, expected: &str, error: &dyn std::error::Error) -> Done {
+    done.failure = Some((expected.to_owned(), error.to_string()));
+    done
+}
+
+fn fields(edit: &scenario::model::Edit, world: &World<'_>) -> edit::Fields {
+    edit::Fields(edit.iter().map(|(path, value)| (path.clone(), world.substituted(value))).collect())
+}
+
+/// The pages fetch manifests from the releases of ks-installer; the sandbox has the same files in its working
+/// directory, so that nothing is downloaded.
+fn local_downloads(command: &str) -> Cow<'_, str> {
+    const RELEASES: &str = "https://github.com/kubesphere/ks-installer/releases/download/";
+    let mut command = Cow::Borrowed(command);
+    while let Some(start) = command.find(RELEASES) {
+        let after = &command[start + RELEASES.len()..];
+        let Some(slash) = after.find('/') else { break };
+        let end = start + RELEASES.len() + slash + 1;
+        command = Cow::Owned(format!("{}{}", &command[..start], &command[end..]));
+    }
+    command
+}
+
+/// `text` with `${variable}` replaced; an unknown one stays, as the linter has refused it before.
+pub(crate) fn substitute(text: &str, variables: &BTreeMap<String, String>) -> String {
+    let mut result = text.to_owned();
+    for (name, value) in variables {
+        result = result.replace(&format!("${{{name}}}"), value);
+    }
+    result
+}
+
+#[cfg(test)]
+mod tests {
+    use rstest::rstest;
+
+    use super::*;
+
+    #[test]
+    fn takes_a_release_file_from_the_working_directory() {
+        let page = "kubectl apply -f https://github.com/kubesphere/ks-installer/releases/download/v3.3.2/kubesphere-installer.yaml";
+        assert_eq!(local_downloads(page), "kubectl apply -f kubesphere-installer.yaml");
+    }
+
+    #[rstest]
+    #[case("kubectl edit cc ks-installer -n kubesphere-system", true)]
+    #[case("kubectl -n kubesphere-system get cm kubesphere-config -o yaml", false)]
+    #[case("kubectl apply -f cluster-configuration.yaml", true)]
+    #[case("cat $HOME/.kube/config", false)]
+    fn knows_what_makes_the_installer_run(#[case] command: &str, #[case] changes: bool) {
+        assert_eq!(changes_configuration(&Action::Run { command: command.to_owned(), edit: None }), changes);
+    }
+}

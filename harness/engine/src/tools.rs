@@ -1,0 +1,65 @@
+//! The programs that steps need from the machine.
+
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+
+use providers::Missing;
+use tokio::process::Command;
+
+/// Names another kubectl than the one on the PATH.
+pub const KUBECTL_VARIABLE: &str = "KS_E2E_KUBECTL";
+
+/// Programs that steps use.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Tools {
+    /// Path of kubectl.
+    pub kubectl: PathBuf,
+    /// Its version, as `v1.20.2`.
+    pub kubectl_version: String,
+    /// The shell that runs commands as a person's would.
+    pub shell: PathBuf,
+}
+
+impl Tools {
+    /// Finds them.
+    ///
+    /// # Errors
+    /// [`Missing`] when kubectl is not there or does not run.
+    pub async fn find() -> Result<Self, Missing> {
+        let kubectl = match std::env::var_os(KUBECTL_VARIABLE).filter(|value| !value.is_empty()) {
+            Some(path) => PathBuf::from(path),
+            None => on_path("kubectl").ok_or_else(|| missing("kubectl is not on the PATH"))?,
+        };
+        let kubectl_version = version(&kubectl).await?;
+        let shell = on_path("bash").unwrap_or_else(|| PathBuf::from("/bin/sh"));
+        Ok(Self { kubectl, kubectl_version, shell })
+    }
+}
+
+async fn version(kubectl: &Path) -> Result<String, Missing> {
+    let failed = |why: &str| missing(&format!("{} does not tell its version: {why}", kubectl.display()));
+    let output = Command::new(kubectl)
+        .args(["version", "--client", "-o", "json"])
+        .stdin(Stdio::null())
+        .output()
+        .await
+        .map_err(|error| failed(&error.to_string()))?;
+    let answer: serde_json::Value =
+        serde_json::from_slice(&output.stdout).map_err(|_| failed(String::from_utf8_lossy(&output.stderr).trim()))?;
+    let version = answer["clientVersion"]["gitVersion"].as_str();
+    version.map(str::to_owned).ok_or_else(|| failed("no clientVersion.gitVersion in its answer"))
+}
+
+fn missing(what: &str) -> Missing {
+    Missing {
+        what: what.to_owned(),
+        how: format!(
+            "install kubectl 1.20 or newer (Debian: `apt-get install kubernetes-client`, or run ci/setup; others: \
+             https://kubernetes.io/docs/tasks/tools/), or set {KUBECTL_VARIABLE} to its path"
+        ),
+    }
+}
+
+fn on_path(name: &str) -> Option<PathBuf> {
+    std::env::split_paths(&std::env::var_os("PATH")?).map(|directory| directory.join(name)).find(|path| path.is_file())
+}

@@ -1,0 +1,103 @@
+//! Waits for the clusters: tries again whenever one of them changed, and now and then for what no watch shows.
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+use checks::{Finding, Waiter};
+use futures::StreamExt as _;
+use futures::future::BoxFuture;
+use kube::api::{ApiResource, DynamicObject};
+use kube::runtime::watcher;
+use nodes::clock::{Clock, Delay};
+use providers::Pair;
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+
+/// What checks and preconditions look at, by group, version, kind and plural.
+const WATCHED: [(&str, &str, &str, &str); 4] = [
+    ("", "v1", "ConfigMap", "configmaps"),
+    ("", "v1", "Pod", "pods"),
+    ("installer.kubesphere.io", "v1alpha1", "ClusterConfiguration", "clusterconfigurations"),
+    ("cluster.kubesphere.io", "v1alpha1", "Cluster", "clusters"),
+];
+
+/// Between attempts when nothing changed: processes show more over HTTP than the API server's objects do.
+const FIRST_LOOK: Duration = Duration::from_secs(1);
+const LAST_LOOK: Duration = Duration::from_secs(15);
+
+/// Waits on both clusters of a pair.
+pub struct PairWaiter {
+    changes: watch::Receiver<u64>,
+    clock: Clock,
+    stop: CancellationToken,
+    watches: CancellationToken,
+}
+
+impl PairWaiter {
+    /// Watches `pair` until it is dropped; waits end early when `stop` is cancelled.
+    #[must_use]
+    pub fn new(pair: &Pair, stop: &CancellationToken) -> Self {
+        let (changed, changes) = watch::channel(0);
+        let watches = CancellationToken::new();
+        let clusters = [Some(&pair.host), pair.member.as_ref()];
+        for client in clusters.into_iter().flatten().map(|cluster| cluster.client()) {
+            for (group, version, kind, plural) in WATCHED {
+                let resource = ApiResource {
+                    group: group.to_owned(),
+                    version: version.to_owned(),
+                    api_version: if group.is_empty() { version.to_owned() } else { format!("{group}/{version}") },
+                    kind: kind.to_owned(),
+                    plural: plural.to_owned(),
+                };
+                let api = kube::Api::<DynamicObject>::all_with(client.clone(), &resource);
+                let (changed, watches) = (changed.clone(), watches.clone());
+                tokio::spawn(watches.run_until_cancelled_owned(async move {
+                    // An error (a kind that is not served yet) is no change; the watcher goes on by itself.
+                    let stream = watcher::watcher(api, watcher::Config::default());
+                    let mut stream = std::pin::pin!(kube::runtime::WatchStreamExt::default_backoff(stream));
+                    while let Some(event) = stream.next().await {
+                        if event.is_ok() {
+                            changed.send_modify(|count| *count += 1);
+                        }
+                    }
+                }));
+            }
+        }
+        Self { changes, clock: pair.clock.clone(), stop: stop.clone(), watches }
+    }
+}
+
+impl Drop for PairWaiter {
+    fn drop(&mut self) {
+        self.watches.cancel();
+    }
+}
+
+#[async_trait]
+impl Waiter for PairWaiter {
+    async fn until_holds<'a>(
+        &self,
+        budget: Duration,
+        attempt: &(dyn Fn() -> BoxFuture<'a, Finding> + Send + Sync),
+    ) -> Finding {
+        let mut changes = self.changes.clone();
+        let deadline = self.clock.sleep(Delay::new("wait", budget));
+        tokio::pin!(deadline);
+        let mut next_look = FIRST_LOOK;
+        loop {
+            changes.mark_unchanged();
+            let finding = attempt().await;
+            if finding.is_holding() || self.stop.is_cancelled() {
+                return finding;
+            }
+            let _progress = self.clock.wants_progress();
+            tokio::select! {
+                biased;
+                () = self.stop.cancelled() => {}
+                _ = changes.changed() => next_look = FIRST_LOOK,
+                () = self.clock.sleep(Delay::new("look", next_look)) => next_look = (next_look * 2).min(LAST_LOOK),
+                () = &mut deadline => return attempt().await,
+            }
+        }
+    }
+}

@@ -1,0 +1,220 @@
+//! Release profiles: everything that differs between the KubeSphere versions. A new release is a new row in
+//! [`Release::all`].
+
+use std::fmt;
+
+/// What a profile rests on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Basis {
+    /// The control plane of this version was observed running.
+    Observed,
+    /// Its sources were read.
+    Source,
+}
+
+/// Something that not every release has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Feature {
+    /// The installer writes `multicluster.clusterRole` for every role (from v3.3.0), not for a host alone.
+    MulticlusterBlockAlways,
+    /// ks-apiserver and ks-controller-manager reload a changed configuration in place (from v3.3.0); before, the
+    /// installer restarts their Deployments.
+    HotReload,
+    /// `Cluster.status.uid`, `PUT …/kubeconfig` and the certificate condition (from v3.3.0).
+    ClusterUid,
+    /// `oauthOptions` of the `ClusterConfiguration` reach a member, too (from v3.3.0).
+    MemberOauthOptions,
+    /// `spec.terminal` is in the `ClusterConfiguration` (from v3.3.0).
+    Terminal,
+    /// A kubeconfig without client certificate becomes Ready (from v3.4.0).
+    TokenKubeconfig,
+    /// A webhook looks at updates of Clusters (from v3.4.0).
+    ClusterWebhook,
+    /// ks-apiserver answers `/healthz` (from v3.4.0).
+    Healthz,
+    /// Validation refuses a member whose role is not `member` (from v3.4.1).
+    MemberRoleChecked,
+}
+
+/// A KubeSphere version and what is particular to it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Release {
+    /// Version without `v`, as `3.3.2`.
+    pub version: &'static str,
+    /// Value of the label `app` of the installer's Deployment and Pod.
+    pub installer_label: &'static str,
+    /// Tag of `kubesphere/tower`.
+    pub tower_tag: &'static str,
+    /// Tag of `kubesphere/kubefed`.
+    pub kubefed_tag: &'static str,
+    /// Tag of `kubesphere/nginx-ingress-controller` in the gateway's settings.
+    pub gateway_tag: &'static str,
+    /// The oldest Kubernetes that the installer accepts, as (major, minor).
+    pub oldest_kubernetes: (u32, u32),
+    /// What this profile rests on.
+    pub basis: Basis,
+    features: &'static [Feature],
+}
+
+const V3_3: &[Feature] = &[
+    Feature::MulticlusterBlockAlways,
+    Feature::HotReload,
+    Feature::ClusterUid,
+    Feature::MemberOauthOptions,
+    Feature::Terminal,
+];
+const V3_4_0: &[Feature] = &[
+    Feature::MulticlusterBlockAlways,
+    Feature::HotReload,
+    Feature::ClusterUid,
+    Feature::MemberOauthOptions,
+    Feature::Terminal,
+    Feature::TokenKubeconfig,
+    Feature::ClusterWebhook,
+    Feature::Healthz,
+];
+const V3_4_1: &[Feature] = &[
+    Feature::MulticlusterBlockAlways,
+    Feature::HotReload,
+    Feature::ClusterUid,
+    Feature::MemberOauthOptions,
+    Feature::Terminal,
+    Feature::TokenKubeconfig,
+    Feature::ClusterWebhook,
+    Feature::Healthz,
+    Feature::MemberRoleChecked,
+];
+
+static RELEASES: [Release; 4] = [
+    Release {
+        version: "3.2.1",
+        installer_label: "ks-install",
+        tower_tag: "v0.2.0",
+        kubefed_tag: "v0.8.1",
+        gateway_tag: "v0.48.1",
+        oldest_kubernetes: (1, 19),
+        basis: Basis::Source,
+        features: &[],
+    },
+    Release {
+        version: "3.3.2",
+        installer_label: "ks-installer",
+        tower_tag: "v0.2.0",
+        kubefed_tag: "v0.8.1",
+        gateway_tag: "v1.1.0",
+        oldest_kubernetes: (1, 19),
+        basis: Basis::Observed,
+        features: V3_3,
+    },
+    Release {
+        version: "3.4.0",
+        installer_label: "ks-installer",
+        tower_tag: "v0.2.1",
+        kubefed_tag: "v0.8.1",
+        gateway_tag: "v1.3.1",
+        oldest_kubernetes: (1, 19),
+        basis: Basis::Source,
+        features: V3_4_0,
+    },
+    Release {
+        version: "3.4.1",
+        installer_label: "ks-installer",
+        tower_tag: "v0.2.1",
+        kubefed_tag: "v0.8.1",
+        gateway_tag: "v1.3.1",
+        oldest_kubernetes: (1, 19),
+        basis: Basis::Observed,
+        features: V3_4_1,
+    },
+];
+
+/// A version that no profile describes.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("no profile of KubeSphere {version:?}; choose one of {}", known())]
+pub struct UnknownRelease {
+    /// The version asked for.
+    pub version: String,
+}
+
+fn known() -> String {
+    RELEASES.iter().map(|release| release.version).collect::<Vec<_>>().join(", ")
+}
+
+impl Release {
+    /// Every known release, oldest first.
+    #[must_use]
+    pub fn all() -> &'static [Release] {
+        &RELEASES
+    }
+
+    /// The profile of `version`, with or without a leading `v`.
+    ///
+    /// # Errors
+    /// [`UnknownRelease`] when there is none.
+    pub fn find(version: &str) -> Result<&'static Release, UnknownRelease> {
+        let wanted = version.strip_prefix('v').unwrap_or(version);
+        RELEASES
+            .iter()
+            .find(|release| release.version == wanted)
+            .ok_or_else(|| UnknownRelease { version: version.to_owned() })
+    }
+
+    /// The profile of the tag in `image`, as `kubesphere/ks-installer:v3.3.2`.
+    ///
+    /// # Errors
+    /// [`UnknownRelease`] when the image has no tag or the tag is no known version.
+    pub fn of_image(image: &str) -> Result<&'static Release, UnknownRelease> {
+        let name = image.split('@').next().unwrap_or(image);
+        let tag = name.rsplit_once(':').map(|(_, tag)| tag).filter(|tag| !tag.contains('/')).unwrap_or_default();
+        Self::find(tag)
+    }
+
+    /// The version as tags and labels spell it, `v3.3.2`.
+    #[must_use]
+    pub fn tag(&self) -> String {
+        format!("v{}", self.version)
+    }
+
+    /// An image of this release, as `kubesphere/ks-apiserver:v3.3.2`.
+    #[must_use]
+    pub fn image(&self, name: &str) -> String {
+        format!("kubesphere/{name}:{}", self.tag())
+    }
+
+    /// Whether it has `feature`.
+    #[must_use]
+    pub fn has(&self, feature: Feature) -> bool {
+        self.features.contains(&feature)
+    }
+}
+
+impl fmt::Display for Release {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.version)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn finds_a_release_by_version_and_by_image() {
+        assert_eq!(Release::find("3.3.2").unwrap().tag(), "v3.3.2");
+        assert_eq!(Release::find("v3.4.1").unwrap().version, "3.4.1");
+        assert_eq!(Release::of_image("localhost:5000/kubesphere/ks-installer:v3.2.1").unwrap().version, "3.2.1");
+    }
+
+    #[test]
+    fn names_the_known_releases_for_an_unknown_one() {
+        for error in [Release::find("3.5").unwrap_err(), Release::of_image("localhost:5000/x").unwrap_err()] {
+            assert!(error.to_string().ends_with("choose one of 3.2.1, 3.3.2, 3.4.0, 3.4.1"), "{error}");
+        }
+    }
+
+    #[test]
+    fn labels_the_installer_as_its_version_did() {
+        let labels: Vec<_> = Release::all().iter().map(|release| release.installer_label).collect();
+        assert_eq!(labels, ["ks-install", "ks-installer", "ks-installer", "ks-installer"]);
+    }
+}

@@ -1,0 +1,111 @@
+//! Namespaces that are being deleted: empties them, then lets them go.
+
+use std::sync::Arc;
+
+use futures::StreamExt as _;
+use k8s_openapi::api::core::v1::Namespace;
+use kube::api::{DeleteParams, ListParams, WatchParams};
+use kube::core::{DynamicObject, WatchEvent};
+use kube::ResourceExt as _;
+use serde_json::json;
+
+use super::resources::{Deletable, deletable};
+use crate::cache::Key;
+use crate::cluster::{Cluster, During as _, Failure};
+use crate::queue::{Queue, work};
+
+/// The finalizer that this controller takes away.
+const FINALIZER: &str = "kubernetes";
+
+pub(crate) fn start(cluster: &Arc<Cluster>) {
+    let queue = Queue::new(cluster.clock.clone());
+    let namespaces = queue.clone();
+    cluster.caches.namespaces.on_change(move |change| {
+        if let Some(namespace) = change.new.filter(|namespace| is_due(namespace)) {
+            namespaces.push(Key::of(namespace.as_ref()).name);
+        }
+    });
+    let (home, again) = (cluster.clone(), queue.clone());
+    work(cluster, "namespace", queue, move |name| finalize(home.clone(), again.clone(), name));
+}
+
+fn is_due(namespace: &Namespace) -> bool {
+    let finalizers = namespace.spec.as_ref().and_then(|spec| spec.finalizers.as_deref()).unwrap_or_default();
+    namespace.metadata.deletion_timestamp.is_some() && finalizers.iter().any(|finalizer| finalizer == FINALIZER)
+}
+
+async fn finalize(cluster: Arc<Cluster>, queue: Arc<Queue<String>>, name: String) -> Result<(), Failure> {
+    let Some(namespace) = cluster.caches.namespaces.get(&Key::new("", &name)).filter(|namespace| is_due(namespace)) else {
+        return Ok(());
+    };
+    let mut remaining = None;
+    for resource in deletable(&cluster).await?.into_iter().filter(|resource| resource.namespaced) {
+        if let Some(left) = empty(&cluster, &resource, &name).await? {
+            remaining = Some((resource, left));
+        }
+    }
+    if let Some((resource, version)) = remaining {
+        // Pods take their time to stop and finalizers theirs: look again when something of the kind is gone.
+        let home = cluster.clone();
+        cluster.spawn(async move {
+            wait_for_deletion(&home, &resource, &name, &version).await;
+            queue.push(name);
+        });
+        return Ok(());
+    }
+    let mut spec = namespace.spec.clone().unwrap_or_default();
+    let others = spec.finalizers.unwrap_or_default().into_iter().filter(|finalizer| finalizer != FINALIZER);
+    spec.finalizers = Some(others.collect());
+    let finalized = json!({
+        "apiVersion": "v1", "kind": "Namespace", "metadata": namespace.metadata, "spec": spec, "status": namespace.status,
+    });
+    let operation = format!("finalize Namespace {name}");
+    let body = finalized.to_string().into_bytes();
+    let request = http::Request::put(format!("/api/v1/namespaces/{name}/finalize"))
+        .header(http::header::CONTENT_TYPE, "application/json")
+        .body(body)
+        .map_err(kube::Error::HttpError)
+        .during(&operation)?;
+    cluster.client.request::<serde_json::Value>(request).await.unless_gone(&operation)?;
+    Ok(())
+}
+
+/// Deletes the resource's objects in the namespace; the version of the list if any are left.
+async fn empty(cluster: &Cluster, resource: &Deletable, namespace: &str) -> Result<Option<String>, Failure> {
+    let api = resource.api(cluster, namespace);
+    let what = format!("{} of Namespace {namespace}", resource.resource.plural);
+    let list = || async {
+        let listed = api.list_metadata(&ListParams::default()).await;
+        // Some resources of discovery cannot be listed after all (their definition went meanwhile).
+        listed.unless_gone(&format!("list {what}"))
+    };
+    let Some(found) = list().await?.filter(|found| !found.items.is_empty()) else { return Ok(None) };
+    let background = DeleteParams::background();
+    if resource.collection {
+        api.delete_collection(&background, &ListParams::default()).await.unless_gone(&format!("delete {what}"))?;
+    } else {
+        for object in found.items.iter().filter(|object| object.metadata.deletion_timestamp.is_none()) {
+            let name = object.name_any();
+            api.delete(&name, &background).await.unless_gone(&format!("delete {name} of {what}"))?;
+        }
+    }
+    let left = list().await?.filter(|left| !left.items.is_empty());
+    Ok(left.map(|left| left.metadata.resource_version.unwrap_or_default()))
+}
+
+/// Waits until an object of the kind is deleted or the watch ends.
+async fn wait_for_deletion(cluster: &Cluster, resource: &Deletable, namespace: &str, version: &str) {
+    let api = resource.api(cluster, namespace);
+    let Ok(events) = api.watch_metadata(&WatchParams::default(), version).await else { return };
+    let mut events = std::pin::pin!(events);
+    while let Some(Ok(event)) = events.next().await {
+        if is_end(&event) {
+            return;
+        }
+    }
+}
+
+fn is_end(event: &WatchEvent<kube::core::PartialObjectMeta<DynamicObject>>) -> bool {
+    matches!(event, WatchEvent::Deleted(_) | WatchEvent::Error(_))
+}
+

@@ -1,0 +1,65 @@
+//! Which resources a server has, as its discovery tells.
+
+use kube::Api;
+use kube::core::{ApiResource, DynamicObject};
+
+use crate::cluster::{Cluster, During as _, Failure};
+
+/// A resource whose objects can be listed and deleted.
+#[derive(Debug, Clone)]
+pub(crate) struct Deletable {
+    pub(crate) resource: ApiResource,
+    pub(crate) namespaced: bool,
+    pub(crate) collection: bool,
+}
+
+impl Deletable {
+    pub(crate) fn api(&self, cluster: &Cluster, namespace: &str) -> Api<DynamicObject> {
+        if self.namespaced {
+            Api::namespaced_with(cluster.client.clone(), namespace, &self.resource)
+        } else {
+            Api::all_with(cluster.client.clone(), &self.resource)
+        }
+    }
+}
+
+/// The resources that can be listed and deleted, each in its group's preferred version.
+pub(crate) async fn deletable(cluster: &Cluster) -> Result<Vec<Deletable>, Failure> {
+    let client = &cluster.client;
+    let mut found = Vec::new();
+    let core = client.list_core_api_resources("v1").await.during("discover v1")?;
+    found.extend(of_list("", "v1", core.resources));
+    let groups = client.list_api_groups().await.during("discover the groups")?;
+    for group in groups.groups {
+        let Some(version) = group.preferred_version.or_else(|| group.versions.into_iter().next()) else { continue };
+        let list = client.list_api_group_resources(&version.group_version).await;
+        // A group whose server is away must not keep a namespace from going further than its own objects do.
+        let Some(list) = list.unless_gone(&format!("discover {}", version.group_version))? else { continue };
+        found.extend(of_list(&group.name, &version.version, list.resources));
+    }
+    Ok(found)
+}
+
+fn of_list(
+    group: &str,
+    version: &str,
+    resources: Vec<k8s_openapi::apimachinery::pkg::apis::meta::v1::APIResource>,
+) -> impl Iterator<Item = Deletable> {
+    let api_version = if group.is_empty() { version.to_owned() } else { format!("{group}/{version}") };
+    let (group, version) = (group.to_owned(), version.to_owned());
+    resources.into_iter().filter_map(move |resource| {
+        let can = |verb: &str| resource.verbs.iter().any(|one| one == verb);
+        let is_object = !resource.name.contains('/') && can("list") && can("delete");
+        is_object.then(|| Deletable {
+            namespaced: resource.namespaced,
+            collection: can("deletecollection"),
+            resource: ApiResource {
+                group: group.clone(),
+                version: version.clone(),
+                api_version: api_version.clone(),
+                kind: resource.kind.clone(),
+                plural: resource.name.clone(),
+            },
+        })
+    })
+}

@@ -1,0 +1,181 @@
+//! A container: its starts, ends and logs.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+use crate::clock::Delay;
+use crate::logs::Log;
+use crate::program::ExitCode;
+
+/// How long a kubelet waits before it restarts a container that ended twice: 10 s, doubled each time up to five minutes
+/// (kubernetes v1.20, `pkg/kubelet/kubelet.go`). The first restart comes at once.
+pub const RESTART_BACKOFF: Delay = Delay::new("restart-backoff", Duration::from_secs(10));
+
+const LONGEST_BACKOFF: Duration = Duration::from_secs(300);
+
+/// A container that ran for this long is no longer taken for one that crashes in a loop.
+pub(crate) const HEALTHY_RUN: Duration = Duration::from_secs(600);
+
+/// A run of a container that ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Ended {
+    pub(crate) code: i32,
+    pub(crate) reason: &'static str,
+    pub(crate) started: Timestamp,
+    pub(crate) finished: Timestamp,
+    pub(crate) id: String,
+}
+
+/// What a container does now.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Phase {
+    Waiting { reason: &'static str, message: Option<String> },
+    Running { since: Timestamp },
+    Ended(Ended),
+}
+
+/// A container as its pod's status shows it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct State {
+    pub(crate) name: String,
+    pub(crate) image: String,
+    pub(crate) phase: Phase,
+    pub(crate) last: Option<Ended>,
+    pub(crate) restarts: u32,
+    /// Identity of the latest run; none before the first.
+    pub(crate) id: Option<String>,
+}
+
+/// A container's state and logs, for its supervisor, the pod's status and the kubelet's API.
+pub(crate) struct Container {
+    inner: Mutex<Inner>,
+}
+
+struct Inner {
+    state: State,
+    /// Logs of the run before the latest, and of the latest.
+    logs: (Option<Arc<Log>>, Option<Arc<Log>>),
+}
+
+/// Why there is no log.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum NoLog {
+    /// The container waits for this reason.
+    Waiting(&'static str),
+    /// It has not ended before.
+    NoPrevious,
+}
+
+impl Container {
+    pub(crate) fn new(name: &str, image: &str) -> Arc<Self> {
+        let phase = Phase::Waiting { reason: "ContainerCreating", message: None };
+        let state = State { name: name.to_owned(), image: image.to_owned(), phase, last: None, restarts: 0, id: None };
+        Arc::new(Self { inner: Mutex::new(Inner { state, logs: (None, None) }) })
+    }
+
+    pub(crate) fn state(&self) -> State {
+        self.lock().state.clone()
+    }
+
+    pub(crate) fn waits(&self, reason: &'static str, message: Option<String>) {
+        let mut inner = self.lock();
+        if let Phase::Ended(ended) = &inner.state.phase {
+            inner.state.last = Some(ended.clone());
+        }
+        inner.state.phase = Phase::Waiting { reason, message };
+    }
+
+    /// A run begins that writes into `log`.
+    pub(crate) fn starts(&self, id: String, log: Arc<Log>, now: Timestamp) {
+        let mut inner = self.lock();
+        if let Phase::Ended(ended) = &inner.state.phase {
+            inner.state.last = Some(ended.clone());
+        }
+        if inner.state.id.is_some() {
+            inner.state.restarts += 1;
+        }
+        inner.state.id = Some(id);
+        inner.state.phase = Phase::Running { since: now };
+        inner.logs = (inner.logs.1.take(), Some(log));
+    }
+
+    /// The run ended.
+    pub(crate) fn ends(&self, exit: ExitCode, now: Timestamp) {
+        let mut inner = self.lock();
+        let started = match inner.state.phase {
+            Phase::Running { since } => since,
+            _ => now,
+        };
+        let reason = if exit == ExitCode::SUCCESS { "Completed" } else { "Error" };
+        let id = inner.state.id.clone().unwrap_or_default();
+        inner.state.phase = Phase::Ended(Ended { code: i32::from(exit.0), reason, started, finished: now, id });
+        if let Some(log) = &inner.logs.1 {
+            log.end();
+        }
+    }
+
+    /// The log that `kubectl logs` shows, with `--previous` if `previous`.
+    pub(crate) fn log(&self, previous: bool) -> Result<Arc<Log>, NoLog> {
+        let inner = self.lock();
+        let (before, latest) = &inner.logs;
+        let missing = || match &inner.state.phase {
+            Phase::Waiting { reason, .. } => NoLog::Waiting(reason),
+            _ => NoLog::NoPrevious,
+        };
+        let waits = matches!(inner.state.phase, Phase::Waiting { .. });
+        // Between two runs the latest is the previous one already (kubernetes v1.20, `validateContainerLogStatus`).
+        let wanted = if previous && !waits { before } else { latest };
+        wanted.clone().ok_or_else(missing)
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Inner> {
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// How long to wait before restart number `restart` (from 0) of a crash loop; none for the first.
+pub(crate) fn backoff(restart: u32) -> Option<Delay> {
+    let doublings = restart.checked_sub(1)?;
+    let duration = RESTART_BACKOFF.duration * 2_u32.pow(doublings.min(8));
+    Some(RESTART_BACKOFF.lasting(duration.min(LONGEST_BACKOFF)))
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
+
+    use rstest::rstest;
+
+    use super::*;
+
+    #[rstest]
+    #[case(0, None)]
+    #[case(1, Some(10))]
+    #[case(2, Some(20))]
+    #[case(5, Some(160))]
+    #[case(6, Some(300))]
+    #[case(60, Some(300))]
+    fn backs_off_as_a_kubelet(#[case] restart: u32, #[case] seconds: Option<u64>) {
+        assert_eq!(backoff(restart).map(|delay| delay.duration.as_secs()), seconds);
+    }
+
+    #[test]
+    fn shows_the_latest_log_and_the_one_before() {
+        let container = Container::new("c", "i");
+        let (first, second) = (Log::new(), Log::new());
+        let now = Timestamp::UNIX_EPOCH;
+        assert_eq!(container.log(false).err(), Some(NoLog::Waiting("ContainerCreating")));
+        container.starts("1".to_owned(), first.clone(), now);
+        assert_eq!(container.log(true).err(), Some(NoLog::NoPrevious));
+        container.ends(ExitCode::FAILURE, now);
+        container.waits("CrashLoopBackOff", None);
+        assert!(Arc::ptr_eq(&container.log(true).unwrap(), &first));
+        container.starts("2".to_owned(), second.clone(), now);
+        assert!(Arc::ptr_eq(&container.log(false).unwrap(), &second));
+        assert!(Arc::ptr_eq(&container.log(true).unwrap(), &first));
+        assert_eq!(container.state().restarts, 1);
+        assert_eq!(container.state().last.unwrap().code, 1);
+    }
+}

@@ -1,0 +1,86 @@
+//! Node objects, as kubelets register them.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use k8s_openapi::api::core::v1::Node;
+use kube::Api;
+use kube::api::{Patch, PatchParams, PostParams};
+use serde_json::{Value, json};
+
+use super::status::second;
+use crate::cluster::{Cluster, During as _, Failure};
+use crate::config::NodeSpec;
+
+/// The labels of a node.
+pub(crate) fn labels(spec: &NodeSpec) -> BTreeMap<String, String> {
+    let fixed = [
+        ("kubernetes.io/hostname", spec.name.as_str()),
+        ("kubernetes.io/arch", "amd64"),
+        ("kubernetes.io/os", "linux"),
+        ("beta.kubernetes.io/arch", "amd64"),
+        ("beta.kubernetes.io/os", "linux"),
+    ];
+    let fixed = fixed.into_iter().map(|(name, value)| (name.to_owned(), value.to_owned()));
+    fixed.chain(spec.roles.iter().map(|role| (format!("node-role.kubernetes.io/{role}"), String::new()))).collect()
+}
+
+/// Registers a node whose kubelet listens on `port`, and makes it Ready.
+pub(crate) async fn register(cluster: &Arc<Cluster>, spec: &NodeSpec, version: &str, port: u16) -> Result<(), Failure> {
+    let _busy = cluster.clock.busy();
+    let api = Api::<Node>::all(cluster.client.clone());
+    let mut node = Node::default();
+    node.metadata.name = Some(spec.name.clone());
+    node.metadata.labels = Some(labels(spec));
+    let created = api.create(&PostParams::default(), &node).await;
+    let created = created.unless_there(&format!("create Node {}", spec.name))?;
+    let status = status(spec, version, port, &json!(second(cluster.clock.wall())));
+    let patch = Patch::Merge(json!({ "status": status }));
+    let operation = format!("update the status of Node {}", spec.name);
+    api.patch_status(&spec.name, &PatchParams::default(), &patch).await.during(&operation)?;
+    // A real API server taints new nodes as not ready, and the node controller takes that away when they are
+    // (kubernetes v1.20, admission plugin `TaintNodesByCondition`).
+    if created.is_none_or(|node| node.spec.is_some_and(|spec| spec.taints.is_some())) {
+        let patch = Patch::Merge(json!({ "metadata": { "labels": labels(spec) }, "spec": { "taints": null } }));
+        let operation = format!("update Node {}", spec.name);
+        api.patch(&spec.name, &PatchParams::default(), &patch).await.during(&operation)?;
+    }
+    Ok(())
+}
+
+fn status(spec: &NodeSpec, version: &str, port: u16, now: &Value) -> Value {
+    let condition = |kind: &str, status: &str, reason: &str, message: &str| {
+        json!({
+            "type": kind, "status": status, "reason": reason, "message": message,
+            "lastHeartbeatTime": now, "lastTransitionTime": now,
+        })
+    };
+    let capacity = json!({ "cpu": "8", "memory": "16Gi", "ephemeral-storage": "100Gi", "pods": "110" });
+    json!({
+        "capacity": capacity,
+        "allocatable": capacity,
+        "conditions": [
+            condition("MemoryPressure", "False", "KubeletHasSufficientMemory", "kubelet has sufficient memory available"),
+            condition("DiskPressure", "False", "KubeletHasNoDiskPressure", "kubelet has no disk pressure"),
+            condition("PIDPressure", "False", "KubeletHasSufficientPID", "kubelet has sufficient PID available"),
+            condition("Ready", "True", "KubeletReady", "kubelet is posting ready status"),
+        ],
+        "addresses": [
+            { "type": "InternalIP", "address": spec.ip },
+            { "type": "Hostname", "address": spec.name },
+        ],
+        "daemonEndpoints": { "kubeletEndpoint": { "Port": port } },
+        "nodeInfo": {
+            "machineID": spec.machine_id,
+            "systemUUID": uuid(&spec.machine_id, "system"),
+            "bootID": uuid(&spec.machine_id, "boot"),
+            "kernelVersion": "5.4.0", "osImage": "simulated", "containerRuntimeVersion": "containerd://1.4.3",
+            "kubeletVersion": version, "kubeProxyVersion": version, "operatingSystem": "linux", "architecture": "amd64",
+        },
+    })
+}
+
+/// Another identity of the same machine.
+fn uuid(machine_id: &str, of: &str) -> String {
+    uuid::Uuid::new_v5(&uuid::Uuid::NAMESPACE_OID, format!("{of}/{machine_id}").as_bytes()).to_string()
+}

@@ -1,0 +1,22 @@
+//! Names as Kubernetes makes them up.
+
+use rand::RngExt as _;
+
+/// Letters and digits that make no words (kubernetes v1.20, `apimachinery/pkg/util/rand`).
+const ALPHABET: &[u8] = b"bcdfghjklmnpqrstvwxz2456789";
+
+/// Five random characters, as in names of pods and token Secrets.
+pub(crate) fn random_suffix() -> String {
+    let mut random = rand::rng();
+    (0..5).map(|_| char::from(ALPHABET[random.random_range(0..ALPHABET.len())])).collect()
+}
+
+/// `text` with every character moved into the alphabet of made-up names (the same package's `SafeEncodeString`).
+pub(crate) fn safe_encode(text: &str) -> String {
+    text.bytes().map(|byte| char::from(ALPHABET[usize::from(byte) % ALPHABET.len()])).collect()
+}
+
+/// FNV-1a with 32 bits.
+pub(crate) fn fnv32(bytes: &[u8]) -> u32 {
+    bytes.iter().fold(0x811c_9dc5, |hash, byte| (hash ^ u32::from(*byte)).wrapping_mul(0x0100_0193))
+}

@@ -1,0 +1,10 @@
+//! Makers of clusters: embedded; and the leases over everything a run creates.
+
+pub mod access;
+mod cluster;
+pub mod embedded;
+pub mod leases;
+mod probe;
+mod sockets;
+
+pub use cluster::{Cluster, Identity, Missing, Pair, PairPlan, Provider, ProviderError};

@@ -1,0 +1,18 @@
+//! Events to terminal, JSON, JUnit and a summary in Markdown.
+
+mod failure;
+mod json;
+mod junit;
+mod markdown;
+mod terminal;
+mod text;
+mod write;
+
+pub use json::to_json;
+pub use junit::{JunitError, to_junit};
+pub use markdown::to_markdown;
+pub use terminal::{Terminal, TerminalOptions};
+pub use write::{WriteError, write};
+
+#[cfg(test)]
+mod fixture;

@@ -1,0 +1,30 @@
+//! What a scenario file may refer to. The caller brings it, so that this crate depends on no check and no release.
+
+/// The checks and releases that exist.
+#[derive(Debug, Clone, Copy)]
+pub struct Known<'a> {
+    /// Checks by name, with their arguments.
+    pub checks: &'a [CheckSignature],
+    /// KubeSphere releases, as `3.3.2`.
+    pub releases: &'a [&'a str],
+}
+
+/// A check's name and arguments.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct CheckSignature {
+    /// Name, as `cluster-role`.
+    pub name: &'static str,
+    /// Arguments it understands.
+    pub args: &'static [ArgSpec],
+}
+
+/// An argument of a check.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ArgSpec {
+    /// Name, as `on`.
+    pub name: &'static str,
+    /// Whether it must be given.
+    pub required: bool,
+    /// Values it takes; any text when empty.
+    pub values: &'static [&'static str],
+}

@@ -1,0 +1,260 @@
+use base64::Engine;
+use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD, URL_SAFE, URL_SAFE_NO_PAD};
+use proptest::prelude::*;
+use rstest::rstest;
+
+use super::*;
+use crate::model::On;
+
+const SECRET: &str = "gfIwilcc0WjNGKJ5DLeksf2JKfcLgTZU";
+
+fn masker() -> Masker {
+    Masker::new([7; 32])
+}
+
+fn knowing(secret: &str) -> Masker {
+    let masker = masker();
+    masker.add(secret);
+    masker
+}
+
+/// What stands for `secret`.
+fn shown(secret: &str) -> String {
+    masker().digest(secret.as_bytes()).to_string()
+}
+
+#[test]
+fn shows_equal_values_as_equal() {
+    let masked = knowing(SECRET).mask(&format!("host {SECRET} member {SECRET}"));
+    assert_eq!(masked, format!("host {0} member {0}", shown(SECRET)));
+}
+
+#[test]
+fn shows_one_value_differently_in_two_runs() {
+    let other = Masker::new([8; 32]);
+    other.add(SECRET);
+    assert_ne!(other.mask(SECRET), knowing(SECRET).mask(SECRET));
+}
+
+#[test]
+fn keeps_a_short_value_outside_of_its_field() {
+    assert_eq!(knowing("abc1234").mask("abc1234"), "abc1234");
+}
+
+#[test]
+fn shares_secrets_with_clones_but_not_with_forks() {
+    let masker = knowing("known to all of them");
+    let (clone, fork) = (masker.clone(), masker.fork());
+    fork.add(SECRET);
+    assert_eq!(masker.mask(SECRET), SECRET);
+    assert_eq!(
+        fork.mask("known to all of them"),
+        clone.mask("known to all of them")
+    );
+    clone.add(SECRET);
+    assert_eq!(masker.mask(SECRET), fork.mask(SECRET));
+}
+
+#[test]
+fn leaves_nothing_of_secrets_that_overlap() {
+    let both = knowing("abcdefghij");
+    both.add("fghijklmnop");
+    let masked = both.mask("<abcdefghijklmnop>");
+    assert_eq!(masked, format!("<{}>", shown("fghijklmnop")));
+}
+
+#[test]
+fn hides_every_line_of_an_indented_private_key() {
+    let body = [
+        "MHcCAQEEIBLongEnoughLineOne",
+        "SecondLineOfTheKeyBody",
+        "ThirdLine==",
+    ];
+    let pem = format!(
+        "-----BEGIN EC PRIVATE KEY-----\n{}\n-----END EC PRIVATE KEY-----\n",
+        body.join("\n")
+    );
+    let masked = knowing(&pem).mask(&format!(
+        "    {}\n    {}\n    {}\n",
+        body[0], body[1], body[2]
+    ));
+    for line in body {
+        assert!(!masked.contains(line), "{masked}");
+    }
+}
+
+#[test]
+fn never_tells_secrets_to_debug() {
+    assert_eq!(format!("{:?}", knowing(SECRET)), "Masker { .. }");
+}
+
+#[rstest]
+#[case::yaml("jwtSecret: {}", "abc")]
+#[case::yaml_in_double_quotes("      jwtSecret: \"{}\"\n", "abc")]
+#[case::yaml_in_single_quotes("jwtSecret: '{}'", "abc")]
+#[case::json(r#"{"jwtSecret":"{}","x":1}"#, "abc")]
+#[case::json_in_json(r#""{\"jwtSecret\":\"{}\",\"x\":1}""#, "abc")]
+#[case::json_in_json_in_json(r#"{\\\"token\\\":\\\"{}\\\"}"#, "abc")]
+#[case::client_key("    client-key-data: {}\n    x: y", "LS0t")]
+#[case::client_certificate("client-certificate-data: {}", "LS0t")]
+#[case::token("    token: {}", "abc")]
+#[case::described_token("token:      {}", "abc")]
+#[case::list_item("- password: {} # admin", "p w")]
+#[case::flow_map("{user: a, password: {}, x: y}", "P@88w0rd")]
+#[case::banner("Account: admin\nPassword: {}\nNOTES:", "P@88w0rd")]
+#[case::compound_name("mysqlRootPassword: {}", "abc")]
+#[case::environment("MYSQL_PASSWORD={} next", "abc")]
+#[case::form("grant_type=password&username=admin&password={}&x=y", "P88")]
+#[case::escaped_form("a=b%26password%3D{}%26x%3Dy", "P88")]
+#[case::flag("kubectl config set-credentials kubesphere --token={} -v", "abc")]
+#[case::flag_and_space("kubectl --token {} get nodes", "abc")]
+#[case::header("Authorization: Bearer {}\r\nAccept: */*", "abc.def")]
+#[case::own_header("X-KubeSphere-Authorization: Bearer {}", "abc")]
+#[case::curl(r#"curl -H "Authorization: Bearer {}" https://x"#, "abc")]
+#[case::oauth(
+    r#"{"access_token":"{}","token_type":"Bearer","expires_in":7200}"#,
+    "abc"
+)]
+#[case::go_struct("{AccessToken: {}}", "abc")]
+#[case::jwt("got {} back", "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJhIn0.c2lnbmF0dXJl")]
+#[case::cut_quote("token: \"{}", "abc")]
+#[case::block("password: |\n  {}\nnext: 1", "a b\n  c")]
+#[case::private_key(
+    "-----BEGIN RSA PRIVATE KEY-----\n{}\n-----END RSA PRIVATE KEY-----\nrest",
+    "MIIE\nabcd=="
+)]
+fn hides_what_stands_where_secrets_stand(#[case] template: &str, #[case] secret: &str) {
+    let masked = masker().mask(&template.replacen("{}", secret, 1));
+    assert_eq!(masked, template.replacen("{}", &shown(secret), 1));
+}
+
+#[rstest]
+#[case::variables(
+    "kubectl config set-credentials kubesphere --token=${TOKEN} --password $PASSWORD"
+)]
+#[case::captures("jwtSecret: ${jwtSecret}")]
+#[case::commands("TOKEN=$(kubectl get secret x -o jsonpath='{.data.token}' | base64 -d)")]
+#[case::documented(
+    "kubectl -n kubesphere-system get cm kubesphere-config -o yaml | grep -v \"apiVersion\" | grep jwtSecret"
+)]
+#[case::nothing("jwtSecret: \"\"\ntoken:\npassword: null\n")]
+#[case::maps("token:\n  name: x\n")]
+#[case::names(
+    "secretName: kubesphere-secret\nautomountServiceAccountToken: false\ntokenExpiry: 3600\n"
+)]
+#[case::prose("token not found in cache; the password must be changed")]
+#[case::masked_already("jwtSecret: \"sha256:0123abcd\"")]
+#[case::certificate("-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----")]
+#[case::paths("/var/lib/kubelet/pods/0123456789abcdef/volumes/kubernetes.io~secret")]
+#[case::ordinary_base64("ca: VGhpcyBpcyBhIHRleHQgd2l0aG91dCBhbnkgc2VjcmV0IGluIGl0Lg==")]
+fn keeps_what_is_no_secret(#[case] text: &str) {
+    assert_eq!(masker().mask(text), text);
+}
+
+#[test]
+fn hides_fields_inside_base64() {
+    let kubeconfig =
+        STANDARD.encode("users:\n- name: admin\n  user:\n    client-key-data: c2VjcmV0\n");
+    let masked = masker().mask(&format!("before {kubeconfig} after"));
+    assert_eq!(masked, format!("before {} after", shown(&kubeconfig)));
+}
+
+#[test]
+fn looks_into_base64_of_base64_of_base64() {
+    let mut text = format!("name: x, value: {SECRET}, more");
+    for _ in 0..3 {
+        text = STANDARD.encode(text);
+    }
+    let masked = knowing(SECRET).mask(&text);
+    assert_eq!(masked, shown(&text));
+}
+
+#[test]
+fn masks_twice_as_once() {
+    let masker = knowing(SECRET);
+    let once = masker.mask(&format!(
+        "jwtSecret: {SECRET}\npassword: short\nAuthorization: Bearer abc"
+    ));
+    assert_eq!(masker.mask(&once), once);
+}
+
+#[test]
+fn masks_every_text_of_an_event() {
+    let event = Event::StepStarted {
+        cell: crate::event::CellId("a@3.3.2".to_owned()),
+        index: 0,
+        name: format!("paste {SECRET}"),
+        on: On::Host,
+        command: Some(format!("echo {SECRET}")),
+    };
+    let masked = knowing(SECRET).mask_event(&event);
+    assert_eq!(
+        serde_json::to_string(&masked).unwrap(),
+        serde_json::to_string(&event)
+            .unwrap()
+            .replace(SECRET, &shown(SECRET))
+    );
+}
+
+/// The characters of an encoded text that depend on nothing but the bytes `from..to`.
+fn core(encoded: &str, from: usize, to: usize) -> &str {
+    &encoded[(from * 8).div_ceil(6)..to * 8 / 6]
+}
+
+fn percent_all(text: &str) -> String {
+    let encoded: Vec<String> = text.bytes().map(|byte| format!("%{byte:02x}")).collect();
+    encoded.concat()
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 96, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn no_encoding_of_a_secret_survives(secret in "[!-~]{8,40}", before in "[ -~]{0,9}", after in "[ -~]{0,9}") {
+        let masker = knowing(&secret);
+        let around = format!("{before}{secret}{after}");
+        let json = serde_json::to_string(&secret).unwrap();
+        let json_inside = json[1..json.len() - 1].to_owned();
+        let twice = serde_json::to_string(&json).unwrap();
+        let mut texts = vec![
+            (around.clone(), secret.clone()),
+            (json, json_inside.clone()),
+            (twice.clone(), twice[3..twice.len() - 3].to_owned()),
+            (percent_all(&secret), percent_all(&secret)),
+        ];
+        for engine in [STANDARD, STANDARD_NO_PAD, URL_SAFE, URL_SAFE_NO_PAD] {
+            let once = engine.encode(&around);
+            let once_core = core(&once, before.len(), before.len() + secret.len()).to_owned();
+            let again = engine.encode(&once);
+            let first = (before.len() * 8).div_ceil(6);
+            let again_core = core(&again, first, first + once_core.len()).to_owned();
+            let percent = percent_all(&once_core);
+            texts.extend([(once, once_core.clone()), (again, again_core), (percent.clone(), percent)]);
+            let of_json = engine.encode(format!("{before}{json_inside}{after}"));
+            let json_core = core(&of_json, before.len(), before.len() + json_inside.len()).to_owned();
+            texts.push((of_json, json_core));
+        }
+        for (text, core) in texts {
+            let masked = masker.mask(&text);
+            prop_assert!(!masked.contains(&core), "{core} of {secret} is in {masked}");
+            prop_assert!(masked.contains("sha256:"), "{masked}");
+        }
+    }
+
+    #[test]
+    fn the_text_around_a_secret_survives(secret in "[A-Za-z0-9+/]{8,40}", before in "[a-z ,.{}\n]{0,40}", after in "[a-z ,.{}\n]{0,40}") {
+        prop_assume!(!before.contains("key") && !before.contains("secret") && !before.contains("token"));
+        let masked = knowing(&secret).mask(&format!("{before}<{secret}>{after}"));
+        prop_assert_eq!(masked, format!("{before}<{}>{after}", shown(&secret)));
+    }
+
+    #[test]
+    fn no_text_around_a_secret_keeps_it(
+        before in "(\\PC|[\\\\\"'%u:=|>\n]|password|token: |eyJ){0,30}",
+        secret in "[^\\s]{8,12}",
+        after in "(\\PC|[\\\\\"'%u:=|>\n]|password|token: |eyJ){0,30}",
+    ) {
+        let masked = knowing(&secret).mask(&format!("{before}{secret}{after}"));
+        prop_assert!(!masked.contains(&secret), "{}", masked);
+    }
+}

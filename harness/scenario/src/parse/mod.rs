@@ -1,0 +1,107 @@
+//! Reads scenario files and finds every mistake in them, each with its position and a way out.
+//!
+//! Keys are camelCase. Texts marked *v* may hold `${variable}`: one that an earlier step captured, or one of
+//! [`BUILT_IN`]. Variables begin with a lower-case letter; `${TOKEN}` is the shell's own and stays as it is.
+//!
+//! ```yaml
+//! apiVersion: ks-e2e.dev/v1alpha1     # required
+//! kind: Scenario                      # required
+//! metadata:
+//!   name: member-post-install-kubectl # required; lower-case letters, digits, `-`
+//!   labels: {part: member}            # text to text
+//! spec:
+//!   page: {name: direct-connection, section: Prepare a Member Cluster, option: B}
+//!   releases: ">=3.2.1"               # comparisons separated by commas; "*" (all) when absent
+//!   given:                            # host: plain Kubernetes when absent; member: no second cluster when absent
+//!     host: {kubesphere: installed, clusterRole: host, hostClusterName: east, jwtSecret: generated, nodes: 1}
+//!     member: {kubesphere: installed, clusterRole: none, jwtSecret: host}
+//!   steps:                            # each does one of: run (with or without edit), file with edit, console
+//!     - name: read the secret         # required, unique
+//!       on: host                      # required; host when absent on a console step
+//!       run: kubectl …                # v
+//!       capture: {jwtSecret: 'jwtSecret: "?([^"\s]+)"?'} # pattern on standard output: first group, else whole match
+//!       expect: {exitCode: 0, stdout: text, stderr: text} # v; exit code 0 when absent
+//!       timeout: 2m                   # DEFAULT_TIMEOUT when absent
+//!     - name: set the role
+//!       on: member
+//!       run: kubectl edit cc ks-installer -n kubesphere-system
+//!       edit: {spec.authentication.jwtSecret: "${jwtSecret}"} # v; what is typed behind the colon; nothing for null
+//!     - name: prepare the file
+//!       on: member
+//!       file: config-sample.yaml
+//!       edit: {spec.multicluster.clusterRole: member}
+//!     - name: watch the installer
+//!       on: member
+//!       run: kubectl logs … -f
+//!       until: {output: Welcome to KubeSphere, within: 60s} # v; both required
+//!     - name: import the member
+//!       console:
+//!         importCluster: {name: member, kubeconfig: {of: member, server: "https://127.0.0.1:6443"}} # v; server optional
+//!       expect: {refused: text}       # v
+//!   checks:                           # a name, or a name with arguments (v)
+//!     - jwt-secret-equal
+//!     - cluster-role: {on: member, is: member}
+//!   knownIssue: {fails: jwt-secret-equal, releases: "=3.2.1", reference: "https://…", text: pattern}
+//! ```
+
+mod fields;
+mod node;
+mod scenario;
+mod step;
+mod variables;
+
+use std::collections::BTreeMap;
+
+use crate::known::Known;
+use crate::model::Scenario;
+use crate::problem::Problem;
+
+pub use step::DEFAULT_TIMEOUT;
+pub use variables::BUILT_IN;
+
+/// Reads one scenario file. `file` is its name in positions.
+///
+/// # Errors
+/// Every mistake in the file, in the order of their positions; at least one.
+pub fn parse(file: &str, bytes: &[u8], known: &Known<'_>) -> Result<Scenario, Vec<Problem>> {
+    let root = node::read(file, bytes).map_err(|problem| vec![problem])?;
+    let mut notes = fields::Notes {
+        file,
+        problems: Vec::new(),
+    };
+    let scenario = scenario::scenario(&root, known, &mut notes);
+    match scenario {
+        Some(scenario) if notes.problems.is_empty() => Ok(scenario),
+        _ => {
+            notes
+                .problems
+                .sort_by_key(|problem| (problem.location.line, problem.location.column));
+            Err(notes.problems)
+        }
+    }
+}
+
+/// Finds the mistakes that show only between files: names that two of them bear.
+#[must_use]
+pub fn check_set(scenarios: &[Scenario]) -> Vec<Problem> {
+    let mut first: BTreeMap<&str, &Scenario> = BTreeMap::new();
+    let mut problems = Vec::new();
+    for scenario in scenarios {
+        if let Some(earlier) = first.get(scenario.name.as_str()) {
+            problems.push(Problem {
+                location: scenario.location.clone(),
+                message: format!(
+                    "the scenario name \"{}\" is taken by {}",
+                    scenario.name, earlier.location
+                ),
+                suggestion: Some("give each scenario a name of its own".to_owned()),
+            });
+        } else {
+            first.insert(&scenario.name, scenario);
+        }
+    }
+    problems
+}
+
+#[cfg(test)]
+mod tests;

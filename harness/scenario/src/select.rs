@@ -1,0 +1,189 @@
+//! Which cells a person asks for: names, globs over names, cell ids, and paths of scenario files.
+
+use crate::event::CellId;
+use crate::model::Scenario;
+use crate::plan::Cell;
+use crate::problem::closest;
+
+/// One thing asked for: `member-post-install-kubectl`, `member-*`, `import-form@3.4.1`, `scenarios/member/` or
+/// `member/post-install-kubectl.yaml`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Selector {
+    text: String,
+}
+
+impl Selector {
+    /// Takes it as typed.
+    #[must_use]
+    pub fn new(text: &str) -> Self {
+        Self {
+            text: text.to_owned(),
+        }
+    }
+
+    /// As typed.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.text
+    }
+
+    /// Whether it asks for this cell.
+    #[must_use]
+    pub fn matches(&self, scenario: &Scenario, id: &CellId) -> bool {
+        if is_path(&self.text) {
+            return path_matches(&self.text, &scenario.location.file);
+        }
+        // Parameters stand in brackets behind the release; asking for `name@release` asks for all of them.
+        let id_without_params = id.0.split_once('[').map_or(id.0.as_str(), |(id, _)| id);
+        if self.text.contains('@') {
+            glob(&self.text, &id.0) || glob(&self.text, id_without_params)
+        } else {
+            glob(&self.text, &scenario.name)
+        }
+    }
+}
+
+/// What a person asks for; everything when it is empty.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Selection {
+    selectors: Vec<Selector>,
+}
+
+impl Selection {
+    /// Everything.
+    #[must_use]
+    pub fn all() -> Self {
+        Self::default()
+    }
+
+    /// Takes selectors as typed.
+    pub fn new<S: AsRef<str>>(texts: impl IntoIterator<Item = S>) -> Self {
+        Self {
+            selectors: texts
+                .into_iter()
+                .map(|text| Selector::new(text.as_ref()))
+                .collect(),
+        }
+    }
+
+    /// Whether it asks for this cell.
+    #[must_use]
+    pub fn matches(&self, scenario: &Scenario, id: &CellId) -> bool {
+        self.selectors.is_empty()
+            || self
+                .selectors
+                .iter()
+                .any(|selector| selector.matches(scenario, id))
+    }
+
+    /// Selectors that ask for none of these cells, each with the scenario name it was most likely meant to be.
+    #[must_use]
+    pub fn unmatched<'a>(&self, cells: &'a [Cell]) -> Vec<(&Selector, Option<&'a str>)> {
+        self.selectors
+            .iter()
+            .filter(|selector| {
+                !cells
+                    .iter()
+                    .any(|cell| selector.matches(&cell.scenario, &cell.id))
+            })
+            .map(|selector| {
+                let name = selector
+                    .text
+                    .split_once('@')
+                    .map_or(selector.text.as_str(), |(name, _)| name);
+                (
+                    selector,
+                    closest(name, cells.iter().map(|cell| cell.scenario.name.as_str())),
+                )
+            })
+            .collect()
+    }
+}
+
+fn is_path(text: &str) -> bool {
+    let extension = std::path::Path::new(text).extension();
+    text.contains('/')
+        || extension.is_some_and(|extension| extension == "yaml" || extension == "yml")
+}
+
+/// Whether `file` is the file or lies in the folder that `asked` names, wherever the two paths begin.
+fn path_matches(asked: &str, file: &str) -> bool {
+    let asked = segments(asked);
+    let file = segments(file);
+    !asked.is_empty() && file.windows(asked.len()).any(|window| window == asked)
+}
+
+fn segments(path: &str) -> Vec<&str> {
+    path.split('/')
+        .filter(|segment| !segment.is_empty() && *segment != ".")
+        .collect()
+}
+
+/// Whether `pattern`, in which `*` stands for any text and `?` for one character, describes all of `text`.
+#[must_use]
+pub fn glob(pattern: &str, text: &str) -> bool {
+    let pattern: Vec<char> = pattern.chars().collect();
+    let text: Vec<char> = text.chars().collect();
+    let (mut at_pattern, mut at_text) = (0, 0);
+    // Where the last `*` stands and how much text it has swallowed so far.
+    let mut star: Option<(usize, usize)> = None;
+    while let Some(character) = text.get(at_text) {
+        match pattern.get(at_pattern) {
+            Some('*') => {
+                star = Some((at_pattern, at_text));
+                at_pattern += 1;
+            }
+            Some(wanted) if *wanted == '?' || wanted == character => {
+                at_pattern += 1;
+                at_text += 1;
+            }
+            _ => {
+                let Some((star_at, swallowed)) = star else {
+                    return false;
+                };
+                star = Some((star_at, swallowed + 1));
+                at_pattern = star_at + 1;
+                at_text = swallowed + 1;
+            }
+        }
+    }
+    pattern[at_pattern..]
+        .iter()
+        .all(|character| *character == '*')
+}
+
+#[cfg(test)]
+mod tests {
+    use rstest::rstest;
+
+    use super::*;
+
+    #[rstest]
+    #[case("member-*", "member-post-install-kubectl", true)]
+    #[case("*kubectl", "member-post-install-kubectl", true)]
+    #[case("*-post-*", "member-post-install-kubectl", true)]
+    #[case("member", "member-post-install-kubectl", false)]
+    #[case("host-?", "host-a", true)]
+    #[case("host-?", "host-ab", false)]
+    #[case("*a*b*c", "xaybzbc", true)]
+    #[case("*a*b*c", "xaybzb", false)]
+    #[case("*", "", true)]
+    #[case("", "x", false)]
+    fn matches_globs(#[case] pattern: &str, #[case] text: &str, #[case] holds: bool) {
+        assert_eq!(glob(pattern, text), holds);
+    }
+
+    #[rstest]
+    #[case("scenarios/member/", "scenarios/member/kubectl.yaml", true)]
+    #[case("./member/kubectl.yaml", "scenarios/member/kubectl.yaml", true)]
+    #[case("kubectl.yaml", "scenarios/member/kubectl.yaml", true)]
+    #[case("ember/kubectl.yaml", "scenarios/member/kubectl.yaml", false)]
+    #[case("/", "scenarios/member/kubectl.yaml", false)]
+    fn matches_paths_by_whole_segments(
+        #[case] asked: &str,
+        #[case] file: &str,
+        #[case] holds: bool,
+    ) {
+        assert_eq!(path_matches(asked, file), holds);
+    }
+}

@@ -1,0 +1,173 @@
+//! The handler of ks-apiserver and the order of its filters: who asks, which cluster is meant, what is allowed, and
+//! then what is served (kubesphere v3.3.2, `pkg/apiserver/apiserver.go`).
+
+use std::sync::{Arc, PoisonError, RwLock};
+
+use bytes::Bytes;
+use http::{HeaderMap, Method, Request, StatusCode, Uri, header};
+use http_body_util::BodyExt as _;
+use nodes::network::serve::{Abort, Asked};
+use nodes::program::PodContext;
+
+use super::authenticate::{self, Identity};
+use super::request_info::RequestInfo;
+use super::respond::{self, Answer};
+use super::settings::Settings;
+use super::tokens::TokenCache;
+use super::users::{self, Failures};
+use super::{dispatch, oauth, proxy, resources, validation, version};
+use crate::member::ApiClient;
+
+/// A running ks-apiserver.
+pub struct Server {
+    /// The pod's world.
+    pub ctx: PodContext,
+    /// The program's own API server.
+    pub api: ApiClient,
+    /// Tokens of this process.
+    pub tokens: TokenCache,
+    /// Wrong passwords seen by this process.
+    pub failures: Failures,
+    /// Clients of members.
+    pub members: dispatch::Members,
+    settings: RwLock<Arc<Settings>>,
+}
+
+/// A request whose body has been read.
+pub struct Incoming {
+    /// Method.
+    pub method: Method,
+    /// Path and query as asked.
+    pub uri: Uri,
+    /// Headers, with `X-KubeSphere-Authorization` moved back to `Authorization`.
+    pub headers: HeaderMap,
+    /// Body.
+    pub body: Bytes,
+}
+
+impl Server {
+    /// A server with `settings`.
+    #[must_use]
+    pub fn new(ctx: PodContext, settings: Settings) -> Arc<Self> {
+        Arc::new(Self {
+            api: ApiClient::own(&ctx),
+            ctx,
+            tokens: TokenCache::default(),
+            failures: Failures::default(),
+            members: dispatch::Members::default(),
+            settings: RwLock::new(Arc::new(settings)),
+        })
+    }
+
+    /// The settings that the process works with now.
+    #[must_use]
+    pub fn settings(&self) -> Arc<Settings> {
+        self.settings.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Works with `settings` from now on, as if it had just started.
+    pub fn reload(&self, settings: Settings) {
+        *self.settings.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(settings);
+        self.tokens.clear();
+    }
+
+    /// Writes a line of klog: `severity`, the place in KubeSphere's source, and `text`.
+    pub fn log(&self, severity: char, place: &str, text: &str) {
+        super::klog(&self.ctx, severity, place, text);
+    }
+
+    /// Answers one request.
+    ///
+    /// # Errors
+    /// [`Abort`] where KubeSphere's handler panics.
+    pub async fn handle(self: Arc<Self>, (request, _): Asked) -> Result<Answer, Abort> {
+        let mut request = read(request).await.map_err(|_broken| Abort)?;
+        let info = RequestInfo::of(&request.method, &request.uri);
+        let identity = match authenticate::identify(&self, &request.headers).await {
+            Ok(identity) => identity,
+            Err(reason) => return Ok(respond::unauthorized(&reason)),
+        };
+        let info = match dispatch::route(&self, &request, info).await {
+            dispatch::Route::Answered(answer) => return Ok(answer),
+            dispatch::Route::Here(info) => info,
+        };
+        if !self.allows(&identity, &info).await {
+            let (message, details) = info.forbidden(identity.name());
+            return Ok(respond::status(StatusCode::FORBIDDEN, "Forbidden", &message, Some(details)));
+        }
+        if let Some(cluster) = &info.cluster {
+            self.log('W', "apiserver.go", &format!("multicluster is off, {cluster} cannot be asked"));
+            let message = "the server could not find the requested resource";
+            return Ok(respond::status(StatusCode::NOT_FOUND, "NotFound", message, Some(serde_json::json!({}))));
+        }
+        request.uri = at_path(&request.uri, &info.path);
+        match info.prefix.as_str() {
+            "api" | "apis" => Ok(proxy::to_own_cluster(&self, request).await),
+            "kapis" | "oauth" => self.route(&request, &info, &identity).await,
+            _ => Ok(respond::no_such_path()),
+        }
+    }
+
+    /// Platform administrators may do everything; others may see the public paths and, of clusters, the lists.
+    async fn allows(&self, identity: &Identity, info: &RequestInfo) -> bool {
+        if info.is_public() {
+            return true;
+        }
+        let Identity::User(user) = identity else { return false };
+        let lists_clusters = info.prefix == "kapis"
+            && info.resource.as_ref().is_some_and(|resource| {
+                resource.plural == "clusters"
+                    && matches!(resource.group.as_str(), "resources.kubesphere.io" | "tenant.kubesphere.io")
+            })
+            && matches!(info.verb.as_str(), "get" | "list");
+        lists_clusters || users::is_admin(&self.api, user).await
+    }
+
+    async fn route(&self, request: &Incoming, info: &RequestInfo, identity: &Identity) -> Result<Answer, Abort> {
+        let path: Vec<&str> = info.path.split('/').filter(|part| !part.is_empty()).collect();
+        let method = &request.method;
+        match path.as_slice() {
+            ["oauth", "token"] => Ok(only(method, &Method::POST, oauth::token(self, request)).await),
+            ["kapis", "version"] => Ok(only(method, &Method::GET, version::answer(self)).await),
+            ["kapis", "config.kubesphere.io", "v1alpha2", "configs", "configz"] => {
+                let configz = self.settings().configz.clone();
+                Ok(only(method, &Method::GET, async { respond::entity(StatusCode::OK, &configz.into()) }).await)
+            }
+            ["kapis", "cluster.kubesphere.io", "v1alpha1", "clusters", "validation"] if *method == Method::POST => {
+                validation::validate(self, request).await
+            }
+            ["kapis", "cluster.kubesphere.io", "v1alpha1", "clusters", name, "kubeconfig"] if *method == Method::PUT => {
+                validation::update_kubeconfig(self, request, name).await
+            }
+            ["kapis", group @ ("resources.kubesphere.io" | "tenant.kubesphere.io" | "iam.kubesphere.io"), _version, rest @ ..]
+                if *method == Method::GET =>
+            {
+                Ok(resources::answer(self, group, rest, request.uri.query().unwrap_or_default(), identity).await)
+            }
+            _ => Ok(respond::route_error(StatusCode::NOT_FOUND)),
+        }
+    }
+}
+
+/// `uri` with another path.
+fn at_path(uri: &Uri, path: &str) -> Uri {
+    let query = uri.query().map(|query| format!("?{query}")).unwrap_or_default();
+    format!("{path}{query}").parse().unwrap_or_else(|_| uri.clone())
+}
+
+/// `answer`, or go-restful's refusal of another method.
+async fn only(method: &Method, wanted: &Method, answer: impl Future<Output = Answer>) -> Answer {
+    if method == wanted { answer.await } else { respond::route_error(StatusCode::METHOD_NOT_ALLOWED) }
+}
+
+/// kube-apiserver's service proxy takes `Authorization` for itself, so KubeSphere sends its own in another header.
+const CARRIED_AUTHORIZATION: &str = "x-kubesphere-authorization";
+
+async fn read(request: Request<hyper::body::Incoming>) -> Result<Incoming, hyper::Error> {
+    let (mut parts, body) = request.into_parts();
+    if let Some(value) = parts.headers.remove(CARRIED_AUTHORIZATION) {
+        parts.headers.insert(header::AUTHORIZATION, value);
+    }
+    let body = body.collect().await?.to_bytes();
+    Ok(Incoming { method: parts.method, uri: parts.uri, headers: parts.headers, body })
+}

@@ -1,0 +1,132 @@
+//! The cluster controller's loop: what makes it look at a Cluster, and when.
+
+use std::collections::BTreeMap;
+use std::pin::pin;
+use std::sync::Arc;
+
+use futures::stream::FuturesUnordered;
+use futures::{FutureExt as _, StreamExt as _};
+use kube::Api;
+use kube::api::{ApiResource, DynamicObject, GroupVersionKind};
+use kube::runtime::watcher::{self, Event, watcher};
+use kubesphere::names::CLUSTER;
+use kubesphere::{Feature, Release};
+use nodes::program::PodContext;
+use serde_json::Value;
+use tokio::task::JoinSet;
+
+use super::queue::{Failed, Queue};
+use crate::apiserver::klog;
+use crate::apiserver::settings::Settings;
+use crate::delays::{RESYNC, WATCH_PAUSE};
+use crate::member::ApiClient;
+
+/// The cluster controller with one configuration.
+pub struct Controller {
+    /// The pod's world.
+    pub ctx: PodContext,
+    /// The host.
+    pub host: ApiClient,
+    /// The configuration.
+    pub settings: Settings,
+}
+
+/// What the controller remembers of a Cluster, to tell changes that matter.
+#[derive(PartialEq)]
+struct Seen {
+    spec: Value,
+    deleting: bool,
+}
+
+impl Controller {
+    /// A controller with `settings`.
+    #[must_use]
+    pub fn new(ctx: PodContext, settings: Settings) -> Arc<Self> {
+        Arc::new(Self { host: ApiClient::own(&ctx), ctx, settings })
+    }
+
+    /// Whether the program's release has `feature`.
+    pub(super) fn has(&self, feature: Feature) -> bool {
+        Release::of_image(&self.ctx.pod.image).is_ok_and(|release| release.has(feature))
+    }
+
+    /// Writes a line of the controller's log.
+    pub(super) fn log(&self, severity: char, line: u32, text: &str) {
+        klog(&self.ctx, severity, &format!("cluster_controller.go:{line}"), text);
+    }
+
+    /// Runs for ever: reacts to changed Clusters, and looks at all of them at every resync.
+    pub async fn run(self: &Arc<Self>) {
+        let kind = GroupVersionKind::gvk(CLUSTER.group, CLUSTER.version, CLUSTER.kind);
+        let clusters: Api<DynamicObject> =
+            Api::all_with(self.ctx.client.clone(), &ApiResource::from_gvk_with_plural(&kind, CLUSTER.plural));
+        let mut changes = pin!(watcher(clusters, watcher::Config::default()));
+        let period = self.settings.resync.map_or(RESYNC, |period| RESYNC.lasting(period));
+        let mut seen: BTreeMap<String, Seen> = BTreeMap::new();
+        let mut queue = Queue::default();
+        let mut work = JoinSet::new();
+        let mut retries = FuturesUnordered::new();
+        let mut resync = async {}.boxed();
+        loop {
+            while let Some(name) = queue.take() {
+                let controller = self.clone();
+                work.spawn(async move {
+                    let outcome = controller.sync(&name).await;
+                    (name, outcome)
+                });
+            }
+            tokio::select! {
+                () = &mut resync => {
+                    self.ensure_host_cluster().await;
+                    for name in seen.keys() {
+                        queue.add(name);
+                    }
+                    let clock = self.ctx.clock.clone();
+                    resync = async move { clock.sleep(period).await }.boxed();
+                }
+                Some(change) = changes.next() => match change {
+                    Ok(Event::Apply(cluster) | Event::InitApply(cluster)) => notice(&mut seen, &mut queue, &cluster),
+                    Ok(Event::Delete(cluster)) => {
+                        seen.remove(&cluster.metadata.name.unwrap_or_default());
+                    }
+                    Ok(Event::Init | Event::InitDone) => {}
+                    // The watch starts again by itself; the pause keeps it from doing so in a loop.
+                    Err(_) => self.ctx.clock.sleep(WATCH_PAUSE).await,
+                },
+                Some(done) = work.join_next() => {
+                    let (name, outcome) = match done {
+                        Ok(done) => done,
+                        // A panic ends the program, wherever it happens.
+                        Err(ended) if ended.is_panic() => std::panic::resume_unwind(ended.into_panic()),
+                        Err(_) => continue,
+                    };
+                    let Err(error): Result<(), String> = outcome else {
+                        queue.succeeded(&name);
+                        continue;
+                    };
+                    match queue.failed(&name) {
+                        Failed::GivenUp => self.log('E', 680, &error),
+                        Failed::Retry(delay) => {
+                            let clock = self.ctx.clock.clone();
+                            retries.push(async move {
+                                clock.sleep(delay).await;
+                                name
+                            });
+                        }
+                    }
+                }
+                Some(name) = retries.next() => queue.add(&name),
+            }
+        }
+    }
+}
+
+/// Only a changed spec and a deletion make the controller look at a Cluster; labels and status do not.
+fn notice(seen: &mut BTreeMap<String, Seen>, queue: &mut Queue, cluster: &DynamicObject) {
+    let Some(name) = cluster.metadata.name.clone() else { return };
+    let now = Seen { spec: cluster.data["spec"].clone(), deleting: cluster.metadata.deletion_timestamp.is_some() };
+    if now.deleting || seen.get(&name) != Some(&now) {
+        queue.add(&name);
+    }
+    seen.insert(name, now);
+}

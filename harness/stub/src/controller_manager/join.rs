@@ -1,0 +1,261 @@
+//! Joining a cluster to the federation, and leaving it (kubesphere v3.3.2, `pkg/controller/cluster/join.go`).
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use kubesphere::Resource;
+use kubesphere::names::{FEDERATED_WORKSPACE, KUBEFED_CLUSTER, WORKSPACE, namespaces};
+use nodes::clock::Clock;
+use serde_json::{Value, json};
+
+use crate::delays::{JOIN_LIMIT, JOIN_POLL};
+use crate::member::{ApiClient, CallError, RestConfig, Target};
+
+const SYSTEM: &str = namespaces::FEDERATION;
+const TOKEN_TYPE: &str = "kubernetes.io/service-account-token";
+
+/// Why a join failed, in the words that become the condition's reason.
+#[derive(Debug, thiserror::Error)]
+pub enum JoinError {
+    /// A call to the host or the member.
+    #[error(transparent)]
+    Call(#[from] CallError),
+    /// The ServiceAccount got no token Secret.
+    #[error("timed out waiting for the condition")]
+    NoSecret,
+    /// The Secret got no token.
+    #[error("Key \"token\" not found in service account secret")]
+    NoToken,
+    /// A workspace of the member exists on the host, without the member in its placement.
+    #[error("The workspace {workspace} is found in the target member cluster {cluster}, which is conflict with the workspace on host")]
+    Workspace {
+        /// Its name.
+        workspace: String,
+        /// The Cluster.
+        cluster: String,
+    },
+}
+
+/// A cluster that joins, and the host it joins.
+pub struct Join<'a> {
+    /// The Cluster's name.
+    pub cluster: &'a str,
+    /// Labels of the Cluster.
+    pub labels: &'a Value,
+    /// The host.
+    pub host: &'a ApiClient,
+    /// The member.
+    pub member: &'a ApiClient,
+    /// How the member is reached.
+    pub config: &'a RestConfig,
+    /// The clock.
+    pub clock: &'a Clock,
+}
+
+fn target(resource: Resource) -> Target {
+    Target::group(resource.group, resource.version, resource.plural)
+}
+
+fn accounts() -> Target {
+    Target::core("serviceaccounts").within(SYSTEM)
+}
+
+fn secrets() -> Target {
+    Target::core("secrets").within(SYSTEM)
+}
+
+impl Join<'_> {
+    /// Joins, or brings an earlier join up to date.
+    ///
+    /// # Errors
+    /// [`JoinError`] of the first step that fails; what was made before stays.
+    pub async fn run(&self) -> Result<(), JoinError> {
+        let account = format!("{}-kubesphere", self.cluster);
+        self.member.find(&accounts().named(&account)).await?;
+        let namespace = json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": SYSTEM}});
+        create_unless_there(self.member, &Target::core("namespaces"), &namespace).await?;
+        self.make_account(&account).await?;
+        self.grant(&account).await?;
+        let token = self.token(&account).await?;
+        self.store_token(&token).await?;
+        self.register().await
+    }
+
+    /// The ServiceAccount with a token Secret: the token controller's, where there is one, else one made here. The
+    /// real code does not wait for that controller and loses the race now and then (`the object has been modified`,
+    /// `Key "token" not found`), which would make runs differ; here the controller has one poll's time.
+    async fn make_account(&self, account: &str) -> Result<(), CallError> {
+        let object = json!({
+            "apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": account, "namespace": SYSTEM},
+        });
+        create_unless_there(self.member, &accounts(), &object).await?;
+        let mut found = self.member.get(&accounts().named(account)).await?;
+        if has_secrets(&found) {
+            return Ok(());
+        }
+        self.clock.sleep(JOIN_POLL).await;
+        found = self.member.get(&accounts().named(account)).await?;
+        if has_secrets(&found) {
+            return Ok(());
+        }
+        let secret = json!({
+            "apiVersion": "v1",
+            "kind": "Secret",
+            "metadata": {
+                "generateName": format!("{account}-token-"),
+                "namespace": SYSTEM,
+                "annotations": {"kubernetes.io/service-account.name": account},
+            },
+            "type": TOKEN_TYPE,
+        });
+        let secret = self.member.create(&secrets(), &secret).await?;
+        found["secrets"] = json!([{"name": secret["metadata"]["name"]}]);
+        self.member.update(&accounts().named(account), &found).await.map(drop)
+    }
+
+    async fn grant(&self, account: &str) -> Result<(), CallError> {
+        let name = format!("kubefed-controller-manager:{account}");
+        let rbac = |plural| Target::group("rbac.authorization.k8s.io", "v1", plural);
+        let role = json!({
+            "apiVersion": "rbac.authorization.k8s.io/v1",
+            "kind": "ClusterRole",
+            "metadata": {"name": name},
+            "rules": [
+                {"verbs": ["*"], "apiGroups": ["*"], "resources": ["*"]},
+                {"verbs": ["get"], "nonResourceURLs": ["*"]},
+            ],
+        });
+        create_or_update(self.member, &rbac("clusterroles"), &name, role, "rules").await?;
+        let binding = json!({
+            "apiVersion": "rbac.authorization.k8s.io/v1",
+            "kind": "ClusterRoleBinding",
+            "metadata": {"name": name},
+            "subjects": [{"kind": "ServiceAccount", "name": account, "namespace": SYSTEM}],
+            "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": name},
+        });
+        create_or_update(self.member, &rbac("clusterrolebindings"), &name, binding, "subjects").await
+    }
+
+    /// The account's token, still base64, once the member has filled it in.
+    async fn token(&self, account: &str) -> Result<String, JoinError> {
+        let mut last = JoinError::NoSecret;
+        let polls = JOIN_LIMIT.duration.as_secs() / JOIN_POLL.duration.as_secs().max(1);
+        for poll in 0..=polls {
+            if poll > 0 {
+                self.clock.sleep(JOIN_POLL).await;
+            }
+            let found = self.member.get(&accounts().named(account)).await?;
+            for reference in found["secrets"].as_array().into_iter().flatten() {
+                let Some(name) = reference["name"].as_str() else { continue };
+                let Some(secret) = self.member.find(&secrets().named(name)).await? else { continue };
+                if secret["type"] != TOKEN_TYPE {
+                    continue;
+                }
+                match secret["data"]["token"].as_str() {
+                    Some(token) if !token.is_empty() => return Ok(token.to_owned()),
+                    _ => last = JoinError::NoToken,
+                }
+            }
+        }
+        Err(last)
+    }
+
+    async fn store_token(&self, token: &str) -> Result<(), CallError> {
+        let name = secret_name(self.cluster);
+        let secret = json!({
+            "apiVersion": "v1",
+            "kind": "Secret",
+            "metadata": {"name": name, "namespace": SYSTEM},
+            "data": {"token": token},
+        });
+        create_or_update(self.host, &secrets(), &name, secret, "data").await
+    }
+
+    async fn register(&self) -> Result<(), JoinError> {
+        let mut spec = json!({
+            "apiEndpoint": self.config.server(),
+            "caBundle": STANDARD.encode(self.config.authorities()),
+            "proxyURL": "",
+            "secretRef": {"name": secret_name(self.cluster)},
+        });
+        if self.config.insecure() {
+            spec["disabledTLSValidations"] = json!(["*"]);
+        }
+        let clusters = target(KUBEFED_CLUSTER).within(SYSTEM);
+        if let Some(mut found) = self.host.find(&clusters.clone().named(self.cluster)).await? {
+            if found["spec"] != spec {
+                found["spec"] = spec;
+                self.host.update(&clusters.named(self.cluster), &found).await?;
+            }
+            return Ok(());
+        }
+        self.check_workspaces().await?;
+        let mut object = json!({
+            "apiVersion": KUBEFED_CLUSTER.api_version(),
+            "kind": KUBEFED_CLUSTER.kind,
+            "metadata": {"name": self.cluster, "namespace": SYSTEM},
+            "spec": spec,
+        });
+        if self.labels.is_object() {
+            object["metadata"]["labels"] = self.labels.clone();
+        }
+        self.host.create(&clusters, &object).await?;
+        Ok(())
+    }
+
+    async fn check_workspaces(&self) -> Result<(), JoinError> {
+        let managed = target(WORKSPACE).query("labelSelector=kubefed.io%2Fmanaged%3Dtrue");
+        let list = self.member.get(&managed).await?;
+        for workspace in list["items"].as_array().into_iter().flatten() {
+            let Some(name) = workspace["metadata"]["name"].as_str() else { continue };
+            let Some(federated) = self.host.find(&target(FEDERATED_WORKSPACE).named(name)).await? else { continue };
+            let placed = federated["spec"]["placement"]["clusters"].as_array();
+            if !placed.is_some_and(|all| all.iter().any(|cluster| cluster["name"] == self.cluster)) {
+                return Err(JoinError::Workspace { workspace: name.to_owned(), cluster: self.cluster.to_owned() });
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Leaves the federation. Only the host forgets; nothing on the member is touched.
+///
+/// # Errors
+/// When the host's API server refuses.
+pub async fn unjoin(host: &ApiClient, cluster: &str) -> Result<(), CallError> {
+    host.delete(&target(KUBEFED_CLUSTER).within(SYSTEM).named(cluster)).await?;
+    host.delete(&secrets().named(&secret_name(cluster))).await
+}
+
+fn secret_name(cluster: &str) -> String {
+    format!("{cluster}-secret")
+}
+
+fn has_secrets(account: &Value) -> bool {
+    account["secrets"].as_array().is_some_and(|secrets| !secrets.is_empty())
+}
+
+async fn create_unless_there(api: &ApiClient, target: &Target, object: &Value) -> Result<(), CallError> {
+    match api.create(target, object).await {
+        Err(error) if !error.is_conflict() => Err(error),
+        _ => Ok(()),
+    }
+}
+
+/// Creates `object`, or brings its `field` up to date.
+async fn create_or_update(
+    api: &ApiClient,
+    target: &Target,
+    name: &str,
+    object: Value,
+    field: &str,
+) -> Result<(), CallError> {
+    let one = target.clone().named(name);
+    match api.find(&one).await? {
+        None => api.create(target, &object).await.map(drop),
+        Some(found) if found[field] == object[field] => Ok(()),
+        Some(mut found) => {
+            found[field] = object[field].clone();
+            api.update(&one, &found).await.map(drop)
+        }
+    }
+}

@@ -1,0 +1,127 @@
+//! ks-installer: runs the playbooks whenever the spec of the `ClusterConfiguration` changes.
+
+mod ansible;
+mod apply;
+mod banner;
+mod component;
+mod core;
+#[cfg(test)]
+mod fake;
+mod host;
+mod kubectl;
+mod migration;
+mod preinstall;
+mod render;
+mod run;
+mod secret;
+mod spec;
+mod wait;
+
+use std::pin::pin;
+
+use futures::StreamExt as _;
+use jiff::tz::TimeZone;
+use kubesphere::Release;
+use kubesphere::names::{namespaces, objects};
+use nodes::program::{ExitCode, PodContext};
+use serde_json::Value;
+use tokio::sync::watch;
+
+use self::kubectl::{Change, Kubectl, KubectlError, Target};
+use self::run::Run;
+use crate::{Behaviour, delays};
+
+/// The `ClusterConfiguration` that the installer obeys; others are ignored (ks-installer v3.3.2, `installRunner.py`).
+const ORDERS: Target<'static> =
+    Target::new("installer.kubesphere.io/v1alpha1", "ClusterConfiguration", namespaces::SYSTEM, objects::INSTALLER);
+
+/// Runs until the pod has to stop.
+pub async fn run(ctx: PodContext, behaviour: Behaviour) -> ExitCode {
+    let release = match Release::of_image(&ctx.pod.image) {
+        Ok(release) => release,
+        Err(error) => {
+            ctx.log.line(format!("image {}: {error}", ctx.pod.image));
+            return ExitCode::FAILURE;
+        }
+    };
+    let stop = ctx.stop.clone();
+    stop.run_until_cancelled(serve(&ctx, release, behaviour)).await;
+    ExitCode::SUCCESS
+}
+
+async fn serve(ctx: &PodContext, release: &'static Release, behaviour: Behaviour) {
+    for text in [
+        "shell-operator latest",
+        "Listen on 0.0.0.0:9115",
+        "Search and load hooks ...",
+        "Load hook config from '/hooks/kubesphere/installRunner.py'",
+        "Load hook config from '/hooks/kubesphere/schedule.sh'",
+        "MAIN: run main loop",
+    ] {
+        operator_line(ctx, text);
+    }
+    let (ordered, mut orders) = watch::channel(0_u64);
+    let work = async {
+        // Orders that arrive during a run wait, and count as one.
+        while orders.changed().await.is_ok() {
+            orders.borrow_and_update();
+            Run::new(ctx, release, behaviour).execute().await;
+        }
+    };
+    tokio::join!(observe(ctx, &ordered), work);
+}
+
+/// Follows the `ClusterConfiguration` and counts the changes of its spec in `ordered`.
+async fn observe(ctx: &PodContext, ordered: &watch::Sender<u64>) {
+    let kubectl = Kubectl::new(ctx.client.clone());
+    let mut seen = None;
+    let mut complained = false;
+    loop {
+        if let Err(error) = follow(&kubectl, &mut seen, ordered).await
+            && !complained
+        {
+            complained = true;
+            operator_line(ctx, &format!("error getting GVR for kind '{}': {}", ORDERS.kind, error.text()));
+        }
+        ctx.clock.sleep(delays::WATCH_PAUSE).await;
+    }
+}
+
+async fn follow(kubectl: &Kubectl, seen: &mut Option<Value>, ordered: &watch::Sender<u64>) -> Result<(), KubectlError> {
+    let query = format!("fieldSelector=metadata.name%3D{}", ORDERS.name);
+    let (items, changes) = kubectl.follow(ORDERS, &query).await?;
+    let mut notice = |spec: Option<Value>| {
+        let is_new = spec.is_some() && spec != *seen;
+        *seen = spec;
+        if is_new {
+            ordered.send_modify(|count| *count += 1);
+        }
+    };
+    notice(items.into_iter().find(is_orders).map(spec_of));
+    let mut changes = pin!(changes);
+    while let Some(change) = changes.next().await {
+        match change {
+            Change::Set(object) if is_orders(&object) => notice(Some(spec_of(object))),
+            Change::Gone(object) if is_orders(&object) => notice(None),
+            Change::Set(_) | Change::Gone(_) => {}
+            Change::Broken => break,
+        }
+    }
+    Ok(())
+}
+
+fn is_orders(object: &Value) -> bool {
+    object.pointer("/metadata/name").and_then(Value::as_str) == Some(ORDERS.name)
+}
+
+fn spec_of(mut object: Value) -> Value {
+    object.get_mut("spec").map(Value::take).unwrap_or_default()
+}
+
+fn operator_line(ctx: &PodContext, text: &str) {
+    let at = ctx.clock.wall().to_zoned(TimeZone::UTC).strftime("%Y-%m-%dT%H:%M:%S%:z").to_string();
+    ctx.log.line(format!("{at} INFO     : {text}"));
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,38 @@
+//! The KubeSphere stand-in, as programs: ks-installer, ks-apiserver, ks-controller-manager, ks-console and the small
+//! ones that a host needs. [`programs`] says which image contains what.
+
+mod apiserver;
+pub mod console;
+mod controller_manager;
+pub mod delays;
+mod installer;
+pub mod manifests;
+mod member;
+mod small;
+
+use nodes::program::Programs;
+
+/// Deliberate defects of the stand-in, to prove that a check notices them. The default has none.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Behaviour {
+    /// The installer renders `clusterRole: none`, whatever the `ClusterConfiguration` says.
+    pub role_ignored: bool,
+}
+
+/// The faithful programs.
+#[must_use]
+pub fn programs() -> Programs {
+    programs_with(Behaviour::default())
+}
+
+/// The programs with the defects of `behaviour`.
+#[must_use]
+pub fn programs_with(behaviour: Behaviour) -> Programs {
+    Programs::new()
+        .with("kubesphere/ks-installer", move |ctx| installer::run(ctx, behaviour))
+        .with("kubesphere/ks-apiserver", apiserver::run)
+        .with("kubesphere/ks-controller-manager", controller_manager::run)
+        .with("kubesphere/ks-console", console::run)
+        .with("kubesphere/tower", small::tower)
+        .with("kubesphere/kubefed", small::kubefed)
+}

@@ -1,0 +1,149 @@
+//! The command as a user runs it, without kubectl or clusters.
+
+use std::fs;
+use std::path::PathBuf;
+
+use assert_cmd::Command;
+use rstest::rstest;
+
+fn ks_e2e() -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_ks-e2e"));
+    command.env("NO_COLOR", "1").env_remove("KS_E2E_PROVIDER");
+    command
+}
+
+const GOOD: &str = "\
+apiVersion: ks-e2e.dev/v1alpha1
+kind: Scenario
+metadata:
+  name: a-scenario
+spec:
+  given:
+    host: {kubesphere: installed, clusterRole: host}
+  steps:
+    - name: say something
+      on: host
+      run: echo hello
+  checks:
+    - cluster-role: {on: host, is: host}
+";
+
+fn file(content: &[u8]) -> (tempfile::TempDir, PathBuf) {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("a.yaml");
+    fs::write(&path, content).unwrap();
+    (directory, path)
+}
+
+fn stderr_of_run(path: &std::path::Path) -> String {
+    // No kubectl to be found: if anything were started, the exit code would be 3.
+    let output = ks_e2e().arg("run").arg(path).env("PATH", "/nonexistent").output().unwrap();
+    assert_eq!(output.status.code(), Some(2), "{}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stderr).unwrap()
+}
+
+#[rstest]
+#[case::unknown_key(GOOD.replace("  steps:", "  stepz:"), ":8:3:", "steps")]
+#[case::wrong_type(GOOD.replace("run: echo hello", "run: {echo: hello}"), ":11:12:", "")]
+#[case::unknown_check(GOOD.replace("cluster-role:", "cluster-rool:"), ":13:7:", "cluster-role")]
+#[case::undefined_variable(GOOD.replace("echo hello", "echo ${secret}"), ":11:12:", "")]
+#[case::missing_key(GOOD.replace("  name: a-scenario\n", "  labels: {}\n"), ":4:3:", "name")]
+fn refuses_a_bad_file_with_position_and_suggestion(
+    #[case] content: String,
+    #[case] position: &str,
+    #[case] suggestion: &str,
+) {
+    let (_directory, path) = file(content.as_bytes());
+    let stderr = stderr_of_run(&path);
+    assert!(stderr.contains(&format!("{}{position}", path.display())), "{stderr}");
+    assert!(stderr.contains("help: "), "{stderr}");
+    assert!(stderr.contains(suggestion), "{stderr}");
+}
+
+#[test]
+fn refuses_a_file_that_is_not_utf_8() {
+    let (_directory, path) = file(&[GOOD.as_bytes(), b"# \xff\n"].concat());
+    let stderr = stderr_of_run(&path);
+    assert!(stderr.contains(&format!("{}:14:3:", path.display())), "{stderr}");
+}
+
+#[test]
+fn refuses_an_alias_bomb_quickly() {
+    let mut bomb = String::from("a0: &a0 [x,x,x,x,x,x,x,x,x]\n");
+    for level in 1..10 {
+        let alias = format!("*a{}", level - 1);
+        bomb.push_str(&format!("a{level}: &a{level} [{}]\n", [alias.as_str(); 9].join(",")));
+    }
+    let (_directory, path) = file(bomb.as_bytes());
+    let begin = std::time::Instant::now();
+    let stderr = stderr_of_run(&path);
+    assert!(stderr.contains(&path.display().to_string()), "{stderr}");
+    assert!(begin.elapsed().as_secs() < 10);
+}
+
+#[test]
+fn refuses_a_file_that_is_not_there() {
+    let stderr = stderr_of_run(std::path::Path::new("not/there.yaml"));
+    assert!(stderr.contains("not/there.yaml:1:1:"), "{stderr}");
+}
+
+#[test]
+fn refuses_two_scenarios_of_one_name() {
+    let (directory, _path) = file(GOOD.as_bytes());
+    fs::write(directory.path().join("b.yaml"), GOOD).unwrap();
+    let stderr = stderr_of_run(&directory.path().join(""));
+    assert!(stderr.contains("b.yaml:4:"), "{stderr}");
+    assert!(stderr.contains("a-scenario"), "{stderr}");
+}
+
+#[test]
+fn refuses_a_name_that_matches_nothing() {
+    let output = ks_e2e().args(["run", "no-such-scenario"]).output().unwrap();
+    assert_eq!(output.status.code(), Some(2));
+}
+
+#[test]
+fn refuses_an_unknown_option() {
+    ks_e2e().args(["run", "--no-such-option"]).assert().code(2);
+}
+
+#[test]
+fn says_how_to_install_kubectl_where_it_is_missing() {
+    let output = ks_e2e().args(["run", "jwt-get"]).env("PATH", "/nonexistent").env_remove("KS_E2E_KUBECTL").output().unwrap();
+    assert_eq!(output.status.code(), Some(3));
+    let stderr = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(stderr.contains("kubectl") && stderr.contains("ci/setup"), "{stderr}");
+}
+
+#[test]
+fn lists_every_cell_by_name() {
+    let output = ks_e2e().args(["list", "-o", "name"]).output().unwrap();
+    assert!(output.status.success());
+    let names = String::from_utf8(output.stdout).unwrap();
+    assert!(names.lines().any(|name| name == "member-post-install-kubectl@3.3.2"), "{names}");
+}
+
+#[test]
+fn lists_cells_as_json() {
+    let output = ks_e2e().args(["list", "import-*", "-o", "json"]).output().unwrap();
+    let cells: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert!(cells.as_array().unwrap().iter().all(|cell| cell["labels"]["part"] == "import"));
+}
+
+#[test]
+fn shards_share_out_every_cell_once() {
+    let names = |arguments: &[&str]| {
+        let output = ks_e2e().args(["list", "-o", "name"]).args(arguments).output().unwrap();
+        String::from_utf8(output.stdout).unwrap().lines().map(str::to_owned).collect::<Vec<_>>()
+    };
+    let mut shards = [names(&["--shard", "1/2"]), names(&["--shard", "2/2"])].concat();
+    let mut all = names(&[]);
+    shards.sort();
+    all.sort();
+    assert_eq!(shards, all);
+}
+
+#[test]
+fn finds_no_problem_in_the_built_in_scenarios() {
+    ks_e2e().arg("lint").assert().success();
+}

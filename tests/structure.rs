@@ -1,0 +1,103 @@
+//! The house's own rules: dependencies point down, every scenario is in the map, programs see only their context.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// The crates from the ground up (harness/README.md), with those below that each may use.
+const MAY_USE: [(&str, &[&str]); 10] = [
+    ("kubesphere", &[]),
+    ("scenario", &[]),
+    ("apiserver", &[]),
+    ("nodes", &[]),
+    ("stub", &["kubesphere", "nodes"]),
+    ("checks", &["kubesphere", "scenario"]),
+    ("providers", &["kubesphere", "scenario", "apiserver", "nodes", "stub", "checks"]),
+    ("report", &["scenario"]),
+    ("engine", &["kubesphere", "scenario", "nodes", "stub", "checks", "providers"]),
+    ("cli", &["kubesphere", "scenario", "stub", "providers", "engine", "report"]),
+];
+
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+fn dependencies(manifest: &Path) -> Vec<String> {
+    let text = fs::read_to_string(manifest).unwrap();
+    let section = text.split("\n[dependencies]\n").nth(1).unwrap_or_default();
+    let section = section.split("\n[").next().unwrap_or_default();
+    let names = section.lines().filter_map(|line| line.split(['.', ' ', '=']).next());
+    names.filter(|name| !name.is_empty()).map(str::to_owned).collect()
+}
+
+#[test]
+fn dependencies_point_down() {
+    let allowed: BTreeMap<_, _> = MAY_USE.into_iter().collect();
+    for (name, may_use) in &allowed {
+        let manifest = if *name == "cli" { root().join("Cargo.toml") } else { root().join(format!("harness/{name}/Cargo.toml")) };
+        for dependency in dependencies(&manifest) {
+            if allowed.contains_key(dependency.as_str()) {
+                assert!(may_use.contains(&dependency.as_str()), "{name} must not depend on {dependency}");
+            }
+        }
+    }
+}
+
+#[test]
+fn every_crate_has_its_place() {
+    let mut crates: Vec<_> = fs::read_dir(root().join("harness"))
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .filter(|path| path.is_dir())
+        .map(|path| path.file_name().unwrap().to_string_lossy().into_owned())
+        .collect();
+    crates.sort();
+    let mut known: Vec<_> = MAY_USE.iter().map(|(name, _)| (*name).to_owned()).collect();
+    known.sort();
+    assert_eq!(crates, known);
+}
+
+#[test]
+fn every_scenario_is_in_the_map() {
+    let map = fs::read_to_string(root().join("scenarios/README.md")).unwrap();
+    for path in files(&root().join("scenarios"), "yaml") {
+        let path = path.strip_prefix(root().join("scenarios")).unwrap().display().to_string();
+        assert!(map.contains(&format!("({path})")), "scenarios/README.md does not name {path}");
+    }
+}
+
+/// What a program must not use, since its context is its whole world.
+const FORBIDDEN: [&str; 7] = [
+    "std::env",
+    "TcpStream",
+    "TcpListener",
+    "SystemTime::now",
+    "tokio::time",
+    "thread::sleep",
+    "Client::try_default",
+];
+
+#[test]
+fn programs_see_only_their_context() {
+    for path in files(&root().join("harness/stub/src"), "rs") {
+        let text = fs::read_to_string(&path).unwrap();
+        let code = text.split("#[cfg(test)]").next().unwrap();
+        for forbidden in FORBIDDEN {
+            assert!(!code.contains(forbidden), "{} uses {forbidden}", path.display());
+        }
+    }
+}
+
+fn files(directory: &Path, extension: &str) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    for entry in fs::read_dir(directory).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            found.extend(files(&path, extension));
+        } else if path.extension().is_some_and(|found| found == extension) {
+            found.push(path);
+        }
+    }
+    found.sort();
+    found
+}
