@@ -80,7 +80,7 @@ async fn start(samples: usize, envtests: usize) -> Result<(), Failure> {
 /// Every built-in scenario on every release: whose CPU it is, and how long it takes.
 async fn default_run() -> Result<(), Failure> {
     let releases: Vec<Release> =
-        stub::releases().map(|release| Release { name: release.version().to_owned(), basis: Basis::Observed }).collect();
+        stub::releases().map(|release| Release { name: release.version.to_owned(), basis: Basis::Observed }).collect();
     let cells = plan::plan(&library::built_in()?, &releases, &Selection::all());
     let tools = Tools::find().await?;
     let options = RunOptions::new(cells, Arc::new(Embedded), tools);

@@ -36,10 +36,10 @@ fn cells() -> Vec<Cell> {
     let scenarios = library::built_in().expect("the built-in scenarios are valid");
     let asked = std::env::var("KS_E2E_RELEASE").unwrap_or_default();
     let releases: Vec<Release> = stub::releases()
-        .filter(|release| asked.is_empty() || asked.split(',').any(|asked| asked == release.version()))
+        .filter(|release| asked.is_empty() || asked.split(',').any(|asked| asked == release.version))
         .map(|release| Release {
-            name: release.version().to_owned(),
-            basis: match release.basis() {
+            name: release.version.to_owned(),
+            basis: match release.basis {
                 kubesphere::Basis::Observed => Basis::Observed,
                 kubesphere::Basis::Source => Basis::Source,
             },

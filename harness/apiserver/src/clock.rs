@@ -1,9 +1,6 @@
 //! The server's clock: wall time and an offset, in the forms that objects carry.
 
-use std::time::Duration;
-
 use jiff::{SignedDuration, Timestamp};
-use rustls::pki_types::UnixTime;
 
 /// Wall time, shifted.
 #[derive(Debug, Clone, Copy, Default)]
@@ -29,12 +26,6 @@ impl ServerClock {
     pub fn after(self, seconds: i64) -> Timestamp {
         let shift = SignedDuration::from_secs(self.offset_seconds.saturating_add(seconds));
         Timestamp::now().checked_add(shift).unwrap_or(Timestamp::MAX)
-    }
-
-    /// Now, for the verification of certificates.
-    #[must_use]
-    pub fn unix(self) -> UnixTime {
-        UnixTime::since_unix_epoch(Duration::from_secs(u64::try_from(self.now().as_second()).unwrap_or(0)))
     }
 
     /// Now, as `metadata.creationTimestamp` is written.

@@ -1,1 +1,243 @@
-//! An embedded Kubernetes API server for tests, true to Kubernetes 1.20
+//! An embedded Kubernetes API server for tests, true to Kubernetes 1.20.
+//!
+//! It listens on loopback with TLS, keeps its objects in memory, and answers kubectl and other clients as
+//! kube-apiserver 1.20.2 does: discovery, RBAC, validation, patches, watches, tables, custom resources, and the log
+//! and proxy subresources. It is bounded: [`ApiServer::surface_misses`] names the requests outside what it serves.
+//!
+//! ```
+//! use apiserver::{ApiServer, Options};
+//! use k8s_openapi::api::core::v1::Namespace;
+//! use kube::config::{KubeConfigOptions, Kubeconfig};
+//!
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let server = ApiServer::start(Options::default()).await?;
+//! let kubeconfig = server.admin_kubeconfig(&format!("https://{}", server.address()), "demo")?;
+//! let kubeconfig = Kubeconfig::from_yaml(&kubeconfig)?;
+//! let config = kube::Config::from_custom_kubeconfig(kubeconfig, &KubeConfigOptions::default()).await?;
+//! let client = kube::Client::try_from(config)?;
+//! let namespaces = kube::Api::<Namespace>::all(client).list(&Default::default()).await?;
+//! assert_eq!(namespaces.items.len(), 4);
+//! server.stop().await;
+//! # Ok(())
+//! # }
+//! ```
+
+mod answer;
+mod authn;
+mod authz;
+mod bootstrap;
+mod clock;
+mod crd;
+mod defaults;
+mod deletion;
+mod discovery;
+mod handler;
+mod jsonpath;
+mod logs;
+mod names;
+mod negotiate;
+mod objects;
+mod options;
+mod patch;
+mod pki;
+mod proto;
+mod proxy;
+mod reads;
+mod registry;
+mod request;
+mod reviews;
+mod scale;
+mod schema;
+mod selector;
+mod server;
+mod state;
+mod status;
+mod store;
+mod strategic;
+mod table;
+mod types;
+mod upstream;
+mod validation;
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::Arc;
+
+use tokio::net::TcpListener;
+use tokio::task::JoinHandle;
+
+pub use options::{DialFailure, Dialer, Options, Stream, TcpDialer};
+pub use pki::{CertificateError, ClientCertificate, Lifetime};
+
+use authn::{AcceptAnyClient, Tokens};
+use clock::ServerClock;
+use pki::Authority;
+use state::{Parts, State};
+
+/// How long the administrator's certificate holds: a year, as kubeadm's.
+const ADMIN_LIFETIME: std::time::Duration = std::time::Duration::from_secs(365 * 24 * 3600);
+
+/// The server did not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// No port could be listened on.
+    #[error("listen on a port of 127.0.0.1 for the API server")]
+    Listen(#[source] std::io::Error),
+    /// A certificate could not be made.
+    #[error(transparent)]
+    Certificate(#[from] CertificateError),
+    /// The authority is not usable for verifying clients.
+    #[error("verify client certificates with the server's authority: {0}")]
+    Authority(String),
+    /// TLS could not be set up.
+    #[error("set up TLS of the API server")]
+    Tls(#[from] rustls::Error),
+    /// A public key is none.
+    #[error("read a ServiceAccount public key: give P-256 keys as SPKI PEM")]
+    ServiceAccountKey(#[source] jsonwebtoken::errors::Error),
+    /// The first objects were refused.
+    #[error("create the objects of a new cluster: {0}")]
+    Bootstrap(String),
+}
+
+/// A kubeconfig could not be made.
+#[derive(Debug, thiserror::Error)]
+pub enum KubeconfigError {
+    /// Its certificate could not be made.
+    #[error(transparent)]
+    Certificate(#[from] CertificateError),
+    /// It could not be written as YAML.
+    #[error("write a kubeconfig as YAML")]
+    Yaml(#[from] serde_yaml::Error),
+}
+
+/// Ends the server when the last handle goes.
+struct Running {
+    state: Arc<State>,
+    task: std::sync::Mutex<Option<JoinHandle<()>>>,
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        self.state.stop.cancel();
+    }
+}
+
+/// A running API server. Clones are handles of the same server; it ends with [`ApiServer::stop`] or the last handle.
+#[derive(Clone)]
+pub struct ApiServer {
+    running: Arc<Running>,
+}
+
+impl std::fmt::Debug for ApiServer {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("ApiServer").field("address", &self.address()).finish_non_exhaustive()
+    }
+}
+
+impl ApiServer {
+    /// Starts a server on a free port of 127.0.0.1, with an authority and UIDs of its own.
+    ///
+    /// # Errors
+    /// [`StartError`].
+    pub async fn start(options: Options) -> Result<Self, StartError> {
+        let clock = ServerClock::shifted(options.clock_offset_seconds);
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.map_err(StartError::Listen)?;
+        let address = listener.local_addr().map_err(StartError::Listen)?;
+        let authority = Authority::generate(clock.now())?;
+        let tokens =
+            Tokens::new(&options.service_account_public_keys_pem).map_err(StartError::ServiceAccountKey)?;
+        let verifier = authn::client_verifier(authority.certificate()).map_err(StartError::Authority)?;
+        let tls = server_tls(&authority, &options, clock, Arc::clone(&verifier))?;
+        let kubelet_client = authority.client_identity("kube-apiserver-kubelet-client", "system:masters", clock.now())?;
+        let state = Arc::new(State::new(Parts {
+            clock,
+            tokens,
+            verifier,
+            authority,
+            dialer: options.dialer,
+            upstream_tls: upstream::client_tls(kubelet_client)?,
+            service_cidr_prefix: options.service_cidr_prefix,
+            address,
+        }));
+        bootstrap::create(&state, options.advertise).map_err(|failure| StartError::Bootstrap(failure.message))?;
+        let task = tokio::spawn(server::serve(Arc::clone(&state), listener, Arc::new(tls)));
+        let task = std::sync::Mutex::new(Some(task));
+        Ok(Self { running: Arc::new(Running { state, task }) })
+    }
+
+    /// Where the server listens.
+    #[must_use]
+    pub fn address(&self) -> SocketAddr {
+        self.running.state.address
+    }
+
+    /// The authority's certificate, PEM: it signed the server's own, verifies clients', and signed the certificate
+    /// (`CN=kube-apiserver-kubelet-client`, `O=system:masters`) that the server shows to kubelets and pods.
+    #[must_use]
+    pub fn ca_pem(&self) -> &str {
+        self.running.state.authority.certificate_pem()
+    }
+
+    /// A client certificate for the user `common_name` in the groups `organizations`.
+    ///
+    /// # Errors
+    /// When it cannot be made.
+    pub fn issue_client_certificate(
+        &self,
+        common_name: &str,
+        organizations: &[&str],
+        lifetime: Lifetime,
+    ) -> Result<ClientCertificate, CertificateError> {
+        self.running.state.authority.client(common_name, organizations, lifetime)
+    }
+
+    /// A kubeconfig for the administrator, as kubeadm writes it: user `kubernetes-admin` of `system:masters`, context
+    /// `kubernetes-admin@CLUSTER`, everything inline.
+    ///
+    /// # Errors
+    /// [`KubeconfigError`].
+    pub fn admin_kubeconfig(&self, server: &str, cluster_name: &str) -> Result<String, KubeconfigError> {
+        let lifetime = Lifetime::around(self.running.state.clock.now(), ADMIN_LIFETIME);
+        let client = self.issue_client_certificate("kubernetes-admin", &["system:masters"], lifetime)?;
+        Ok(pki::kubeconfig(server, cluster_name, self.ca_pem(), &client)?)
+    }
+
+    /// The requests so far that are outside what the server serves, in order, each once.
+    #[must_use]
+    pub fn surface_misses(&self) -> Vec<String> {
+        self.running.state.misses()
+    }
+
+    /// Closes the listener and every connection; returns when all tasks have ended.
+    pub async fn stop(self) {
+        self.running.state.stop.cancel();
+        let task = self.running.task.lock().unwrap_or_else(std::sync::PoisonError::into_inner).take();
+        if let Some(task) = task {
+            // The task does not panic, and nobody aborts it.
+            let _ = task.await;
+        }
+    }
+}
+
+fn server_tls(
+    authority: &Authority,
+    options: &Options,
+    clock: ServerClock,
+    verifier: Arc<dyn rustls::server::danger::ClientCertVerifier>,
+) -> Result<rustls::ServerConfig, StartError> {
+    let mut names: Vec<String> = ["kubernetes", "kubernetes.default", "kubernetes.default.svc"]
+        .iter()
+        .chain(&["kubernetes.default.svc.cluster.local", "localhost", "127.0.0.1"])
+        .map(|name| (*name).to_owned())
+        .collect();
+    names.push(bootstrap::service_address(options.service_cidr_prefix).to_string());
+    names.extend(options.server_names.iter().cloned());
+    let identity = authority.server_identity(&names, clock.now())?;
+    let mut tls = rustls::ServerConfig::builder_with_provider(pki::crypto())
+        .with_safe_default_protocol_versions()?
+        .with_client_cert_verifier(Arc::new(AcceptAnyClient::new(verifier)))
+        .with_single_cert(identity.chain, identity.key)?;
+    tls.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+    Ok(tls)
+}

@@ -244,7 +244,7 @@ impl Place<'_> {
         if !text(&object, "/metadata/resourceVersion").is_empty() {
             return Err(Failure::internal("resourceVersion should not be set on objects to be created"));
         }
-        let generated = self.identify(&mut object);
+        self.identify(&mut object);
         self.reset_status(&mut object);
         fill(resource, &mut object);
         if resource.custom.is_none() {
@@ -270,19 +270,14 @@ impl Place<'_> {
                 None => Ok(Stored::detached(object)),
             };
         }
-        let stored = self.state.store.create(self.table(), self.key(&name), object).map_err(|_| {
-            if generated {
-                return Failure::already_exists(resource, &name);
-            }
-            Failure::already_exists(resource, &name)
-        })?;
+        let stored = self.state.store.create(self.table(), self.key(&name), object).map_err(|_| Failure::already_exists(resource, &name))?;
         drop(guard);
         self.after_write();
         Ok(stored)
     }
 
-    /// Gives a new object its name, if it has only a prefix, and what makes it unique. Tells whether it was named here.
-    fn identify(&self, object: &mut Value) -> bool {
+    /// Gives a new object its name, if it has only a prefix, and what makes it unique.
+    fn identify(&self, object: &mut Value) {
         let stamp = self.state.clock.stamp();
         let counts = counts_generations(self.resource);
         let meta = metadata(object);
@@ -300,11 +295,9 @@ impl Place<'_> {
             let kept: String = prefix.chars().take(58).collect();
             format!("{kept}{}", random_suffix())
         });
-        let generated = name.is_some();
         if let Some(name) = name {
             meta.insert("name".to_owned(), Value::from(name));
         }
-        generated
     }
 
     /// A client cannot create most objects with a status of its own.
@@ -559,6 +552,36 @@ impl Place<'_> {
         if new != before {
             let generation = old.pointer("/metadata/generation").and_then(Value::as_i64).unwrap_or(0);
             metadata(object).insert("generation".to_owned(), Value::from(generation + 1));
+        }
+    }
+
+    /// Puts the pod `name` on `node`.
+    ///
+    /// # Errors
+    /// 404, or 409 when it is on a node already.
+    pub fn bind_pod(&self, name: &str, node: &str) -> Result<(), Failure> {
+        loop {
+            let before = self.get(name)?;
+            let bound = text(&before.value, "/spec/nodeName");
+            if !bound.is_empty() {
+                let why = format!("pod {name} is already assigned to node {}", crate::status::quoted(bound));
+                return Err(Failure::conflict_because(self.resource, &format!("{name}/binding"), &why));
+            }
+            let mut object = before.value.clone();
+            object["spec"]["nodeName"] = Value::from(node);
+            let condition = serde_json::json!({
+                "type": "PodScheduled", "status": "True", "lastProbeTime": null,
+                "lastTransitionTime": self.state.clock.stamp(),
+            });
+            match object.pointer_mut("/status/conditions").and_then(Value::as_array_mut) {
+                Some(conditions) => conditions.push(condition),
+                None => object["status"]["conditions"] = Value::from(vec![condition]),
+            }
+            match self.state.store.replace(self.table(), &self.key(name), &before, object) {
+                Ok(_) => return Ok(()),
+                Err(Refusal::Gone) => return Err(Failure::not_found(self.resource, name)),
+                Err(_) => {}
+            }
         }
     }
 

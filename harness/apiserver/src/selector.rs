@@ -243,18 +243,6 @@ impl FieldSelector {
             (found == *wanted) == *equal
         })
     }
-
-    /// The one name that is asked for, if the selector asks for one: authorization looks at it.
-    #[must_use]
-    pub fn name(&self) -> Option<&str> {
-        self.0.iter().find(|(field, equal, _)| *equal && field == "metadata.name").map(|(_, _, name)| name.as_str())
-    }
-
-    /// Whether everything fits.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
-    }
 }
 
 #[cfg(test)]

@@ -154,11 +154,6 @@ impl Store {
         self.lock().tables.get(table)?.objects.get(key).cloned()
     }
 
-    /// The newest revision.
-    pub fn revision(&self) -> u64 {
-        self.lock().revision
-    }
-
     /// All objects of a resource, or those of one namespace.
     pub fn list(&self, table: &Arc<str>, namespace: Option<&str>) -> Snapshot {
         let inner = self.lock();

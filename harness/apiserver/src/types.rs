@@ -205,7 +205,8 @@ fn normalize_value(kind: &Type, value: &mut Value, path: &str) -> Result<(), Str
 
 fn offset(error: &base64::DecodeError) -> usize {
     match error {
-        base64::DecodeError::InvalidByte(at, _) | base64::DecodeError::InvalidLastSymbol(at, _) => *at,
+        base64::DecodeError::InvalidByte(at, _) => *at,
+        base64::DecodeError::InvalidLastSymbol { offset, .. } => *offset,
         base64::DecodeError::InvalidLength(length) => *length,
         base64::DecodeError::InvalidPadding => 0,
     }

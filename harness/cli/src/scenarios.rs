@@ -38,19 +38,25 @@ pub fn cells(chosen: &Chosen) -> Result<Vec<Cell>, String> {
 }
 
 fn releases(asked: &[String]) -> Result<Vec<Release>, String> {
-    let asked: Vec<&Profile> = if asked.is_empty() {
-        stub::releases().collect()
-    } else {
-        asked.iter().map(|version| Profile::find(version)).collect::<Result<_, _>>().map_err(|error| format!("error: {error}"))?
-    };
+    let played: Vec<&Profile> = stub::releases().collect();
+    let mut chosen = Vec::new();
+    for version in asked {
+        let profile = Profile::find(version).map_err(|error| format!("error: {error}"))?;
+        if !played.iter().any(|played| played.version == profile.version) {
+            let played = played.iter().map(|profile| profile.version).collect::<Vec<_>>().join(", ");
+            return Err(format!("error: KubeSphere {} is not played yet; choose one of {played}", profile.version));
+        }
+        chosen.push(profile);
+    }
+    let chosen = if asked.is_empty() { played } else { chosen };
     let of = |profile: &Profile| Release {
-        name: profile.version().to_owned(),
-        basis: match profile.basis() {
+        name: profile.version.to_owned(),
+        basis: match profile.basis {
             kubesphere::Basis::Observed => Basis::Observed,
             kubesphere::Basis::Source => Basis::Source,
         },
     };
-    Ok(asked.into_iter().map(of).collect())
+    Ok(chosen.into_iter().map(of).collect())
 }
 
 /// A name never holds a slash or ends like a file, and a file that is there is meant.

@@ -110,7 +110,7 @@ async fn provision(cell: &Cell, around: &Surroundings<'_>, begin: Instant) -> Ve
         host_nodes: given.host.nodes,
         member_nodes: given.member.as_ref().map(|member| member.nodes),
         seed: cell_seed(around.seed, &cell.id.0),
-        behaviour: around.behaviour.clone(),
+        behaviour: *around.behaviour,
     };
     let pair = match around.provider.create(around.lease, &plan).await {
         Ok(pair) => pair,
@@ -147,7 +147,7 @@ async fn act(cell: &Cell, around: &Surroundings<'_>, release: &Release, pair: &P
         tools: around.tools,
         lease: around.lease,
         stop: around.stop,
-        variables: BTreeMap::from([("release".to_owned(), release.version().to_owned())]),
+        variables: BTreeMap::from([("release".to_owned(), release.version.to_owned())]),
         facts: Facts::default(),
         known_banners: BTreeMap::new(),
     };
@@ -244,6 +244,7 @@ async fn do_checks(
             actual: None,
             message: None,
             duration_ms: 0,
+            location: Some(call.location.to_string()),
         };
         match finding {
             Ok(Finding::Holds { .. }) => {}

@@ -153,7 +153,7 @@ impl Setting<'_> {
         let context = CheckContext {
             host: self.pair.host.view(),
             member: self.pair.member.as_deref().map(Cluster::view),
-            release: self.release.version(),
+            release: self.release.version,
             facts: &facts,
             waiter: self.waiter,
         };

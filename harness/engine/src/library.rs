@@ -44,7 +44,7 @@ pub fn from_paths(paths: &[PathBuf]) -> Result<Vec<Scenario>, LoadError> {
 
 fn parse_all(files: Vec<(String, Vec<u8>)>) -> Result<Vec<Scenario>, LoadError> {
     let signatures = signatures();
-    let releases: Vec<&str> = Release::all().iter().map(Release::version).collect();
+    let releases: Vec<&str> = Release::all().iter().map(|release| release.version).collect();
     let known = Known { checks: &signatures, releases: &releases };
     let (mut scenarios, mut problems) = (Vec::new(), Vec::new());
     for (file, bytes) in files {

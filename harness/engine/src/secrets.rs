@@ -21,7 +21,7 @@ pub async fn jwt_secret(client: &kube::Client) -> Result<String, String> {
     let text = object.data.as_ref().and_then(|data| data.get("kubesphere.yaml"));
     let text = text.ok_or("ConfigMap kubesphere-system/kubesphere-config has no key kubesphere.yaml")?;
     let config = KubesphereConfig::parse(text).map_err(|error| error.to_string())?;
-    config.jwt_secret().map(str::to_owned).ok_or_else(|| "kubesphere.yaml has no authentication.jwtSecret".to_owned())
+    config.jwt_secret().map(|secret| secret.expose().to_owned()).ok_or_else(|| "kubesphere.yaml has no authentication.jwtSecret".to_owned())
 }
 
 /// Teaches `masker` the secrets that both clusters hold now.

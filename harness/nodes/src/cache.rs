@@ -14,7 +14,10 @@ use tokio::sync::watch;
 use crate::clock::Clock;
 
 /// A kind whose type says all about it.
-pub(crate) trait Kind: Resource<DynamicType = ()> + Clone + DeserializeOwned + Debug + Send + Sync + 'static {}
+pub(crate) trait Kind:
+    Resource<DynamicType = ()> + Clone + DeserializeOwned + Debug + Send + Sync + 'static
+{
+}
 impl<K: Resource<DynamicType = ()> + Clone + DeserializeOwned + Debug + Send + Sync + 'static> Kind for K {}
 
 /// Namespace (empty where there is none) and name.
@@ -146,7 +149,8 @@ impl<K: Kind> Cache<K> {
 
     fn replace(&self, listed: Vec<K>) {
         let keys: std::collections::BTreeSet<_> = listed.iter().map(Key::of).collect();
-        let gone: Vec<_> = self.state().objects.iter().filter(|(key, _)| !keys.contains(key)).map(|(_, o)| o.clone()).collect();
+        let gone: Vec<_> =
+            self.state().objects.iter().filter(|(key, _)| !keys.contains(key)).map(|(_, o)| o.clone()).collect();
         for object in listed {
             self.put(object);
         }
@@ -203,8 +207,6 @@ fn version_of<K: Resource>(object: &K) -> u64 {
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
-
     use k8s_openapi::api::core::v1::ConfigMap;
 
     use super::*;

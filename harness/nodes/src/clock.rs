@@ -141,9 +141,7 @@ impl Clock {
     pub fn expectation(&self) -> Expectation {
         Expectation(match &self.source {
             Source::Real(_) => None,
-            Source::Virtual(clock) => {
-                Some((clock.clone(), clock.next_expectation.fetch_add(1, Ordering::Relaxed)))
-            }
+            Source::Virtual(clock) => Some((clock.clone(), clock.next_expectation.fetch_add(1, Ordering::Relaxed))),
         })
     }
 }
@@ -393,12 +391,10 @@ impl Drop for ProgressGuard {
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
-
     use super::*;
 
     const SHORT: Delay = Delay::new("short", Duration::from_secs(10));
-    const LONG: Delay = Delay::new("long", Duration::from_secs(3600));
+    const LONG: Delay = Delay::new("long", Duration::from_hours(1));
 
     fn driven() -> (Arc<VirtualClock>, CancellationToken) {
         let clock = VirtualClock::new();
@@ -480,7 +476,7 @@ mod tests {
         expectation.expect(QUIET * 20);
         clock.sleep(SHORT).await;
         assert!(begin.elapsed() >= QUIET * 20);
-        expectation.expect(Duration::from_secs(3600));
+        expectation.expect(Duration::from_hours(1));
         let sleeper = tokio::spawn({
             let clock = clock.clone();
             async move { clock.sleep(SHORT).await }

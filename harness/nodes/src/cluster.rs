@@ -4,11 +4,9 @@ use std::collections::VecDeque;
 use std::fmt::Debug;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use k8s_openapi::api::apps::v1::{Deployment, ReplicaSet};
-use k8s_openapi::api::core::v1::{
-    ConfigMap, Endpoints, Namespace, Pod, Secret, Service, ServiceAccount,
-};
 use k8s_openapi::NamespaceResourceScope;
+use k8s_openapi::api::apps::v1::{Deployment, ReplicaSet};
+use k8s_openapi::api::core::v1::{ConfigMap, Endpoints, Namespace, Pod, Secret, Service, ServiceAccount};
 use kube::{Api, Resource};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -39,6 +37,7 @@ pub(crate) struct Cluster {
     pub(crate) stop: CancellationToken,
     tasks: TaskTracker,
     failures: Mutex<VecDeque<String>>,
+    synced: CancellationToken,
 }
 
 impl Cluster {
@@ -55,7 +54,15 @@ impl Cluster {
             services: Cache::new(),
         };
         let (stop, tasks) = (CancellationToken::new(), TaskTracker::new());
-        Arc::new(Self { client, clock, caches, stop, tasks, failures: Mutex::default() })
+        Arc::new(Self {
+            client,
+            clock,
+            caches,
+            stop,
+            tasks,
+            failures: Mutex::default(),
+            synced: CancellationToken::new(),
+        })
     }
 
     /// Starts the watches and waits for the first lists. Controllers must have put their handlers in place before.
@@ -79,6 +86,12 @@ impl Cluster {
         caches.secrets.ready().await;
         caches.service_accounts.ready().await;
         caches.services.ready().await;
+        self.synced.cancel();
+    }
+
+    /// Waits until all first lists are here: whoever acts earlier takes what is not listed yet for missing.
+    pub(crate) async fn synced(&self) {
+        self.synced.cancelled().await;
     }
 
     fn keep<K: Kind>(&self, cache: &Arc<Cache<K>>) {
@@ -132,6 +145,13 @@ impl Cluster {
 pub(crate) struct Failure {
     pub(crate) operation: String,
     pub(crate) source: Box<kube::Error>,
+}
+
+impl Failure {
+    /// The object is not what the request took it for.
+    pub(crate) fn is_conflict(&self) -> bool {
+        code_of(&self.source) == 409
+    }
 }
 
 /// Names the operation of a failed request.

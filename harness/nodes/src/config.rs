@@ -66,7 +66,9 @@ pub enum NodesError {
         source: Box<kube::Error>,
     },
     /// The key for ServiceAccount tokens is not usable.
-    #[error("{cluster} cluster: the key for ServiceAccount tokens is not usable: {reason}; it must be a P-256 key as PKCS #8 PEM")]
+    #[error(
+        "{cluster} cluster: the key for ServiceAccount tokens is not usable: {reason}; it must be a P-256 key as PKCS #8 PEM"
+    )]
     Key {
         /// Which cluster.
         cluster: String,
@@ -74,7 +76,9 @@ pub enum NodesError {
         reason: String,
     },
     /// The address of the API server is not one.
-    #[error("{cluster} cluster: the API server's address {server:?} is not usable: {reason}; it must be like https://10.96.0.1:443")]
+    #[error(
+        "{cluster} cluster: the API server's address {server:?} is not usable: {reason}; it must be like https://10.96.0.1:443"
+    )]
     Server {
         /// Which cluster.
         cluster: String,
@@ -108,7 +112,7 @@ pub struct Nodes {
 }
 
 impl Nodes {
-    /// Starts nodes and controllers; returns once the nodes are Ready, and the default StorageClass and the default
+    /// Starts nodes and controllers; returns once the nodes are Ready, and the default `StorageClass` and the default
     /// ServiceAccounts exist.
     ///
     /// # Errors
@@ -117,9 +121,12 @@ impl Nodes {
         let name = config.cluster.clone();
         let key_error = |reason| NodesError::Key { cluster: name.clone(), reason };
         let signer = Signer::new(&config.service_account_key_pem).map_err(key_error)?;
-        let server_uri = config.in_cluster_server.parse().map_err(|error: http::uri::InvalidUri| {
-            NodesError::Server { cluster: name.clone(), server: config.in_cluster_server.clone(), reason: error.to_string() }
-        })?;
+        let server_uri =
+            config.in_cluster_server.parse().map_err(|error: http::uri::InvalidUri| NodesError::Server {
+                cluster: name.clone(),
+                server: config.in_cluster_server.clone(),
+                reason: error.to_string(),
+            })?;
         let cluster = Cluster::new(config.client, config.clock);
         let nodes = Self { _stop: cluster.stop.clone().drop_guard(), cluster: cluster.clone() };
         let addresses = config.nodes.iter().map(|node| (node.name.clone(), node.ip)).collect();
@@ -133,9 +140,8 @@ impl Nodes {
 
         let registering = async {
             for node in &config.nodes {
-                let unable = |reason: String| {
-                    NodesError::Kubelet { cluster: name.clone(), node: node.name.clone(), reason }
-                };
+                let unable =
+                    |reason: String| NodesError::Kubelet { cluster: name.clone(), node: node.name.clone(), reason };
                 let listener = config.network.node(node.ip).listen(api::PORT).await;
                 let listener = listener.map_err(|error| unable(error.to_string()))?;
                 let port = api::port_of(listener.as_ref());

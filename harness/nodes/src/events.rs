@@ -34,7 +34,13 @@ impl News {
 }
 
 /// Records `news` about `object` without waiting for it; nobody depends on events.
-pub(crate) fn record<K: Kind>(cluster: &Arc<Cluster>, component: &'static str, host: Option<&str>, object: &K, news: News) {
+pub(crate) fn record<K: Kind>(
+    cluster: &Arc<Cluster>,
+    component: &'static str,
+    host: Option<&str>,
+    object: &K,
+    news: News,
+) {
     let Key { namespace, name } = Key::of(object);
     let now = Time(cluster.clock.wall());
     let nanoseconds = now.0.as_nanosecond();

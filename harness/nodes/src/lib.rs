@@ -13,6 +13,7 @@ pub mod network;
 pub mod node_network;
 pub mod program;
 mod queue;
+pub mod quiescence;
 
 pub use config::{NodeSpec, Nodes, NodesConfig, NodesError};
 pub use kubelet::container::RESTART_BACKOFF;

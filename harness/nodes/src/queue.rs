@@ -15,6 +15,9 @@ const RETRY: Delay = Delay::new("controller-retry", Duration::from_millis(5));
 /// The most that [`RETRY`] is doubled: to about 20 s.
 const MOST_DOUBLED: u32 = 12;
 
+/// How many conflicts in a row a key may meet before it waits like after any other failure.
+const CONFLICTS_AT_ONCE: u32 = 50;
+
 pub(crate) struct Queue<T> {
     waiting: Mutex<Waiting<T>>,
     more: Notify,
@@ -70,6 +73,7 @@ where
 {
     let home = cluster.clone();
     cluster.spawn(async move {
+        home.synced().await;
         let mut failures: BTreeMap<T, u32> = BTreeMap::new();
         loop {
             let (key, busy) = queue.next().await;
@@ -78,10 +82,15 @@ where
                     failures.remove(&key);
                 }
                 Err(failure) => {
-                    home.note(format!("{controller}: {key}: {failure}"));
                     let count = failures.entry(key.clone()).or_default();
-                    let delay = RETRY.lasting(RETRY.duration * 2_u32.pow(*count));
-                    *count = (*count + 1).min(MOST_DOUBLED);
+                    *count += 1;
+                    // A conflict says that a watch is about to bring news; waiting would need somebody to move the clock.
+                    if failure.is_conflict() && *count <= CONFLICTS_AT_ONCE {
+                        queue.push(key);
+                        continue;
+                    }
+                    let delay = RETRY.lasting(RETRY.duration * 2_u32.pow((*count - 1).min(MOST_DOUBLED)));
+                    home.note(format!("{controller}: {key}: {failure}"));
                     let (queue, clock) = (queue.clone(), home.clock.clone());
                     home.spawn(async move {
                         clock.sleep(delay).await;

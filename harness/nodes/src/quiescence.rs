@@ -63,10 +63,12 @@ mod tests {
         }
         let mut sleeper = std::process::Command::new("sleep").arg("60").spawn().unwrap();
         let mut spinner = std::process::Command::new("sh").args(["-c", "while :; do :; done"]).spawn().unwrap();
-        let waits_within = |pid, wanted| (0..200).any(|_| {
-            std::thread::sleep(std::time::Duration::from_millis(5));
-            tree_waits(pid) == Some(wanted)
-        });
+        let waits_within = |pid, wanted| {
+            (0..200).any(|_| {
+                std::thread::sleep(std::time::Duration::from_millis(5));
+                tree_waits(pid) == Some(wanted)
+            })
+        };
         assert!(waits_within(sleeper.id(), true));
         assert!(waits_within(spinner.id(), false));
         sleeper.kill().unwrap();

@@ -1,15 +1,17 @@
 //! Nodes and controllers under a real kube-apiserver 1.20. Run with
-//! `KS_E2E_ENVTEST=DIRECTORY cargo test -p ks-e2e-nodes --test real -- --ignored`.
+//! `KS_E2E_ENVTEST=DIRECTORY cargo test -p ks-e2e-nodes --test real -- --ignored --test-threads 1`, where `DIRECTORY` is
+//! what `envtest-up.sh` left and `sa.pkcs8` its `sa.key` as PKCS #8. One at a time: they share the server.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a failure here is a failed test")]
 
+#[allow(dead_code, reason = "some behaviour needs a server that reaches the nodes")]
 mod behaviour;
 mod support;
 
-use support::Server;
+use support::Kind;
 
-async fn server() -> Server {
-    Server::real(&std::env::var("KS_E2E_ENVTEST").expect("KS_E2E_ENVTEST names envtest-up.sh's directory")).await
+fn real() -> Kind {
+    Kind::Real(std::env::var("KS_E2E_ENVTEST").expect("KS_E2E_ENVTEST names envtest-up.sh's directory"))
 }
 
 macro_rules! behaviours {
@@ -18,7 +20,7 @@ macro_rules! behaviours {
             #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
             #[ignore = "needs a real kube-apiserver"]
             async fn $name() {
-                behaviour::$name(server().await).await;
+                behaviour::$name(real()).await;
             }
         )+
     };

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use apiserver::{ApiServer, DialFailure, Dialer};
 use async_trait::async_trait;
 use nodes::clock::{Clock, VirtualClock};
-use nodes::network::simulated::{ClusterNetwork, ClusterPlan, SimulatedNetwork};
+use nodes::network::simulated::{ClusterPlan, SimulatedNetwork};
 use nodes::network::{NetError, Network};
 use nodes::{NodeSpec, Nodes, NodesConfig};
 use rand::RngExt as _;
@@ -129,7 +129,7 @@ async fn start(
         cluster: on.to_string(),
         client: client.clone(),
         nodes: specs.clone(),
-        programs: stub::programs_with(plan.behaviour.clone()),
+        programs: stub::programs_with(plan.behaviour),
         network: Arc::new(network.clone()),
         clock: clock.clone(),
         ca_pem: server.ca_pem().to_owned(),

@@ -9,17 +9,8 @@ use crate::text::{plain, tail};
 
 /// One line: the step or check that failed first, and how; else the cell's own reason.
 pub fn headline(cell: &CellReport) -> String {
-    let first_step = cell
-        .steps
-        .iter()
-        .find(|step| step.result == Outcome::Failed)
-        .map(step);
-    let first_check = || {
-        cell.checks
-            .iter()
-            .find(|check| check.result == Outcome::Failed)
-            .map(check)
-    };
+    let first_step = cell.steps.iter().find(|step| step.result == Outcome::Failed).map(step);
+    let first_check = || cell.checks.iter().find(|check| check.result == Outcome::Failed).map(check);
     let line = first_step
         .or_else(first_check)
         .or_else(|| cell.reason.clone())
@@ -46,18 +37,10 @@ pub fn body(cell: &CellReport) -> String {
     if let Some(reason) = &cell.reason {
         body.text(1, reason);
     }
-    for step in cell
-        .steps
-        .iter()
-        .filter(|step| step.result == Outcome::Failed)
-    {
+    for step in cell.steps.iter().filter(|step| step.result == Outcome::Failed) {
         body.step(step);
     }
-    for check in cell
-        .checks
-        .iter()
-        .filter(|check| check.result == Outcome::Failed)
-    {
+    for check in cell.checks.iter().filter(|check| check.result == Outcome::Failed) {
         body.check(check);
     }
     for evidence in &cell.evidence {
@@ -72,11 +55,7 @@ struct Body(String);
 
 impl Body {
     fn line(&mut self, level: usize, line: &str) {
-        let indented = if line.is_empty() {
-            String::new()
-        } else {
-            format!("{}{line}", "  ".repeat(level))
-        };
+        let indented = if line.is_empty() { String::new() } else { format!("{}{line}", "  ".repeat(level)) };
         // Writing to a String cannot fail.
         let _ = writeln!(self.0, "{indented}");
     }
@@ -102,15 +81,8 @@ impl Body {
     }
 
     fn step(&mut self, step: &StepReport) {
-        let location = step
-            .location
-            .as_ref()
-            .map(|location| format!(" ({location})"))
-            .unwrap_or_default();
-        self.line(
-            1,
-            &format!("step \"{}\" on {}{location}", plain(&step.name), step.on),
-        );
+        let location = step.location.as_ref().map(|location| format!(" ({location})")).unwrap_or_default();
+        self.line(1, &format!("step \"{}\" on {}{location}", plain(&step.name), step.on));
         if let Some(command) = &step.command {
             self.text(2, &format!("$ {command}"));
         }
@@ -128,11 +100,7 @@ impl Body {
 
     fn check(&mut self, check: &CheckReport) {
         let on = check.on.map(|on| format!(" on {on}")).unwrap_or_default();
-        let location = check
-            .location
-            .as_ref()
-            .map(|location| format!(" ({location})"))
-            .unwrap_or_default();
+        let location = check.location.as_ref().map(|location| format!(" ({location})")).unwrap_or_default();
         self.line(1, &format!("check {}{on}{location}", check.name));
         if let Some(message) = &check.message {
             self.text(2, message);

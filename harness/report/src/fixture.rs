@@ -1,7 +1,5 @@
 //! A run to render in tests: one cell of every result.
-use scenario::event::{
-    Basis, CellId, CellInfo, CheckReport, Event, Evidence, Outcome, ProcessUsage, StepReport,
-};
+use scenario::event::{Basis, CellId, CellInfo, CheckReport, Event, Evidence, Outcome, ProcessUsage, StepReport};
 use scenario::model::On;
 use scenario::report::Report;
 
@@ -63,24 +61,13 @@ fn finished(id: &str, result: Outcome, reason: Option<&str>, duration_ms: u64) -
     } else {
         Vec::new()
     };
-    Event::CellFinished {
-        cell: cell(id),
-        result,
-        reason: reason.map(str::to_owned),
-        evidence,
-        duration_ms,
-    }
+    Event::CellFinished { cell: cell(id), result, reason: reason.map(str::to_owned), evidence, duration_ms }
 }
 
 /// A cell that passed, two that failed, one known issue, one skipped.
 pub fn events() -> Vec<Event> {
-    let ids = [
-        "member-kubectl@3.3.2",
-        "member-console@3.4.1",
-        "import-form@3.4.1",
-        "import-twice@3.2.1",
-        "host-linux@3.3.2",
-    ];
+    let ids =
+        ["member-kubectl@3.3.2", "member-console@3.4.1", "import-form@3.4.1", "import-twice@3.2.1", "host-linux@3.3.2"];
     let failed_step = StepReport {
         exit_code: Some(1),
         stderr: Some("error: array index out of bounds: index 0, length 0\n".to_owned()),
@@ -96,79 +83,28 @@ pub fn events() -> Vec<Event> {
         kubectl: Some("v1.20.2".to_owned()),
         cells: ids.iter().map(|id| info(id)).collect(),
     }];
-    events.extend(
-        ids[..4]
-            .iter()
-            .map(|id| Event::CellStarted { cell: cell(id) }),
-    );
+    events.extend(ids[..4].iter().map(|id| Event::CellStarted { cell: cell(id) }));
     events.extend([
-        Event::StepFinished {
-            cell: cell(ids[0]),
-            step: step("set the role", Outcome::Passed),
-        },
-        Event::StepFinished {
-            cell: cell(ids[0]),
-            step: step("watch the installer", Outcome::Passed),
-        },
+        Event::StepFinished { cell: cell(ids[0]), step: step("set the role", Outcome::Passed) },
+        Event::StepFinished { cell: cell(ids[0]), step: step("watch the installer", Outcome::Passed) },
         Event::CheckFinished {
             cell: cell(ids[0]),
-            check: CheckReport {
-                expected: None,
-                actual: None,
-                message: None,
-                ..check(Outcome::Passed)
-            },
+            check: CheckReport { expected: None, actual: None, message: None, ..check(Outcome::Passed) },
         },
         finished(ids[0], Outcome::Passed, None, 420),
-        Event::StepFinished {
-            cell: cell(ids[1]),
-            step: step("set the role", Outcome::Passed),
-        },
-        Event::StepFinished {
-            cell: cell(ids[1]),
-            step: failed_step,
-        },
-        finished(
-            ids[1],
-            Outcome::Failed,
-            Some("the step \"watch the installer\" failed"),
-            1_230,
-        ),
-        Event::StepFinished {
-            cell: cell(ids[2]),
-            step: step("set the role", Outcome::Passed),
-        },
-        Event::StepFinished {
-            cell: cell(ids[2]),
-            step: step("watch the installer", Outcome::Passed),
-        },
-        Event::CheckFinished {
-            cell: cell(ids[2]),
-            check: check(Outcome::Failed),
-        },
+        Event::StepFinished { cell: cell(ids[1]), step: step("set the role", Outcome::Passed) },
+        Event::StepFinished { cell: cell(ids[1]), step: failed_step },
+        finished(ids[1], Outcome::Failed, Some("the step \"watch the installer\" failed"), 1_230),
+        Event::StepFinished { cell: cell(ids[2]), step: step("set the role", Outcome::Passed) },
+        Event::StepFinished { cell: cell(ids[2]), step: step("watch the installer", Outcome::Passed) },
+        Event::CheckFinished { cell: cell(ids[2]), check: check(Outcome::Failed) },
         finished(ids[2], Outcome::Failed, None, 980),
-        Event::CheckFinished {
-            cell: cell(ids[3]),
-            check: check(Outcome::KnownIssue),
-        },
-        finished(
-            ids[3],
-            Outcome::KnownIssue,
-            Some("jwt-secret-equal fails: https://example.org/issues/1"),
-            800,
-        ),
-        finished(
-            ids[4],
-            Outcome::Skipped,
-            Some("tool-missing: there is no kubectl on the PATH"),
-            0,
-        ),
+        Event::CheckFinished { cell: cell(ids[3]), check: check(Outcome::KnownIssue) },
+        finished(ids[3], Outcome::KnownIssue, Some("jwt-secret-equal fails: https://example.org/issues/1"), 800),
+        finished(ids[4], Outcome::Skipped, Some("tool-missing: there is no kubectl on the PATH"), 0),
         Event::RunFinished {
             duration_ms: 3_450,
-            kubectl: ProcessUsage {
-                processes: 9,
-                cpu_ms: 700,
-            },
+            kubectl: ProcessUsage { processes: 9, cpu_ms: 700 },
             interrupted: false,
         },
     ]);

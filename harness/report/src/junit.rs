@@ -26,10 +26,7 @@ pub fn to_junit(report: &Report) -> Result<String, JunitError> {
     let mut suites: BTreeMap<&str, TestSuite> = BTreeMap::new();
     for cell in &report.scenarios {
         let part = cell.labels.get("part").map_or("scenarios", String::as_str);
-        suites
-            .entry(part)
-            .or_insert_with(|| TestSuite::new(part))
-            .add_test_case(test_case(cell));
+        suites.entry(part).or_insert_with(|| TestSuite::new(part)).add_test_case(test_case(cell));
     }
     xml.add_test_suites(suites.into_values());
     Ok(xml.to_string()?)
@@ -41,9 +38,7 @@ fn test_case(cell: &CellReport) -> TestCase {
         Outcome::Passed | Outcome::KnownIssue => TestCaseStatus::success(),
         Outcome::Failed => {
             let mut status = TestCaseStatus::non_success(NonSuccessKind::Failure);
-            status
-                .set_message(failure::headline(cell))
-                .set_description(failure::body(cell));
+            status.set_message(failure::headline(cell)).set_description(failure::body(cell));
             status
         }
         Outcome::Skipped => {
@@ -53,8 +48,7 @@ fn test_case(cell: &CellReport) -> TestCase {
         }
     };
     let mut case = TestCase::new(cell.id.0.as_str(), status);
-    case.set_classname(cell.name.as_str())
-        .set_time(Duration::from_millis(cell.duration_ms));
+    case.set_classname(cell.name.as_str()).set_time(Duration::from_millis(cell.duration_ms));
     if cell.result == Outcome::KnownIssue {
         case.set_system_out(format!("known issue: {}", reason.unwrap_or_default()));
     }
@@ -73,10 +67,8 @@ mod tests {
     #[test]
     fn leaves_out_what_xml_cannot_hold() {
         let mut report = crate::fixture::report();
-        report.scenarios[1].steps[1].stdout =
-            Some("\u{1b}[0;31mred\u{1b}[0m \u{0}\u{8}\u{fffe}<&>]]> end".to_owned());
-        report.scenarios[4].reason =
-            Some("unsupported: \u{1b}[1m\"quoted\" & \u{1}more".to_owned());
+        report.scenarios[1].steps[1].stdout = Some("\u{1b}[0;31mred\u{1b}[0m \u{0}\u{8}\u{fffe}<&>]]> end".to_owned());
+        report.scenarios[4].reason = Some("unsupported: \u{1b}[1m\"quoted\" & \u{1}more".to_owned());
         let xml = to_junit(&report).unwrap();
         let forbidden = |character: char| matches!(character, '\u{0}'..='\u{8}' | '\u{b}' | '\u{c}' | '\u{e}'..='\u{1f}' | '\u{fffe}' | '\u{ffff}');
         assert!(!xml.contains(forbidden));

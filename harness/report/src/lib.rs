@@ -3,13 +3,16 @@
 mod failure;
 mod json;
 mod junit;
+mod list;
 mod markdown;
+mod table;
 mod terminal;
 mod text;
 mod write;
 
 pub use json::to_json;
 pub use junit::{JunitError, to_junit};
+pub use list::list_table;
 pub use markdown::to_markdown;
 pub use terminal::{Terminal, TerminalOptions};
 pub use write::{WriteError, write};

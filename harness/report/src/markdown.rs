@@ -22,15 +22,10 @@ pub fn to_markdown(report: &Report) -> String {
     for (reason, count) in report.skips() {
         append(&mut text, &format!("\n- {count} skipped: {reason}"));
     }
-    let (passed, others): (Vec<&CellReport>, Vec<&CellReport>) = report
-        .scenarios
-        .iter()
-        .partition(|cell| cell.result == Outcome::Passed);
+    let (passed, others): (Vec<&CellReport>, Vec<&CellReport>) =
+        report.scenarios.iter().partition(|cell| cell.result == Outcome::Passed);
     if !others.is_empty() {
-        append(
-            &mut text,
-            "\n| cell | result | why | time |\n|---|---|---|---|",
-        );
+        append(&mut text, "\n| cell | result | why | time |\n|---|---|---|---|");
     }
     for cell in &others {
         let why = if cell.result == Outcome::Failed {
@@ -52,25 +47,16 @@ pub fn to_markdown(report: &Report) -> String {
         let fence = fence(&body);
         append(
             &mut text,
-            &format!(
-                "\n<details><summary>{}</summary>\n\n{fence}\n{body}{fence}\n\n</details>",
-                cell.id
-            ),
+            &format!("\n<details><summary>{}</summary>\n\n{fence}\n{body}{fence}\n\n</details>", cell.id),
         );
     }
     if !passed.is_empty() {
         append(
             &mut text,
-            &format!(
-                "\n<details><summary>{} passed</summary>\n\n| cell | time |\n|---|---|",
-                passed.len()
-            ),
+            &format!("\n<details><summary>{} passed</summary>\n\n| cell | time |\n|---|---|", passed.len()),
         );
         for cell in passed {
-            append(
-                &mut text,
-                &format!("| {} | {} |", code(&cell.id.0), seconds(cell.duration_ms)),
-            );
+            append(&mut text, &format!("| {} | {} |", code(&cell.id.0), seconds(cell.duration_ms)));
         }
         append(&mut text, "\n</details>");
     }
@@ -101,11 +87,7 @@ fn table_text(text: &str) -> String {
 
 /// A fence longer than any run of backquotes inside.
 fn fence(text: &str) -> String {
-    let longest = text
-        .split(|character| character != '`')
-        .map(str::len)
-        .max()
-        .unwrap_or_default();
+    let longest = text.split(|character| character != '`').map(str::len).max().unwrap_or_default();
     "`".repeat(longest.max(2) + 1)
 }
 

@@ -25,11 +25,7 @@ pub fn tail(text: &str) -> String {
     let lines: Vec<&str> = text.trim_end().lines().collect();
     let hidden = lines.len().saturating_sub(TAIL_LINES);
     let shown = lines[hidden..].join("\n");
-    if hidden == 0 {
-        shown
-    } else {
-        format!("… {hidden} earlier lines\n{shown}")
-    }
+    if hidden == 0 { shown } else { format!("… {hidden} earlier lines\n{shown}") }
 }
 
 /// Without terminal escapes (kubectl 1.20 colours `cluster-info` even into a pipe) and other control characters, so that
@@ -45,8 +41,7 @@ pub fn plain(text: &str) -> String {
             '\r' => plain.push('\n'),
             '\n' | '\t' => plain.push(character),
             // XML 1.0 forbids the two non-characters like most control characters.
-            forbidden if forbidden.is_control() || matches!(forbidden, '\u{fffe}' | '\u{ffff}') => {
-            }
+            forbidden if forbidden.is_control() || matches!(forbidden, '\u{fffe}' | '\u{ffff}') => {}
             other => plain.push(other),
         }
     }
@@ -56,12 +51,7 @@ pub fn plain(text: &str) -> String {
 /// Skips what follows ESC (ECMA-48: CSI up to its final byte, OSC and other strings up to BEL or ST, else one character).
 fn skip_escape(characters: &mut std::iter::Peekable<std::str::Chars<'_>>) {
     match characters.next() {
-        Some('[') => {
-            while characters
-                .next()
-                .is_some_and(|character| !('\u{40}'..='\u{7e}').contains(&character))
-            {}
-        }
+        Some('[') => while characters.next().is_some_and(|character| !('\u{40}'..='\u{7e}').contains(&character)) {},
         Some(']' | 'P' | '^' | '_' | 'X') => {
             while let Some(character) = characters.next() {
                 match character {

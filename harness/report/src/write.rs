@@ -39,19 +39,10 @@ pub enum WriteError {
 /// # Errors
 /// When the folder or a file cannot be written.
 pub fn write(dir: &Path, report: &Report) -> Result<Vec<PathBuf>, WriteError> {
-    std::fs::create_dir_all(dir).map_err(|source| WriteError::Folder {
-        path: dir.to_owned(),
-        source,
-    })?;
-    let files = [
-        ("report.json", to_json(report)?),
-        ("junit.xml", to_junit(report)?),
-        ("summary.md", to_markdown(report)),
-    ];
-    files
-        .into_iter()
-        .map(|(name, text)| write_whole(dir, name, &text))
-        .collect()
+    std::fs::create_dir_all(dir).map_err(|source| WriteError::Folder { path: dir.to_owned(), source })?;
+    let files =
+        [("report.json", to_json(report)?), ("junit.xml", to_junit(report)?), ("summary.md", to_markdown(report))];
+    files.into_iter().map(|(name, text)| write_whole(dir, name, &text)).collect()
 }
 
 fn write_whole(dir: &Path, name: &str, text: &str) -> Result<PathBuf, WriteError> {
@@ -59,10 +50,7 @@ fn write_whole(dir: &Path, name: &str, text: &str) -> Result<PathBuf, WriteError
     let partial = dir.join(format!(".{name}.partial"));
     std::fs::write(&partial, text)
         .and_then(|()| std::fs::rename(&partial, &path))
-        .map_err(|source| WriteError::File {
-            path: path.clone(),
-            source,
-        })?;
+        .map_err(|source| WriteError::File { path: path.clone(), source })?;
     Ok(path)
 }
 
@@ -75,17 +63,11 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let reports = dir.path().join("a/b");
         let written = write(&reports, &crate::fixture::report()).unwrap();
-        let names: Vec<_> = written
-            .iter()
-            .map(|path| path.file_name().unwrap().to_owned())
-            .collect();
+        let names: Vec<_> = written.iter().map(|path| path.file_name().unwrap().to_owned()).collect();
         assert_eq!(names, ["report.json", "junit.xml", "summary.md"]);
         assert_eq!(std::fs::read_dir(&reports).unwrap().count(), 3);
         let json = std::fs::read_to_string(reports.join("report.json")).unwrap();
-        assert_eq!(
-            serde_json::from_str::<Report>(&json).unwrap(),
-            crate::fixture::report()
-        );
+        assert_eq!(serde_json::from_str::<Report>(&json).unwrap(), crate::fixture::report());
     }
 
     #[test]
@@ -93,13 +75,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let file = dir.path().join("file");
         std::fs::write(&file, "").unwrap();
-        let error = write(&file.join("reports"), &crate::fixture::report())
-            .unwrap_err()
-            .to_string();
-        assert!(
-            error.starts_with("report: cannot create the folder ")
-                && error.contains("file/reports"),
-            "{error}"
-        );
+        let error = write(&file.join("reports"), &crate::fixture::report()).unwrap_err().to_string();
+        assert!(error.starts_with("report: cannot create the folder ") && error.contains("file/reports"), "{error}");
     }
 }

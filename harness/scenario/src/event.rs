@@ -51,11 +51,7 @@ pub enum Basis {
 
 /// One thing that happened. Durations are milliseconds of real time.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(
-    tag = "type",
-    rename_all = "kebab-case",
-    rename_all_fields = "camelCase"
-)]
+#[serde(tag = "type", rename_all = "kebab-case", rename_all_fields = "camelCase")]
 pub enum Event {
     /// The run begins with these cells.
     RunStarted {

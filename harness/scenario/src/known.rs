@@ -18,7 +18,8 @@ pub struct CheckSignature {
     pub args: &'static [ArgSpec],
 }
 
-/// An argument of a check.
+/// An argument of a check. Two names mean the same in every check, and the parser looks at their values: `on` is one of the
+/// scenario's clusters, `step` one of its steps.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ArgSpec {
     /// Name, as `on`.

@@ -4,14 +4,13 @@ pub mod event;
 pub mod known;
 pub mod mask;
 pub mod model;
+pub mod parse;
 pub mod plan;
 pub mod problem;
 pub mod report;
 pub mod requirement;
 pub mod select;
 pub mod skip;
-
-mod parse;
 
 pub use known::{ArgSpec, CheckSignature, Known};
 pub use mask::Masker;

@@ -57,10 +57,7 @@ impl CellId {
         if params.is_empty() {
             return Self(format!("{name}@{release}"));
         }
-        let params: Vec<String> = params
-            .iter()
-            .map(|(key, value)| format!("{key}={value}"))
-            .collect();
+        let params: Vec<String> = params.iter().map(|(key, value)| format!("{key}={value}")).collect();
         Self(format!("{name}@{release}[{}]", params.join(",")))
     }
 }
@@ -71,19 +68,11 @@ pub fn plan(scenarios: &[Scenario], releases: &[Release], selection: &Selection)
     let mut cells = Vec::new();
     for scenario in scenarios {
         let shared = Arc::new(scenario.clone());
-        for release in releases
-            .iter()
-            .filter(|release| scenario.releases.matches_name(&release.name))
-        {
+        for release in releases.iter().filter(|release| scenario.releases.matches_name(&release.name)) {
             let params = BTreeMap::new();
             let id = CellId::new(&scenario.name, &release.name, &params);
             if selection.matches(scenario, &id) {
-                cells.push(Cell {
-                    id,
-                    scenario: Arc::clone(&shared),
-                    release: release.clone(),
-                    params,
-                });
+                cells.push(Cell { id, scenario: Arc::clone(&shared), release: release.clone(), params });
             }
         }
     }
@@ -103,10 +92,7 @@ impl Shard {
     #[must_use]
     pub fn holds(self, id: &CellId) -> bool {
         let digest = Sha256::digest(id.0.as_bytes());
-        let hash = digest
-            .iter()
-            .take(8)
-            .fold(0_u64, |hash, byte| (hash << 8) | u64::from(*byte));
+        let hash = digest.iter().take(8).fold(0_u64, |hash, byte| (hash << 8) | u64::from(*byte));
         hash % self.of == self.number - 1
     }
 }
@@ -117,11 +103,7 @@ pub struct BadShard(pub String);
 
 impl fmt::Display for BadShard {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "\"{}\" is no shard: write K/N with 1 ≤ K ≤ N, as 2/5",
-            self.0
-        )
+        write!(f, "\"{}\" is no shard: write K/N with 1 ≤ K ≤ N, as 2/5", self.0)
     }
 }
 
@@ -156,36 +138,19 @@ mod tests {
         let text = format!(
             "apiVersion: ks-e2e.dev/v1alpha1\nkind: Scenario\nmetadata: {{name: {name}}}\nspec:\n  releases: \"{releases}\"\n  steps:\n    - {{name: a, on: host, run: 'true'}}\n"
         );
-        let known = Known {
-            checks: &[],
-            releases: &[],
-        };
-        crate::parse(
-            &format!("scenarios/member/{name}.yaml"),
-            text.as_bytes(),
-            &known,
-        )
-        .unwrap()
+        let known = Known { checks: &[], releases: &[] };
+        crate::parse(&format!("scenarios/member/{name}.yaml"), text.as_bytes(), &known).unwrap()
     }
 
     fn releases() -> Vec<Release> {
         [("3.2.1", Basis::Source), ("3.3.2", Basis::Observed)]
-            .map(|(name, basis)| Release {
-                name: name.to_owned(),
-                basis,
-            })
+            .map(|(name, basis)| Release { name: name.to_owned(), basis })
             .to_vec()
     }
 
     fn ids(selection: &[&str]) -> Vec<String> {
-        let scenarios = [
-            scenario("member-kubectl", "*"),
-            scenario("host-console", ">=3.3.0"),
-        ];
-        plan(&scenarios, &releases(), &Selection::new(selection))
-            .into_iter()
-            .map(|cell| cell.id.0)
-            .collect()
+        let scenarios = [scenario("member-kubectl", "*"), scenario("host-console", ">=3.3.0")];
+        plan(&scenarios, &releases(), &Selection::new(selection)).into_iter().map(|cell| cell.id.0).collect()
     }
 
     #[rstest]
@@ -204,41 +169,38 @@ mod tests {
         let cells = plan(&[scenario("a", "3.3.2")], &releases(), &Selection::all());
         let info = cells[0].info();
         assert_eq!(
-            (
-                info.name.as_str(),
-                info.release.as_str(),
-                info.basis,
-                info.steps
-            ),
+            (info.name.as_str(), info.release.as_str(), info.basis, info.steps),
             ("a", "3.3.2", Basis::Observed, 1)
         );
     }
 
+    #[rstest]
+    #[case::misspelled("host-consoel", "no cell matches \"host-consoel\"\n  help: did you mean \"host-console\"?")]
+    #[case::unknown("banana", "no cell matches \"banana\"\n  help: `ks-e2e list` shows the names")]
+    #[case::other_release(
+        "host-console@3.2.1",
+        "no cell matches \"host-console@3.2.1\"\n  help: \"host-console\" is for releases >=3.3.0; choose one of them with --release"
+    )]
+    fn tells_what_a_selector_that_matches_nothing_may_mean(#[case] selector: &str, #[case] expected: &str) {
+        let scenarios = [scenario("host-console", ">=3.3.0")];
+        let selection = Selection::new([selector, "host-*"]);
+        let cells = plan(&scenarios, &releases(), &selection);
+        assert_eq!(selection.check(&scenarios, &cells).unwrap_err().to_string(), expected);
+    }
+
     #[test]
-    fn names_the_selector_that_matches_nothing_and_what_it_may_mean() {
-        let cells = plan(
-            &[scenario("member-kubectl", "*")],
-            &releases(),
-            &Selection::all(),
-        );
-        let selection = Selection::new(["member-kubetcl", "member-*"]);
-        let unmatched = selection.unmatched(&cells);
-        let unmatched: Vec<_> = unmatched
-            .iter()
-            .map(|(selector, meant)| (selector.as_str(), *meant))
-            .collect();
-        assert_eq!(unmatched, [("member-kubetcl", Some("member-kubectl"))]);
+    fn accepts_selectors_that_all_match() {
+        let scenarios = [scenario("host-console", "*")];
+        let selection = Selection::new(["host-console", "*@3.2.1"]);
+        let cells = plan(&scenarios, &releases(), &selection);
+        assert_eq!(selection.check(&scenarios, &cells), Ok(()));
     }
 
     #[test]
     fn puts_parameters_into_the_id_in_order() {
-        let params = [("name", "east"), ("import", "form")]
-            .map(|(key, value)| (key.to_owned(), value.to_owned()))
-            .into();
-        assert_eq!(
-            CellId::new("a", "3.3.2", &params).0,
-            "a@3.3.2[import=form,name=east]"
-        );
+        let params =
+            [("name", "east"), ("import", "form")].map(|(key, value)| (key.to_owned(), value.to_owned())).into();
+        assert_eq!(CellId::new("a", "3.3.2", &params).0, "a@3.3.2[import=form,name=east]");
     }
 
     #[rstest]
@@ -269,9 +231,7 @@ mod tests {
     #[test]
     fn keeps_a_cell_on_its_shard_for_ever() {
         let shard: Shard = "2/5".parse().unwrap();
-        let held: Vec<u32> = (0..20)
-            .filter(|index| shard.holds(&CellId(format!("scenario-{index}@3.3.2"))))
-            .collect();
+        let held: Vec<u32> = (0..20).filter(|index| shard.holds(&CellId(format!("scenario-{index}@3.3.2")))).collect();
         assert_eq!(held, [2, 3, 5, 15]);
     }
 }

@@ -33,17 +33,12 @@ pub fn closest<'a>(given: &str, candidates: impl IntoIterator<Item = &'a str>) -
     let folded = given.to_lowercase();
     candidates
         .into_iter()
-        .map(|candidate| {
-            (
-                strsim::damerau_levenshtein(&folded, &candidate.to_lowercase()),
-                candidate,
-            )
-        })
+        .map(|candidate| (strsim::damerau_levenshtein(&folded, &candidate.to_lowercase()), candidate))
         .filter(|(distance, _)| *distance <= limit)
         .min_by(|(left_distance, left), (right_distance, right)| {
-            left_distance.cmp(right_distance).then_with(|| {
-                strsim::jaro_winkler(given, right).total_cmp(&strsim::jaro_winkler(given, left))
-            })
+            left_distance
+                .cmp(right_distance)
+                .then_with(|| strsim::jaro_winkler(given, right).total_cmp(&strsim::jaro_winkler(given, left)))
         })
         .map(|(_, candidate)| candidate)
 }
@@ -69,10 +64,7 @@ mod tests {
     #[case::case_differs("Cluster-Role", Some("cluster-role"))]
     #[case::nothing_is_close("banana", None)]
     fn finds_the_closest_name(#[case] given: &str, #[case] expected: Option<&str>) {
-        assert_eq!(
-            closest(given, ["cluster-role", "jwt-secret-equal"]),
-            expected
-        );
+        assert_eq!(closest(given, ["cluster-role", "jwt-secret-equal"]), expected);
     }
 
     #[test]

@@ -67,10 +67,7 @@ impl FromStr for Requirement {
         if text.trim() == "*" {
             return Ok(Self::any());
         }
-        text.split(',')
-            .map(|part| comparison(part.trim()))
-            .collect::<Result<_, _>>()
-            .map(Self)
+        text.split(',').map(|part| comparison(part.trim())).collect::<Result<_, _>>().map(Self)
     }
 }
 
@@ -86,14 +83,9 @@ fn comparison(part: &str) -> Result<(Comparison, [u32; 3]), BadRequirement> {
     ];
     operators
         .into_iter()
-        .find_map(|(operator, comparison)| {
-            part.strip_prefix(operator)
-                .map(|release| (comparison, release))
-        })
+        .find_map(|(operator, comparison)| part.strip_prefix(operator).map(|release| (comparison, release)))
         .and_then(|(comparison, release)| Some((comparison, parse_release(release.trim())?)))
-        .ok_or_else(|| BadRequirement {
-            part: part.to_owned(),
-        })
+        .ok_or_else(|| BadRequirement { part: part.to_owned() })
 }
 
 impl fmt::Display for Requirement {
@@ -134,18 +126,8 @@ mod tests {
     #[case(">=3.3, <3.4.1", "3.4.1", false)]
     #[case("*", "3.2.1", true)]
     #[case("<3.10.0", "3.9.0", true)]
-    fn compares_releases_as_numbers(
-        #[case] requirement: &str,
-        #[case] release: &str,
-        #[case] holds: bool,
-    ) {
-        assert_eq!(
-            requirement
-                .parse::<Requirement>()
-                .unwrap()
-                .matches_name(release),
-            holds
-        );
+    fn compares_releases_as_numbers(#[case] requirement: &str, #[case] release: &str, #[case] holds: bool) {
+        assert_eq!(requirement.parse::<Requirement>().unwrap().matches_name(release), holds);
     }
 
     #[rstest]

@@ -16,9 +16,7 @@ impl Selector {
     /// Takes it as typed.
     #[must_use]
     pub fn new(text: &str) -> Self {
-        Self {
-            text: text.to_owned(),
-        }
+        Self { text: text.to_owned() }
     }
 
     /// As typed.
@@ -58,52 +56,67 @@ impl Selection {
 
     /// Takes selectors as typed.
     pub fn new<S: AsRef<str>>(texts: impl IntoIterator<Item = S>) -> Self {
-        Self {
-            selectors: texts
-                .into_iter()
-                .map(|text| Selector::new(text.as_ref()))
-                .collect(),
-        }
+        Self { selectors: texts.into_iter().map(|text| Selector::new(text.as_ref())).collect() }
     }
 
     /// Whether it asks for this cell.
     #[must_use]
     pub fn matches(&self, scenario: &Scenario, id: &CellId) -> bool {
-        self.selectors.is_empty()
-            || self
-                .selectors
-                .iter()
-                .any(|selector| selector.matches(scenario, id))
+        self.selectors.is_empty() || self.selectors.iter().any(|selector| selector.matches(scenario, id))
     }
 
-    /// Selectors that ask for none of these cells, each with the scenario name it was most likely meant to be.
-    #[must_use]
-    pub fn unmatched<'a>(&self, cells: &'a [Cell]) -> Vec<(&Selector, Option<&'a str>)> {
-        self.selectors
-            .iter()
-            .filter(|selector| {
-                !cells
-                    .iter()
-                    .any(|cell| selector.matches(&cell.scenario, &cell.id))
-            })
-            .map(|selector| {
-                let name = selector
-                    .text
-                    .split_once('@')
-                    .map_or(selector.text.as_str(), |(name, _)| name);
-                (
-                    selector,
-                    closest(name, cells.iter().map(|cell| cell.scenario.name.as_str())),
-                )
-            })
-            .collect()
+    /// Whether every selector asks for a cell.
+    ///
+    /// # Errors
+    /// When one asks for none: a name that was misspelled must not make a run pass.
+    pub fn check(&self, scenarios: &[Scenario], cells: &[Cell]) -> Result<(), NothingMatches> {
+        let matches_cell = |selector: &&Selector| cells.iter().any(|cell| selector.matches(&cell.scenario, &cell.id));
+        match self.selectors.iter().find(|selector| !matches_cell(selector)) {
+            Some(selector) => Err(NothingMatches::new(selector, scenarios)),
+            None => Ok(()),
+        }
+    }
+}
+
+/// A selector that asks for no cell.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NothingMatches {
+    selector: String,
+    help: String,
+}
+
+impl NothingMatches {
+    fn new(selector: &Selector, scenarios: &[Scenario]) -> Self {
+        let name = selector.text.split_once('@').map_or(selector.text.as_str(), |(name, _)| name);
+        let help = if let Some(scenario) = scenarios.iter().find(|scenario| glob(name, &scenario.name)) {
+            format!("\"{}\" is for releases {}; choose one of them with --release", scenario.name, scenario.releases)
+        } else if let Some(meant) = closest(name, scenarios.iter().map(|scenario| scenario.name.as_str())) {
+            format!("did you mean \"{meant}\"?")
+        } else {
+            "`ks-e2e list` shows the names".to_owned()
+        };
+        Self { selector: selector.text.clone(), help }
+    }
+}
+
+impl std::fmt::Display for NothingMatches {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "no cell matches \"{}\"\n  help: {}", self.selector, self.help)
+    }
+}
+
+impl std::error::Error for NothingMatches {}
+
+/// As the command line shows it.
+impl From<NothingMatches> for String {
+    fn from(error: NothingMatches) -> Self {
+        format!("error: {error}")
     }
 }
 
 fn is_path(text: &str) -> bool {
     let extension = std::path::Path::new(text).extension();
-    text.contains('/')
-        || extension.is_some_and(|extension| extension == "yaml" || extension == "yml")
+    text.contains('/') || extension.is_some_and(|extension| extension == "yaml" || extension == "yml")
 }
 
 /// Whether `file` is the file or lies in the folder that `asked` names, wherever the two paths begin.
@@ -114,9 +127,7 @@ fn path_matches(asked: &str, file: &str) -> bool {
 }
 
 fn segments(path: &str) -> Vec<&str> {
-    path.split('/')
-        .filter(|segment| !segment.is_empty() && *segment != ".")
-        .collect()
+    path.split('/').filter(|segment| !segment.is_empty() && *segment != ".").collect()
 }
 
 /// Whether `pattern`, in which `*` stands for any text and `?` for one character, describes all of `text`.
@@ -147,9 +158,7 @@ pub fn glob(pattern: &str, text: &str) -> bool {
             }
         }
     }
-    pattern[at_pattern..]
-        .iter()
-        .all(|character| *character == '*')
+    pattern[at_pattern..].iter().all(|character| *character == '*')
 }
 
 #[cfg(test)]
@@ -179,11 +188,7 @@ mod tests {
     #[case("kubectl.yaml", "scenarios/member/kubectl.yaml", true)]
     #[case("ember/kubectl.yaml", "scenarios/member/kubectl.yaml", false)]
     #[case("/", "scenarios/member/kubectl.yaml", false)]
-    fn matches_paths_by_whole_segments(
-        #[case] asked: &str,
-        #[case] file: &str,
-        #[case] holds: bool,
-    ) {
+    fn matches_paths_by_whole_segments(#[case] asked: &str, #[case] file: &str, #[case] holds: bool) {
         assert_eq!(path_matches(asked, file), holds);
     }
 }

@@ -20,13 +20,8 @@ pub enum SkipReason {
 
 impl SkipReason {
     /// Every reason.
-    pub const ALL: [Self; 5] = [
-        Self::ProviderMissing,
-        Self::ToolMissing,
-        Self::Unsupported,
-        Self::FailFast,
-        Self::Interrupted,
-    ];
+    pub const ALL: [Self; 5] =
+        [Self::ProviderMissing, Self::ToolMissing, Self::Unsupported, Self::FailFast, Self::Interrupted];
 
     /// The word in reports.
     #[must_use]
@@ -60,11 +55,7 @@ pub struct NoSkipReason(pub String);
 impl fmt::Display for NoSkipReason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let words = SkipReason::ALL.map(SkipReason::as_str).join(", ");
-        write!(
-            f,
-            "\"{}\" is no reason to skip a cell; reasons are {words}",
-            self.0
-        )
+        write!(f, "\"{}\" is no reason to skip a cell; reasons are {words}", self.0)
     }
 }
 
@@ -76,10 +67,7 @@ impl FromStr for SkipReason {
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let word = text.split_once(':').map_or(text, |(word, _)| word);
-        Self::ALL
-            .into_iter()
-            .find(|reason| reason.as_str() == word)
-            .ok_or_else(|| NoSkipReason(text.to_owned()))
+        Self::ALL.into_iter().find(|reason| reason.as_str() == word).ok_or_else(|| NoSkipReason(text.to_owned()))
     }
 }
 
@@ -97,9 +85,6 @@ mod tests {
 
     #[test]
     fn refuses_free_text() {
-        assert_eq!(
-            "did not feel like it".parse::<SkipReason>(),
-            Err(NoSkipReason("did not feel like it".to_owned()))
-        );
+        assert_eq!("did not feel like it".parse::<SkipReason>(), Err(NoSkipReason("did not feel like it".to_owned())));
     }
 }

@@ -56,21 +56,21 @@ pub fn apply(text: &str, fields: &Fields) -> Result<String, EditError> {
     for (path, value) in &fields.0 {
         let file = yaml_edit::YamlFile::from_str(&text).map_err(|error| not_yaml(&error))?;
         let document = file.document().ok_or_else(|| EditError::NotYaml("it holds no document".to_owned()))?;
-        set(&document, path, value);
+        set(&document, path, value)?;
         text = file.to_string();
         verify(&text, path, value)?;
     }
     Ok(text)
 }
 
-fn set(document: &yaml_edit::Document, path: &str, value: &str) {
+fn set(document: &yaml_edit::Document, path: &str, value: &str) -> Result<(), EditError> {
     use yaml_edit::path::YamlPath as _;
     let value = if plain_means_itself(value) {
         yaml_edit::ScalarValue::string(value)
     } else {
         yaml_edit::ScalarValue::double_quoted(value)
     };
-    document.set_path(path, value);
+    document.try_set_path(path, value).map_err(|error| EditError::NotYaml(format!("{path}: {error}")))
 }
 
 /// Whether the unquoted text is read back as this very string.

@@ -30,7 +30,8 @@ pub(crate) fn start(cluster: &Arc<Cluster>) {
 }
 
 async fn reconcile(cluster: Arc<Cluster>, namespace: String) -> Result<(), Failure> {
-    let active = cluster.caches.namespaces.get(&Key::new("", &namespace)).is_some_and(|namespace| is_active(&namespace));
+    let active =
+        cluster.caches.namespaces.get(&Key::new("", &namespace)).is_some_and(|namespace| is_active(&namespace));
     if !active || cluster.caches.service_accounts.get(&Key::new(&namespace, DEFAULT)).is_some() {
         return Ok(());
     }

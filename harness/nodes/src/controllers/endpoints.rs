@@ -48,8 +48,9 @@ fn selector_of(service: &Service) -> Option<&BTreeMap<String, String>> {
 
 fn selected(service: &Service, pod: &Pod) -> bool {
     let labels = pod.metadata.labels.as_ref();
-    selector_of(service)
-        .is_some_and(|selector| selector.iter().all(|(key, value)| labels.and_then(|labels| labels.get(key)) == Some(value)))
+    selector_of(service).is_some_and(|selector| {
+        selector.iter().all(|(key, value)| labels.and_then(|labels| labels.get(key)) == Some(value))
+    })
 }
 
 async fn reconcile(cluster: Arc<Cluster>, key: Key) -> Result<(), Failure> {
@@ -120,12 +121,14 @@ fn has_labels(endpoints: &Endpoints, wanted: Option<&BTreeMap<String, String>>) 
     &labels == wanted.unwrap_or(&BTreeMap::new())
 }
 
+/// Name, number and protocol of a port.
+type Port = (Option<String>, i32, String);
+
 /// Pods grouped by the ports that the service's ports mean on them: a named target port may differ from pod to pod.
 fn subsets<'a>(service: &Service, pods: impl Iterator<Item = &'a Pod>) -> Vec<EndpointSubset> {
     let publish_all = service.spec.as_ref().and_then(|spec| spec.publish_not_ready_addresses).unwrap_or(false);
     let service_ports = service.spec.as_ref().and_then(|spec| spec.ports.clone()).unwrap_or_default();
-    let mut groups: BTreeMap<Vec<(Option<String>, i32, String)>, (Vec<EndpointAddress>, Vec<EndpointAddress>)> =
-        BTreeMap::new();
+    let mut groups: BTreeMap<Vec<Port>, (Vec<EndpointAddress>, Vec<EndpointAddress>)> = BTreeMap::new();
     for pod in pods {
         let Some(address) = address_of(pod) else { continue };
         let ports: Vec<_> = service_ports.iter().filter_map(|port| port_on(port, pod)).collect();
@@ -180,11 +183,10 @@ fn address_of(pod: &Pod) -> Option<EndpointAddress> {
     })
 }
 
-fn port_on(port: &ServicePort, pod: &Pod) -> Option<(Option<String>, i32, String)> {
+fn port_on(port: &ServicePort, pod: &Pod) -> Option<Port> {
     let protocol = port.protocol.clone().unwrap_or_else(|| "TCP".to_owned());
     let number = match &port.target_port {
-        None => port.port,
-        Some(IntOrString::Int(0)) => port.port,
+        None | Some(IntOrString::Int(0)) => port.port,
         Some(IntOrString::Int(number)) => *number,
         Some(IntOrString::String(name)) => {
             let containers = pod.spec.as_ref().map(|spec| spec.containers.as_slice()).unwrap_or_default();
@@ -197,8 +199,6 @@ fn port_on(port: &ServicePort, pod: &Pod) -> Option<(Option<String>, i32, String
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
-
     use serde_json::{Value, json};
 
     use super::*;

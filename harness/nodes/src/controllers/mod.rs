@@ -6,6 +6,7 @@
 pub(crate) mod accounts;
 pub(crate) mod deployment;
 pub(crate) mod endpoints;
+pub(crate) mod garbage;
 pub(crate) mod namespace;
 mod owners;
 pub(crate) mod pods;
@@ -34,6 +35,7 @@ pub(crate) fn start(
     network: &Arc<dyn NodeNetwork>,
     nodes: &[NodeSpec],
 ) {
+    garbage::start(cluster);
     namespace::start(cluster);
     accounts::start(cluster);
     tokens::start(cluster, signer, ca_pem);

@@ -4,9 +4,9 @@ use std::sync::Arc;
 
 use futures::StreamExt as _;
 use k8s_openapi::api::core::v1::Namespace;
+use kube::ResourceExt as _;
 use kube::api::{DeleteParams, ListParams, WatchParams};
 use kube::core::{DynamicObject, WatchEvent};
-use kube::ResourceExt as _;
 use serde_json::json;
 
 use super::resources::{Deletable, deletable};
@@ -35,7 +35,8 @@ fn is_due(namespace: &Namespace) -> bool {
 }
 
 async fn finalize(cluster: Arc<Cluster>, queue: Arc<Queue<String>>, name: String) -> Result<(), Failure> {
-    let Some(namespace) = cluster.caches.namespaces.get(&Key::new("", &name)).filter(|namespace| is_due(namespace)) else {
+    let Some(namespace) = cluster.caches.namespaces.get(&Key::new("", &name)).filter(|namespace| is_due(namespace))
+    else {
         return Ok(());
     };
     let mut remaining = None;
@@ -108,4 +109,3 @@ async fn wait_for_deletion(cluster: &Cluster, resource: &Deletable, namespace: &
 fn is_end(event: &WatchEvent<kube::core::PartialObjectMeta<DynamicObject>>) -> bool {
     matches!(event, WatchEvent::Deleted(_) | WatchEvent::Error(_))
 }
-

@@ -1,4 +1,4 @@
-//! ReplicaSet → Pods.
+//! `ReplicaSet` → Pods.
 
 use std::sync::Arc;
 
@@ -83,9 +83,7 @@ async fn reconcile(cluster: Arc<Cluster>, key: Key) -> Result<(), Failure> {
         let api = cluster.api::<ReplicaSet>(&key.namespace);
         let patch = Patch::Merge(json!({ "status": status }));
         let operation = format!("update the status of ReplicaSet {key}");
-        if let Some(set) =
-            api.patch_status(&key.name, &PatchParams::default(), &patch).await.unless_gone(&operation)?
-        {
+        if let Some(set) = api.patch_status(&key.name, &PatchParams::default(), &patch).await.unless_gone(&operation)? {
             cluster.caches.replica_sets.wrote(set);
         }
     }
@@ -141,8 +139,8 @@ async fn delete_pod(cluster: &Arc<Cluster>, set: &ReplicaSet, pod: &Pod) -> Resu
     let key = Key::of(pod);
     let deleted = cluster.api::<Pod>(&key.namespace).delete(&key.name, &DeleteParams::default()).await;
     let deleted = deleted.unless_gone(&format!("delete Pod {key}"))?;
-    if let Some(going) = deleted.and_then(|answer| answer.left()) {
-        cluster.caches.pods.wrote(going);
+    if let Some(answer) = deleted {
+        answer.either(|going| cluster.caches.pods.wrote(going), drop);
     }
     record(cluster, COMPONENT, None, set, News::normal("SuccessfulDelete", format!("Deleted pod: {}", key.name)));
     Ok(())

@@ -103,10 +103,12 @@ fn choose<'a>(pod: &Pod, targets: &'a [Target], turn: usize) -> Option<&'a Targe
 }
 
 async fn unschedulable(cluster: &Arc<Cluster>, pod: &Pod, key: &Key, nodes: usize) -> Result<(), Failure> {
-    let message =
-        format!("0/{nodes} nodes are available: {nodes} node(s) didn't match Pod's node affinity.");
+    let message = format!("0/{nodes} nodes are available: {nodes} node(s) didn't match Pod's node affinity.");
     let conditions = pod.status.as_ref().and_then(|status| status.conditions.as_deref()).unwrap_or_default();
-    if conditions.iter().any(|condition| condition.type_ == "PodScheduled" && condition.message.as_ref() == Some(&message)) {
+    if conditions
+        .iter()
+        .any(|condition| condition.type_ == "PodScheduled" && condition.message.as_ref() == Some(&message))
+    {
         return Ok(());
     }
     let patch = Patch::Merge(json!({ "status": { "conditions": [{
@@ -114,15 +116,15 @@ async fn unschedulable(cluster: &Arc<Cluster>, pod: &Pod, key: &Key, nodes: usiz
         "lastProbeTime": null, "lastTransitionTime": cluster.clock.wall(),
     }] } }));
     let api = cluster.api::<Pod>(&key.namespace);
-    api.patch_status(&key.name, &PatchParams::default(), &patch).await.unless_gone(&format!("update the status of Pod {key}"))?;
+    api.patch_status(&key.name, &PatchParams::default(), &patch)
+        .await
+        .unless_gone(&format!("update the status of Pod {key}"))?;
     record(cluster, COMPONENT, None, pod, News::warning("FailedScheduling", message));
     Ok(())
 }
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
-
     use rstest::rstest;
 
     use super::*;

@@ -48,7 +48,9 @@ fn table(service: &Service, endpoints: Option<&Endpoints>) -> ServiceTable {
                 .find(|one| one.name.as_deref().unwrap_or_default() == service_port.name.as_deref().unwrap_or_default())
                 .and_then(|one| port(one.port));
             let addresses = addresses(subset);
-            number.into_iter().flat_map(move |number| addresses.clone().into_iter().map(move |ip| SocketAddr::new(ip, number)))
+            number
+                .into_iter()
+                .flat_map(move |number| addresses.clone().into_iter().map(move |ip| SocketAddr::new(ip, number)))
         });
         Some(ServicePort {
             port: port(service_port.port)?,
@@ -65,8 +67,6 @@ fn table(service: &Service, endpoints: Option<&Endpoints>) -> ServiceTable {
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
-
     use serde_json::json;
 
     use super::*;

@@ -1,4 +1,4 @@
-//! A default StorageClass, which KubeSphere's installer demands.
+//! A default `StorageClass`, which KubeSphere's installer demands.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -11,7 +11,7 @@ use crate::cluster::{Cluster, During as _, Failure};
 
 const IS_DEFAULT: &str = "storageclass.kubernetes.io/is-default-class";
 
-/// Creates the class `local`, as a KubeKey installation does, unless some class is the default already.
+/// Creates the class `local`, as a `KubeKey` installation does, unless some class is the default already.
 pub(crate) async fn ensure_default_class(cluster: &Arc<Cluster>) -> Result<(), Failure> {
     let _busy = cluster.clock.busy();
     let api = Api::<StorageClass>::all(cluster.client.clone());

@@ -151,13 +151,15 @@ impl Tokens {
             return Ok(());
         }
         let listed = account.secrets.as_deref().unwrap_or_default();
-        let own: Vec<_> = caches.secrets.in_namespace(&key.namespace).into_iter().filter(|s| belongs(s, &account)).collect();
+        let own: Vec<_> =
+            caches.secrets.in_namespace(&key.namespace).into_iter().filter(|s| belongs(s, &account)).collect();
         let is_own = |name: &str| own.iter().any(|secret| secret.metadata.name.as_deref() == Some(name));
         if listed.iter().filter_map(|reference| reference.name.as_deref()).any(is_own) {
             return Ok(());
         }
         // One that was made here but not listed yet (a conflict came between) serves as well as a new one.
-        let made = own.iter().filter_map(|secret| secret.metadata.name.clone()).find(|name| is_made_for(name, &key.name));
+        let made =
+            own.iter().filter_map(|secret| secret.metadata.name.clone()).find(|name| is_made_for(name, &key.name));
         let name = match made {
             Some(name) => name,
             None => match self.create(&account).await? {
@@ -206,8 +208,13 @@ impl Tokens {
         let Some(secret) = caches.secrets.get(&key) else { return Ok(()) };
         let Some(account) = account_of(&secret) else { return Ok(()) };
         let api = self.cluster.api::<Secret>(&key.namespace);
-        let account = caches.service_accounts.get(&Key::new(&key.namespace, account));
-        let Some(account) = account.filter(|account| may_belong(&secret, account)) else {
+        let known = caches.service_accounts.get(&Key::new(&key.namespace, account));
+        let account = match known.filter(|account| may_belong(&secret, account)) {
+            Some(account) => Some(account.as_ref().clone()),
+            // The cache may be behind: nothing is deleted on its word alone.
+            None => self.ask_for(&key.namespace, account).await?.filter(|account| may_belong(&secret, account)),
+        };
+        let Some(account) = account else {
             let precondition = Preconditions { uid: secret.metadata.uid.clone(), resource_version: None };
             let delete = DeleteParams::default().preconditions(precondition);
             api.delete(&key.name, &delete).await.unless_gone(&format!("delete Secret {key}"))?;
@@ -224,13 +231,19 @@ impl Tokens {
         Ok(())
     }
 
+    async fn ask_for(&self, namespace: &str, account: &str) -> Result<Option<ServiceAccount>, Failure> {
+        let found = self.cluster.api::<ServiceAccount>(namespace).get(account).await;
+        found.unless_gone(&format!("get ServiceAccount {namespace}/{account}"))
+    }
+
     /// Puts what is missing into a token Secret; says whether anything was.
     fn fill(&self, secret: &mut Secret, account: &ServiceAccount) -> Result<bool, Failure> {
         let name = secret.metadata.name.clone().unwrap_or_default();
         let uid = account.metadata.uid.clone().unwrap_or_default();
         let namespace = account.metadata.namespace.clone().unwrap_or_default();
         let mut changed =
-            secret.metadata.annotations.get_or_insert_default().insert(ACCOUNT_UID.to_owned(), uid.clone()) != Some(uid);
+            secret.metadata.annotations.get_or_insert_default().insert(ACCOUNT_UID.to_owned(), uid.clone())
+                != Some(uid);
         let data = secret.data.get_or_insert_default();
         let ca = ByteString(self.ca_pem.as_bytes().to_vec());
         changed |= data.insert("ca.crt".to_owned(), ca.clone()) != Some(ca);

@@ -154,7 +154,8 @@ fn lines(log: Arc<Log>, query: LogQuery) -> impl Stream<Item = Bytes> + Send {
 /// certificate of whatever issuer.
 pub(crate) fn tls(name: &str, address: IpAddr) -> Result<Arc<rustls::ServerConfig>, String> {
     let reason = |error: &dyn std::fmt::Display| error.to_string();
-    let made = rcgen::generate_simple_self_signed(vec![name.to_owned(), address.to_string()]).map_err(|e| reason(&e))?;
+    let made =
+        rcgen::generate_simple_self_signed(vec![name.to_owned(), address.to_string()]).map_err(|e| reason(&e))?;
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let key = rustls::pki_types::PrivatePkcs8KeyDer::from(made.signing_key.serialize_der());
     let verifier = super::client_certificates::AskForAny::new(provider.clone());

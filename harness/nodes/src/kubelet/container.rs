@@ -13,10 +13,10 @@ use crate::program::ExitCode;
 /// (kubernetes v1.20, `pkg/kubelet/kubelet.go`). The first restart comes at once.
 pub const RESTART_BACKOFF: Delay = Delay::new("restart-backoff", Duration::from_secs(10));
 
-const LONGEST_BACKOFF: Duration = Duration::from_secs(300);
+const LONGEST_BACKOFF: Duration = Duration::from_mins(5);
 
 /// A container that ran for this long is no longer taken for one that crashes in a loop.
-pub(crate) const HEALTHY_RUN: Duration = Duration::from_secs(600);
+pub(crate) const HEALTHY_RUN: Duration = Duration::from_mins(10);
 
 /// A run of a container that ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -144,8 +144,6 @@ pub(crate) fn backoff(restart: u32) -> Option<Delay> {
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
-
     use rstest::rstest;
 
     use super::*;

@@ -29,7 +29,8 @@ pub(super) struct Parts<'a> {
 }
 
 /// Makes the context of each start of a container.
-pub(super) type Contexts = Box<dyn Fn(u32, LogWriter, tokio_util::sync::CancellationToken) -> Result<PodContext, EndpointError> + Send + Sync>;
+pub(super) type Contexts =
+    Box<dyn Fn(u32, LogWriter, tokio_util::sync::CancellationToken) -> Result<PodContext, EndpointError> + Send + Sync>;
 
 impl Parts<'_> {
     pub(super) fn build(self) -> Contexts {

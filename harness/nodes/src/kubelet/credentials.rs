@@ -25,14 +25,18 @@ pub(crate) fn find(pod: &Pod, container: &Container, caches: &Caches) -> Result<
     if let Some(name) = secret_at(pod, container, MOUNT) {
         let secret = caches.secrets.get(&Key::new(namespace, &name));
         let credentials = secret.as_deref().and_then(credentials_in);
-        return credentials.map(Some).ok_or_else(|| format!("MountVolume.SetUp failed for volume \"{name}\" : secret \"{name}\" not found"));
+        return credentials
+            .map(Some)
+            .ok_or_else(|| format!("MountVolume.SetUp failed for volume \"{name}\" : secret \"{name}\" not found"));
     }
     let spec = pod.spec.as_ref();
-    let name = spec.and_then(|spec| spec.service_account_name.as_deref()).filter(|name| !name.is_empty()).unwrap_or(DEFAULT);
+    let name =
+        spec.and_then(|spec| spec.service_account_name.as_deref()).filter(|name| !name.is_empty()).unwrap_or(DEFAULT);
     let key = Key::new(namespace, name);
     let missing = || format!("serviceaccount \"{name}\" has no token yet");
     let account = caches.service_accounts.get(&key).ok_or_else(|| format!("serviceaccount \"{name}\" not found"))?;
-    let automount = spec.and_then(|spec| spec.automount_service_account_token).or(account.automount_service_account_token);
+    let automount =
+        spec.and_then(|spec| spec.automount_service_account_token).or(account.automount_service_account_token);
     if automount == Some(false) {
         return Ok(None);
     }

@@ -43,7 +43,8 @@ impl LogQuery {
 
     /// A line as the answer has it.
     pub(super) fn render(&self, line: &LogLine) -> Vec<u8> {
-        if self.timestamps { format!("{:.9} {}\n", line.at, line.text) } else { format!("{}\n", line.text) }.into_bytes()
+        if self.timestamps { format!("{:.9} {}\n", line.at, line.text) } else { format!("{}\n", line.text) }
+            .into_bytes()
     }
 }
 
@@ -53,14 +54,13 @@ fn is_true(value: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
-
     use super::*;
 
     #[test]
     fn reads_what_kubectl_asks() {
         let now = Timestamp::from_second(1000).unwrap();
-        let query = LogQuery::parse("follow=true&tailLines=10&sinceSeconds=60&timestamps=true&limitBytes=5", now).unwrap();
+        let query =
+            LogQuery::parse("follow=true&tailLines=10&sinceSeconds=60&timestamps=true&limitBytes=5", now).unwrap();
         assert_eq!(query.since, Some(Timestamp::from_second(940).unwrap()));
         assert_eq!((query.follow, query.tail, query.limit_bytes), (true, Some(10), Some(5)));
         let query = LogQuery::parse("sinceTime=2026-11-22T10%3A00%3A00Z", now).unwrap();

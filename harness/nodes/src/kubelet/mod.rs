@@ -54,7 +54,16 @@ impl Kubelet {
         nodes: BTreeMap<String, IpAddr>,
     ) -> Arc<Self> {
         let (in_cluster_server, server_uri) = server;
-        Arc::new(Self { cluster, programs, network, in_cluster_server, server_uri, seed, nodes, pods: Mutex::default() })
+        Arc::new(Self {
+            cluster,
+            programs,
+            network,
+            in_cluster_server,
+            server_uri,
+            seed,
+            nodes,
+            pods: Mutex::default(),
+        })
     }
 
     /// Hooks into the caches: pods of our nodes get workers, which look again when their volumes' sources change.

@@ -89,7 +89,8 @@ pub(crate) fn files(pod: &Pod, container: &Container, source: &dyn Source) -> Re
 
 /// Names of the Secrets that `pod` mounts at `path` in `container`.
 pub(crate) fn secret_at(pod: &Pod, container: &Container, path: &str) -> Option<String> {
-    let mount = container.volume_mounts.iter().flatten().find(|mount| mount.mount_path.trim_end_matches('/') == path)?;
+    let mount =
+        container.volume_mounts.iter().flatten().find(|mount| mount.mount_path.trim_end_matches('/') == path)?;
     let volumes = pod.spec.as_ref()?.volumes.as_deref()?;
     volumes.iter().find(|volume| volume.name == mount.name)?.secret.as_ref()?.secret_name.clone()
 }
@@ -157,8 +158,6 @@ fn select(
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
-
     use rstest::rstest;
     use serde_json::{Value, json};
 
@@ -220,7 +219,8 @@ mod tests {
 
     #[test]
     fn keeps_sub_path_files_on_an_update() {
-        let first = mounted(json!({"configMap": {"name": "map"}}), json!({"mountPath": "/one", "subPath": "a"})).unwrap();
+        let first =
+            mounted(json!({"configMap": {"name": "map"}}), json!({"mountPath": "/one", "subPath": "a"})).unwrap();
         let mut newer = first.clone();
         newer.files.insert("/one".to_owned(), Bytes::from("new"));
         assert_eq!(first.updated_to(&newer).files["/one"], Bytes::from("1"));

@@ -27,7 +27,7 @@ use crate::queue::Queue;
 
 /// How long a change of a ConfigMap or Secret takes to reach the files of running pods: a kubelet's sync period
 /// (Kubernetes documentation, "Mounted ConfigMaps are updated automatically"). The first mount is immediate.
-pub const CONFIG_MOUNT: Delay = Delay::new("config-mount", Duration::from_secs(60));
+pub const CONFIG_MOUNT: Delay = Delay::new("config-mount", Duration::from_mins(1));
 
 /// How long programs get to stop before they are aborted, where the pod says nothing.
 pub const TERMINATION_GRACE: Delay = Delay::new("termination-grace", Duration::from_secs(30));
@@ -87,12 +87,15 @@ impl Shared {
     }
 }
 
+/// Mounted files by path, as a program gets them.
+type FileMap = Arc<BTreeMap<String, Bytes>>;
+
 /// What exists once the containers were started.
 struct Started {
     place: PodNetwork,
     /// A pod in its node's network gives its address back to nobody.
     owns_address: bool,
-    mounted: Vec<(Mounted, watch::Sender<Arc<BTreeMap<String, Bytes>>>)>,
+    mounted: Vec<(Mounted, watch::Sender<FileMap>)>,
     supervised: Vec<Supervised>,
     mount_pending: bool,
     stopping: bool,
@@ -119,12 +122,15 @@ impl Worker {
     /// Works until the pod is gone or the cluster stops.
     pub(super) async fn run(mut self) {
         let stop = self.kubelet.cluster.stop.clone();
+        let _synced = stop.run_until_cancelled(self.kubelet.cluster.synced()).await;
         while let Some((signal, busy)) = stop.run_until_cancelled(self.shared.queue.next()).await {
             match self.step(signal).await {
                 Ok(true) => break,
                 Ok(false) => {}
                 Err(failure) => {
-                    self.kubelet.cluster.note(format!("kubelet {}: Pod {}: {failure}", self.shared.node, self.shared.key));
+                    self.kubelet
+                        .cluster
+                        .note(format!("kubelet {}: Pod {}: {failure}", self.shared.node, self.shared.key));
                     let (clock, queue) = (self.kubelet.cluster.clock.clone(), self.shared.queue.clone());
                     self.kubelet.cluster.spawn(async move {
                         clock.sleep(super::RETRY).await;
@@ -180,7 +186,9 @@ impl Worker {
         for container in &spec.containers {
             match mounts::files(pod, container, caches) {
                 Ok(files) => mounted.push(files),
-                Err(lack) => missing = Some(format!("MountVolume.SetUp failed for volume \"{}\" : {}", lack.volume, lack.what)),
+                Err(lack) => {
+                    missing = Some(format!("MountVolume.SetUp failed for volume \"{}\" : {}", lack.volume, lack.what));
+                }
             }
         }
         let mut credentials = Vec::new();
@@ -201,7 +209,12 @@ impl Worker {
         self.start(pod, mounted, credentials).await
     }
 
-    async fn start(&mut self, pod: &Arc<Pod>, files: Vec<Mounted>, credentials: Vec<Option<Credentials>>) -> Result<(), Failure> {
+    async fn start(
+        &mut self,
+        pod: &Arc<Pod>,
+        files: Vec<Mounted>,
+        credentials: Vec<Option<Credentials>>,
+    ) -> Result<(), Failure> {
         let spec = pod.spec.clone().unwrap_or_default();
         let owns_address = !spec.host_network.unwrap_or(false);
         let place = if owns_address {
@@ -257,7 +270,8 @@ impl Worker {
                 }
             }
         }
-        self.started = Some(Started { place, owns_address, mounted, supervised, mount_pending: false, stopping: false });
+        self.started =
+            Some(Started { place, owns_address, mounted, supervised, mount_pending: false, stopping: false });
         Ok(())
     }
 
@@ -297,7 +311,8 @@ impl Worker {
             if !started.stopping {
                 started.stopping = true;
                 let grace = pod.metadata.deletion_grace_period_seconds.and_then(|seconds| u64::try_from(seconds).ok());
-                let grace = grace.map_or(TERMINATION_GRACE, |seconds| TERMINATION_GRACE.lasting(Duration::from_secs(seconds)));
+                let grace =
+                    grace.map_or(TERMINATION_GRACE, |seconds| TERMINATION_GRACE.lasting(Duration::from_secs(seconds)));
                 for supervised in &started.supervised {
                     supervised.stop.cancel();
                     let (kill, clock) = (supervised.kill.clone(), self.kubelet.cluster.clock.clone());
@@ -342,10 +357,10 @@ impl Worker {
     }
 
     async fn write_status(&mut self, pod: &Arc<Pod>) -> Result<(), Failure> {
-        let states: Vec<_> = self.shared.containers.iter().map(|container| container.state()).collect();
+        let containers: Vec<_> = self.shared.containers.iter().map(|container| container.state()).collect();
         let facts = Facts {
             pod,
-            containers: &states,
+            containers: &containers,
             ip: self.started.as_ref().map(|started| started.place.address),
             host: self.host,
             started: self.begun,

@@ -34,7 +34,8 @@ pub(crate) fn status(facts: &Facts<'_>, before: Option<&Value>) -> Value {
     let done = matches!(phase, "Succeeded" | "Failed");
     let ready = |state: &State| matches!(state.phase, Phase::Running { .. });
     let all_ready = facts.containers.iter().all(ready);
-    let unready: Vec<_> = facts.containers.iter().filter(|state| !ready(state)).map(|state| state.name.as_str()).collect();
+    let unready: Vec<_> =
+        facts.containers.iter().filter(|state| !ready(state)).map(|state| state.name.as_str()).collect();
     let (reason, message) = match (all_ready, done && phase == "Succeeded") {
         (true, _) => (None, None),
         (false, true) => (Some("PodCompleted"), None),
@@ -137,8 +138,7 @@ fn image_id(image: &str) -> String {
     use sha2::Digest as _;
     let digest = sha2::Sha256::digest(image.as_bytes());
     let repository = image.split('@').next().unwrap_or(image);
-    let hex: String = digest.iter().map(|byte| format!("{byte:02x}")).collect();
-    format!("{repository}@sha256:{hex}")
+    format!("{repository}@sha256:{}", crate::names::hex(&digest))
 }
 
 /// Kubernetes writes times in whole seconds.
@@ -164,8 +164,6 @@ fn quality(pod: &Pod) -> &'static str {
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
-
     use rstest::rstest;
 
     use super::*;

@@ -178,5 +178,5 @@ fn panic_text(error: tokio::task::JoinError) -> String {
 fn container_id(pod: &str, container: &str, run: u32) -> String {
     use sha2::Digest as _;
     let digest = sha2::Sha256::digest(format!("{pod}/{container}/{run}"));
-    digest.iter().map(|byte| format!("{byte:02x}")).collect()
+    crate::names::hex(&digest)
 }

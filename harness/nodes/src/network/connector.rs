@@ -102,7 +102,8 @@ impl Connector {
         }
         let tls = self.tls.ok_or_else(|| DialError::Address(format!("{uri}: this client has no TLS settings")))?;
         let name = self.server_name.unwrap_or(host);
-        let name = ServerName::try_from(name.clone()).map_err(|_| DialError::Address(format!("{name} is not a server name")))?;
+        let name = ServerName::try_from(name.clone())
+            .map_err(|_| DialError::Address(format!("{name} is not a server name")))?;
         let stream = tokio_rustls::TlsConnector::from(tls).connect(name, stream).await.map_err(|error| {
             tls::fault_of(&error).map_or_else(|| DialError::Handshake(error.to_string()), DialError::Tls)
         })?;

@@ -157,20 +157,24 @@ impl ServerCertVerifier for ReasoningVerifier {
             return Ok(ServerCertVerified::assertion());
         }
         let Some(inner) = &self.inner else { return Err(refused(TlsFault::UnknownAuthority)) };
-        inner.verify_server_cert(end_entity, intermediates, server_name, ocsp_response, now).map_err(|error| match error {
-            rustls::Error::InvalidCertificate(reason) => match reason {
-                CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => {
-                    refused(name_mismatch(end_entity, server_name))
-                }
-                CertificateError::Expired
-                | CertificateError::ExpiredContext { .. }
-                | CertificateError::NotValidYet
-                | CertificateError::NotValidYetContext { .. } => refused(TlsFault::OutsideValidity),
-                CertificateError::UnknownIssuer | CertificateError::BadSignature => refused(TlsFault::UnknownAuthority),
-                other => rustls::Error::InvalidCertificate(other),
+        inner.verify_server_cert(end_entity, intermediates, server_name, ocsp_response, now).map_err(
+            |error| match error {
+                rustls::Error::InvalidCertificate(reason) => match reason {
+                    CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => {
+                        refused(name_mismatch(end_entity, server_name))
+                    }
+                    CertificateError::Expired
+                    | CertificateError::ExpiredContext { .. }
+                    | CertificateError::NotValidYet
+                    | CertificateError::NotValidYetContext { .. } => refused(TlsFault::OutsideValidity),
+                    CertificateError::UnknownIssuer | CertificateError::BadSignature => {
+                        refused(TlsFault::UnknownAuthority)
+                    }
+                    other => rustls::Error::InvalidCertificate(other),
+                },
+                other => other,
             },
-            other => other,
-        })
+        )
     }
 
     fn verify_tls12_signature(

@@ -7,12 +7,16 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
+use apiserver::{ApiServer, DialFailure, Dialer, Options};
+use async_trait::async_trait;
 use futures::StreamExt as _;
 use kube::api::{Patch, PatchParams, PostParams};
 use kube::core::{ApiResource, DynamicObject, GroupVersionKind};
 use kube::runtime::watcher::{self, watcher};
 use kube::{Api, ResourceExt as _};
 use nodes::clock::{Clock, VirtualClock};
+use nodes::network::Network;
+use nodes::network::connector::dial;
 use nodes::network::simulated::{ClusterNetwork, ClusterPlan, SimulatedNetwork};
 use nodes::program::Programs;
 use nodes::{NodeSpec, Nodes, NodesConfig};
@@ -22,22 +26,44 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 /// How long anything may take in real time before a test fails.
 const BUDGET: Duration = Duration::from_secs(20);
 
+/// Which API server to test on.
+pub enum Kind {
+    /// Our own.
+    Embedded,
+    /// A real one, whose files are in this directory.
+    Real(String),
+}
+
 /// An API server for a test.
-pub struct Server {
-    pub client: kube::Client,
-    pub address: SocketAddr,
-    pub ca_pem: String,
-    pub key_pem: String,
-    pub service: SocketAddr,
+struct Server {
+    client: kube::Client,
+    address: SocketAddr,
+    ca_pem: String,
+    key_pem: String,
+    service: SocketAddr,
     _keep: Box<dyn std::any::Any + Send>,
+}
+
+/// Reaches kubelets and pods over the simulated network.
+struct OverNetwork(Arc<dyn Network>, Clock);
+
+#[async_trait]
+impl Dialer for OverNetwork {
+    async fn dial(&self, host: &str, port: u16) -> Result<Box<dyn apiserver::Stream>, DialFailure> {
+        match dial(self.0.as_ref(), &self.1, host, port).await {
+            Ok(stream) => Ok(Box::new(stream)),
+            Err(error) => Err(DialFailure::Other(error.to_string())),
+        }
+    }
 }
 
 impl Server {
     /// A real kube-apiserver of which `directory` has a kubeconfig, `ca.crt` and `sa.key`, as `envtest-up.sh` leaves it.
-    pub async fn real(directory: &str) -> Self {
+    async fn real(directory: &str) -> Self {
         let file = |name: &str| std::fs::read_to_string(format!("{directory}/{name}")).unwrap();
         let kubeconfig = kube::config::Kubeconfig::from_yaml(&file("kubeconfig")).unwrap();
-        let config = kube::Config::from_custom_kubeconfig(kubeconfig, &kube::config::KubeConfigOptions::default());
+        let options = kube::config::KubeConfigOptions::default();
+        let config = kube::Config::from_custom_kubeconfig(kubeconfig, &options);
         let config = config.await.unwrap();
         let address = config.cluster_url.authority().unwrap().as_str().parse().unwrap();
         Self {
@@ -47,6 +73,28 @@ impl Server {
             key_pem: file("sa.pkcs8"),
             service: "10.0.0.1:443".parse().unwrap(),
             _keep: Box::new(()),
+        }
+    }
+
+    async fn embedded(network: Arc<dyn Network>, clock: Clock) -> Self {
+        let key = rcgen::KeyPair::generate().unwrap();
+        let options = Options {
+            service_account_public_keys_pem: vec![key.public_key_pem()],
+            dialer: Arc::new(OverNetwork(network, clock)),
+            ..Options::default()
+        };
+        let server = ApiServer::start(options).await.unwrap();
+        let kubeconfig = server.admin_kubeconfig(&format!("https://{}", server.address()), "test").unwrap();
+        let kubeconfig = kube::config::Kubeconfig::from_yaml(&kubeconfig).unwrap();
+        let options = kube::config::KubeConfigOptions::default();
+        let config = kube::Config::from_custom_kubeconfig(kubeconfig, &options).await.unwrap();
+        Self {
+            client: kube::Client::try_from(config).unwrap(),
+            address: server.address(),
+            ca_pem: server.ca_pem().to_owned(),
+            key_pem: key.serialize_pem(),
+            service: "10.96.0.1:443".parse().unwrap(),
+            _keep: Box::new(server),
         }
     }
 }
@@ -65,7 +113,7 @@ pub struct TestCluster {
 }
 
 impl TestCluster {
-    pub async fn start(server: Server, programs: Programs) -> Self {
+    pub async fn start(kind: Kind, programs: Programs) -> Self {
         let time = VirtualClock::new();
         let drive = CancellationToken::new();
         tokio::spawn(time.clone().drive(drive.clone()));
@@ -73,6 +121,10 @@ impl TestCluster {
         let world = SimulatedNetwork::new(clock.clone());
         let control_plane: IpAddr = "172.16.0.11".parse().unwrap();
         let network = world.cluster(ClusterPlan::new("host", control_plane));
+        let server = match kind {
+            Kind::Embedded => Server::embedded(network.for_control_plane(), clock.clone()).await,
+            Kind::Real(directory) => Server::real(&directory).await,
+        };
         world.add_endpoint(SocketAddr::new(control_plane, 6443), server.address);
         network.add_service_endpoint(server.service, server.address);
         let node = |name: &str, ip: &str, roles: &[&str]| NodeSpec {
@@ -84,7 +136,10 @@ impl TestCluster {
         let nodes = Nodes::start(NodesConfig {
             cluster: "host".to_owned(),
             client: server.client.clone(),
-            nodes: vec![node("node1", "172.16.0.11", &["control-plane", "master"]), node("node2", "172.16.0.12", &["worker"])],
+            nodes: vec![
+                node("node1", "172.16.0.11", &["control-plane", "master"]),
+                node("node2", "172.16.0.12", &["worker"]),
+            ],
             programs,
             network: Arc::new(network.clone()),
             clock: clock.clone(),
@@ -145,10 +200,7 @@ impl TestCluster {
             while let Some(event) = events.next().await {
                 match event.unwrap() {
                     watcher::Event::Init => objects.clear(),
-                    watcher::Event::InitApply(object) => {
-                        objects.insert(object.name_any(), serde_json::to_value(object).unwrap());
-                    }
-                    watcher::Event::Apply(object) => {
+                    watcher::Event::InitApply(object) | watcher::Event::Apply(object) => {
                         objects.insert(object.name_any(), serde_json::to_value(object).unwrap());
                     }
                     watcher::Event::Delete(object) => {
@@ -165,7 +217,12 @@ impl TestCluster {
         };
         let outcome = tokio::time::timeout(BUDGET, wait).await;
         outcome.unwrap_or_else(|_| {
-            panic!("{kind} objects not as wanted: {:#?}\nfailures: {:#?}\npending: {:?}", objects, self.nodes.failures(), self.time.pending())
+            panic!(
+                "{kind} objects not as wanted: {:#?}\nfailures: {:#?}\npending: {:?}",
+                objects,
+                self.nodes.failures(),
+                self.time.pending()
+            )
         })
     }
 
@@ -179,13 +236,17 @@ impl TestCluster {
     pub async fn deploy(&self, name: &str, image: &str, spec: Value) {
         let mut pod = json!({"containers": [{"name": "main", "image": image, "ports": [{"name": "http", "containerPort": 8080}]}]});
         json_merge(&mut pod, spec);
-        self.create("apps/v1", "Deployment", json!({
-            "metadata": {"name": name},
-            "spec": {
-                "replicas": 1, "selector": {"matchLabels": {"app": name}},
-                "template": {"metadata": {"labels": {"app": name}}, "spec": pod},
-            },
-        }))
+        self.create(
+            "apps/v1",
+            "Deployment",
+            json!({
+                "metadata": {"name": name},
+                "spec": {
+                    "replicas": 1, "selector": {"matchLabels": {"app": name}},
+                    "template": {"metadata": {"labels": {"app": name}}, "spec": pod},
+                },
+            }),
+        )
         .await;
     }
 }

@@ -81,7 +81,7 @@ mod tests {
     use super::*;
 
     fn sleeper() -> Child {
-        Command::new("/bin/sh").args(["-c", "sleep 600"]).process_group(0).kill_on_drop(true).spawn().unwrap()
+        Command::new("/bin/sh").args(["-c", "exec sleep 600"]).stdout(Stdio::null()).stderr(Stdio::null()).process_group(0).kill_on_drop(true).spawn().unwrap()
     }
 
     async fn closed_pipe_kills(supervisor: Supervisor, child: &mut Child) -> bool {

@@ -106,7 +106,7 @@ mod tests {
     #[tokio::test]
     async fn removes_what_a_dead_run_left() {
         let (state, temporary) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
-        let mut child = tokio::process::Command::new("/bin/sh").args(["-c", "sleep 600"]).process_group(0).spawn().unwrap();
+        let mut child = tokio::process::Command::new("/bin/sh").args(["-c", "exec sleep 600"]).stdout(std::process::Stdio::null()).stderr(std::process::Stdio::null()).process_group(0).spawn().unwrap();
         let directory = {
             let lease = Lease::begin(state.path(), temporary.path(), "dead").await.unwrap();
             lease.write(&Entry::ProcessGroup(ProcessGroup::of(i32::try_from(child.id().unwrap()).unwrap()))).unwrap();

@@ -17,18 +17,13 @@ pub struct Live {
 
 impl Live {
     pub fn new(total: usize) -> Self {
-        let bar =
-            ProgressBar::with_draw_target(u64::try_from(total).ok(), ProgressDrawTarget::stderr());
+        let bar = ProgressBar::with_draw_target(u64::try_from(total).ok(), ProgressDrawTarget::stderr());
         // The template is a constant; without it the bar has its default look.
         if let Ok(style) = ProgressStyle::with_template("{elapsed:>4} {pos}/{len} {wide_msg}") {
             bar.set_style(style);
         }
         bar.enable_steady_tick(TICK);
-        Self {
-            bar,
-            running: Vec::new(),
-            failed: 0,
-        }
+        Self { bar, running: Vec::new(), failed: 0 }
     }
 
     pub fn started(&mut self, cell: &CellId) {
@@ -61,11 +56,7 @@ impl Drop for Live {
 
 fn message(running: &[CellId], failed: usize) -> String {
     let names: Vec<&str> = running.iter().map(|cell| cell.0.as_str()).collect();
-    let failed = if failed == 0 {
-        String::new()
-    } else {
-        format!("{failed} failed  ")
-    };
+    let failed = if failed == 0 { String::new() } else { format!("{failed} failed  ") };
     format!("{failed}{}", names.join("  "))
 }
 

@@ -4,7 +4,7 @@ mod live;
 mod summary;
 
 use std::collections::HashMap;
-use std::io::Write;
+use std::io::{self, Write};
 
 use owo_colors::{OwoColorize, Style};
 use scenario::Report;
@@ -26,7 +26,7 @@ pub struct TerminalOptions {
     pub width: Option<u16>,
 }
 
-/// Writes a run as it happens. An output that can no longer be written does not stop the run.
+/// Writes a run as it happens.
 pub struct Terminal<W: Write> {
     options: TerminalOptions,
     out: W,
@@ -39,24 +39,18 @@ pub struct Terminal<W: Write> {
 impl<W: Write> Terminal<W> {
     /// Writes to `out`; progress, if `options` ask for it, is drawn on the standard error.
     pub fn new(options: TerminalOptions, out: W) -> Self {
-        Self {
-            options,
-            out,
-            live: None,
-            cells: HashMap::new(),
-            events: Vec::new(),
-        }
+        Self { options, out, live: None, cells: HashMap::new(), events: Vec::new() }
     }
 
     /// Takes the next event.
-    pub fn on_event(&mut self, event: &Event) {
+    ///
+    /// # Errors
+    /// When the output cannot be written. The terminal stays usable: what comes next may be written again.
+    pub fn on_event(&mut self, event: &Event) -> io::Result<()> {
         self.events.push(event.clone());
         match event {
             Event::RunStarted { cells, .. } => {
-                self.cells = cells
-                    .iter()
-                    .map(|cell| (cell.id.clone(), cell.clone()))
-                    .collect();
+                self.cells = cells.iter().map(|cell| (cell.id.clone(), cell.clone())).collect();
                 self.live = self.options.live.then(|| Live::new(cells.len()));
             }
             Event::CellStarted { cell } => {
@@ -64,33 +58,28 @@ impl<W: Write> Terminal<W> {
                     live.started(cell);
                 }
             }
-            Event::CellFinished {
-                cell,
-                result,
-                reason,
-                duration_ms,
-                ..
-            } => {
+            Event::CellFinished { cell, result, reason, duration_ms, .. } => {
                 if let Some(live) = &mut self.live {
                     live.finished(cell, *result);
                 }
                 if self.live.is_none() || *result != Outcome::Passed {
                     let reason = reason.clone().or_else(|| self.first_failure(cell));
                     let line = self.cell_line(cell, *result, reason.as_deref(), *duration_ms);
-                    self.print(&line);
+                    return self.print(&line);
                 }
             }
             Event::RunFinished { interrupted, .. } => {
                 self.live = None;
                 let report = Report::from_events(&self.events);
                 let summary = summary::render(&report, &self.cells, self.options, *interrupted);
-                self.print(&summary);
+                return self.print(&summary);
             }
             Event::CellProvisioned { .. }
             | Event::StepStarted { .. }
             | Event::StepFinished { .. }
             | Event::CheckFinished { .. } => {}
         }
+        Ok(())
     }
 
     /// The output, as it stands.
@@ -104,22 +93,14 @@ impl<W: Write> Terminal<W> {
             Event::StepFinished { cell, step } if cell == id && step.result == Outcome::Failed => {
                 Some(failure::step(step))
             }
-            Event::CheckFinished { cell, check }
-                if cell == id && check.result == Outcome::Failed =>
-            {
+            Event::CheckFinished { cell, check } if cell == id && check.result == Outcome::Failed => {
                 Some(failure::check(check))
             }
             _ => None,
         })
     }
 
-    fn cell_line(
-        &self,
-        cell: &CellId,
-        result: Outcome,
-        reason: Option<&str>,
-        duration_ms: u64,
-    ) -> String {
+    fn cell_line(&self, cell: &CellId, result: Outcome, reason: Option<&str>, duration_ms: u64) -> String {
         let word = match result {
             Outcome::Passed => "PASS ",
             Outcome::Failed => "FAIL ",
@@ -127,21 +108,18 @@ impl<W: Write> Terminal<W> {
             Outcome::Skipped => "SKIP ",
         };
         let word = paint(word, style(result), self.options.colour);
-        let reason = reason
-            .map(|reason| format!("  {}", plain(reason).lines().next().unwrap_or_default()))
-            .unwrap_or_default();
+        let reason =
+            reason.map(|reason| format!("  {}", plain(reason).lines().next().unwrap_or_default())).unwrap_or_default();
         format!("{word} {:>7}  {cell}{reason}\n", seconds(duration_ms))
     }
 
-    fn print(&mut self, text: &str) {
+    fn print(&mut self, text: &str) -> io::Result<()> {
         let out = &mut self.out;
         let mut write = || out.write_all(text.as_bytes()).and_then(|()| out.flush());
-        let written = match &self.live {
+        match &self.live {
             Some(live) => live.beside(write),
             None => write(),
-        };
-        // Whoever closed the pipe wants no more of it.
-        drop(written);
+        }
     }
 }
 
@@ -156,11 +134,7 @@ fn style(result: Outcome) -> Style {
 }
 
 fn paint(text: &str, style: Style, colour: bool) -> String {
-    if colour {
-        text.style(style).to_string()
-    } else {
-        text.to_owned()
-    }
+    if colour { text.style(style).to_string() } else { text.to_owned() }
 }
 
 #[cfg(test)]

@@ -1,16 +1,12 @@
 use super::*;
 use crate::fixture;
 
-const PLAIN: TerminalOptions = TerminalOptions {
-    colour: false,
-    live: false,
-    width: Some(100),
-};
+const PLAIN: TerminalOptions = TerminalOptions { colour: false, live: false, width: Some(100) };
 
 fn shown(options: TerminalOptions, events: &[Event]) -> String {
     let mut terminal = Terminal::new(options, Vec::new());
     for event in events {
-        terminal.on_event(event);
+        terminal.on_event(event).unwrap();
     }
     String::from_utf8(terminal.into_inner()).unwrap()
 }
@@ -23,29 +19,14 @@ fn shows_a_run_in_plain_lines() {
 #[test]
 fn colours_only_when_asked_to() {
     assert!(!shown(PLAIN, &fixture::events()).contains('\u{1b}'));
-    let coloured = shown(
-        TerminalOptions {
-            colour: true,
-            ..PLAIN
-        },
-        &fixture::events(),
-    );
-    assert!(
-        coloured.contains("\u{1b}[31;1mFAIL \u{1b}[0m"),
-        "{coloured:?}"
-    );
+    let coloured = shown(TerminalOptions { colour: true, ..PLAIN }, &fixture::events());
+    assert!(coloured.contains("\u{1b}[31;1mFAIL \u{1b}[0m"), "{coloured:?}");
 }
 
 #[test]
 fn prints_no_line_for_a_cell_that_passes_while_progress_is_drawn() {
     let events = fixture::events();
-    let text = shown(
-        TerminalOptions {
-            live: true,
-            ..PLAIN
-        },
-        &events[..events.len() - 1],
-    );
+    let text = shown(TerminalOptions { live: true, ..PLAIN }, &events[..events.len() - 1]);
     assert!(!text.contains("PASS") && text.contains("FAIL"), "{text}");
 }
 
@@ -72,26 +53,24 @@ fn keeps_the_end_of_a_long_output() {
     }
     let text = shown(PLAIN, &events);
     assert!(
-        text.contains("… 60 earlier lines\n")
-            && text.contains(" line 61\n")
-            && !text.contains(" line 60\n"),
+        text.contains("… 60 earlier lines\n") && text.contains(" line 61\n") && !text.contains(" line 60\n"),
         "{text}"
     );
 }
 
 #[test]
-fn goes_on_when_the_output_is_closed() {
+fn tells_when_the_output_is_closed() {
     struct Closed;
     impl Write for Closed {
-        fn write(&mut self, _: &[u8]) -> std::io::Result<usize> {
-            Err(std::io::ErrorKind::BrokenPipe.into())
+        fn write(&mut self, _: &[u8]) -> io::Result<usize> {
+            Err(io::ErrorKind::BrokenPipe.into())
         }
-        fn flush(&mut self) -> std::io::Result<()> {
+        fn flush(&mut self) -> io::Result<()> {
             Ok(())
         }
     }
     let mut terminal = Terminal::new(PLAIN, Closed);
-    for event in fixture::events() {
-        terminal.on_event(&event);
-    }
+    let failures = fixture::events().iter().filter(|event| terminal.on_event(event).is_err()).count();
+    // Five cells and the end.
+    assert_eq!(failures, 6);
 }

@@ -8,13 +8,20 @@ use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD, URL_SAFE, URL_S
 /// Shortest run of base64 that is looked into: it holds a field name and a value.
 const SHORTEST_RUN: usize = 24;
 
+/// A longer secret, such as a token, fills whole runs of base64, into which [`decoded_runs`] looks; all its forms would
+/// take a megabyte.
+const LONGEST_TWICE: usize = 128;
+
 /// The secret as it is, escaped, in base64, and each of these in base64 once more. Escapes outside base64 need no form
 /// here: [`super::view`] undoes them.
 pub fn forms(secret: &[u8]) -> Vec<Vec<u8>> {
     let mut plain = vec![secret.to_vec()];
     plain.extend(escapes(secret));
     let once: Vec<Vec<u8>> = plain.iter().flat_map(|form| base64_forms(form)).collect();
-    let twice: Vec<Vec<u8>> = once.iter().flat_map(|form| base64_forms(form)).collect();
+    let mut twice = Vec::new();
+    if secret.len() <= LONGEST_TWICE {
+        twice.extend(once.iter().flat_map(|form| base64_forms(form)));
+    }
     let mut forms = plain;
     forms.extend(once);
     forms.extend(twice);
@@ -33,17 +40,10 @@ fn escapes(secret: &[u8]) -> Vec<Vec<u8>> {
     let json = json.trim_start_matches('"');
     let json = json.strip_suffix('"').unwrap_or(json);
     // encoding/json of Go escapes these three for the sake of HTML.
-    let go = json
-        .replace('<', "\\u003c")
-        .replace('>', "\\u003e")
-        .replace('&', "\\u0026");
+    let go = json.replace('<', "\\u003c").replace('>', "\\u003e").replace('&', "\\u0026");
     let percent = percent_encode(secret, "%20");
     let form = percent_encode(secret, "+");
-    [json.to_owned(), go, percent, form]
-        .into_iter()
-        .map(String::into_bytes)
-        .filter(|form| form != secret)
-        .collect()
+    [json.to_owned(), go, percent, form].into_iter().map(String::into_bytes).filter(|form| form != secret).collect()
 }
 
 /// RFC 3986: all but unreserved characters; `space` stands for a space.
@@ -58,11 +58,7 @@ fn percent_encode(bytes: &[u8], space: &str) -> String {
             byte => {
                 encoded.push('%');
                 for digit in [byte >> 4, byte & 15] {
-                    encoded.push(
-                        char::from_digit(u32::from(digit), 16)
-                            .unwrap_or('0')
-                            .to_ascii_uppercase(),
-                    );
+                    encoded.push(char::from_digit(u32::from(digit), 16).unwrap_or('0').to_ascii_uppercase());
                 }
             }
         }
@@ -73,10 +69,8 @@ fn percent_encode(bytes: &[u8], space: &str) -> String {
 /// Base64 in both alphabets: whole, with and without padding; and, for a secret in the midst of an encoded text, the
 /// characters that depend on the secret alone, for each of the three ways it can lie on the groups of three bytes.
 fn base64_forms(bytes: &[u8]) -> Vec<Vec<u8>> {
-    let mut forms: Vec<String> = [STANDARD, STANDARD_NO_PAD, URL_SAFE, URL_SAFE_NO_PAD]
-        .iter()
-        .map(|engine| engine.encode(bytes))
-        .collect();
+    let mut forms: Vec<String> =
+        [STANDARD, STANDARD_NO_PAD, URL_SAFE, URL_SAFE_NO_PAD].iter().map(|engine| engine.encode(bytes)).collect();
     for offset in 0..3 {
         let mut shifted = vec![0; offset];
         shifted.extend_from_slice(bytes);
@@ -101,15 +95,9 @@ pub fn decoded_runs(text: &str) -> Vec<(Range<usize>, String)> {
     while at < bytes.len() {
         let length = bytes[at..]
             .iter()
-            .take_while(|byte| {
-                byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/' | b'-' | b'_')
-            })
+            .take_while(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/' | b'-' | b'_'))
             .count();
-        let padding = bytes[at + length..]
-            .iter()
-            .take(2)
-            .take_while(|byte| **byte == b'=')
-            .count();
+        let padding = bytes[at + length..].iter().take(2).take_while(|byte| **byte == b'=').count();
         if length >= SHORTEST_RUN
             && let Some(decoded) = decode(&bytes[at..at + length])
         {
@@ -122,11 +110,7 @@ pub fn decoded_runs(text: &str) -> Vec<(Range<usize>, String)> {
 
 /// Whatever part of a run decodes; its end may be cut off.
 fn decode(run: &[u8]) -> Option<String> {
-    let run = if run.len() % 4 == 1 {
-        &run[..run.len() - 1]
-    } else {
-        run
-    };
+    let run = if run.len() % 4 == 1 { &run[..run.len() - 1] } else { run };
     let standard: Vec<u8> = run
         .iter()
         .map(|byte| match byte {

@@ -42,10 +42,7 @@ impl Index {
             if let Some(possible) = self.filter.get_mut(hash(*head)) {
                 *possible = true;
             }
-            self.heads
-                .entry(*head)
-                .or_default()
-                .push((form.as_slice().into(), digest));
+            self.heads.entry(*head).or_default().push((form.as_slice().into(), digest));
         }
     }
 
@@ -77,7 +74,6 @@ impl Index {
 
 fn hash(head: [u8; HEAD]) -> usize {
     let [first, second, third, fourth, ..] = head;
-    let hash = u32::from_le_bytes([first, second, third, fourth]).wrapping_mul(0x9E37_79B1)
-        >> (32 - FILTER_BITS);
+    let hash = u32::from_le_bytes([first, second, third, fourth]).wrapping_mul(0x9E37_79B1) >> (32 - FILTER_BITS);
     usize::try_from(hash).unwrap_or_default()
 }

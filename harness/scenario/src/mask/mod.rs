@@ -14,9 +14,8 @@ use std::sync::{Arc, PoisonError, RwLock};
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
 
-use crate::event::Event;
 use index::Index;
-use view::View;
+use view::Views;
 
 /// Values shorter than this are hidden by their field only: as plain text they would hide half of every output.
 pub const SHORTEST_SECRET: usize = 8;
@@ -45,30 +44,7 @@ impl Masker {
     /// Knows no secret yet. `key` is the run's own: digests of two runs cannot be compared.
     #[must_use]
     pub fn new(key: [u8; 32]) -> Self {
-        Self {
-            shared: Arc::new(Shared {
-                key,
-                index: RwLock::new(Index::default()),
-            }),
-        }
-    }
-
-    /// A masker with the same key, and so the same digests, that knows what this one knows now and learns on its own: a
-    /// cell's secrets need not be looked for in the output of all other cells.
-    #[must_use]
-    pub fn fork(&self) -> Self {
-        let index = self
-            .shared
-            .index
-            .read()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clone();
-        Self {
-            shared: Arc::new(Shared {
-                key: self.shared.key,
-                index: RwLock::new(index),
-            }),
-        }
+        Self { shared: Arc::new(Shared { key, index: RwLock::new(Index::default()) }) }
     }
 
     /// Hides `secret` from now on. Surrounding white space does not count. A value under [`SHORTEST_SECRET`] characters is
@@ -79,21 +55,15 @@ impl Masker {
             return;
         }
         let digest = self.digest(secret.as_bytes());
-        let mut index = self
-            .shared
-            .index
-            .write()
-            .unwrap_or_else(PoisonError::into_inner);
+        let mut index = self.shared.index.write().unwrap_or_else(PoisonError::into_inner);
         if !index.learns(secret) {
             return;
         }
         index.insert(&encode::forms(secret.as_bytes()), digest);
         if secret.contains("PRIVATE KEY-----") {
             // In YAML every line of a key is indented, so that the whole is nowhere in one piece.
-            for line in secret
-                .lines()
-                .map(str::trim)
-                .filter(|line| line.len() >= SHORTEST_SECRET && !line.starts_with("-----"))
+            for line in
+                secret.lines().map(str::trim).filter(|line| line.len() >= SHORTEST_SECRET && !line.starts_with("-----"))
             {
                 index.insert(&[line.as_bytes().to_vec()], digest);
             }
@@ -118,37 +88,6 @@ impl Masker {
         masked
     }
 
-    /// `event` with every text in it masked.
-    #[must_use]
-    pub fn mask_event(&self, event: &Event) -> Event {
-        // Through JSON, so that a text that is added to an event later cannot be forgotten here.
-        let masked = serde_json::to_value(event).and_then(|mut value| {
-            self.mask_value(&mut value);
-            serde_json::from_value(value)
-        });
-        // An event always has a JSON form and reads back: the reports rest on it.
-        masked.unwrap_or_else(|_| Event::CellStarted {
-            cell: crate::event::CellId("an event that could not be masked".to_owned()),
-        })
-    }
-
-    fn mask_value(&self, value: &mut serde_json::Value) {
-        match value {
-            serde_json::Value::String(text) => *text = self.mask(text),
-            serde_json::Value::Array(items) => {
-                for item in items {
-                    self.mask_value(item);
-                }
-            }
-            serde_json::Value::Object(fields) => {
-                for field in fields.values_mut() {
-                    self.mask_value(field);
-                }
-            }
-            _ => {}
-        }
-    }
-
     fn digest(&self, secret: &[u8]) -> Digest {
         let mut digest = [0; 4];
         // HMAC takes a key of any length (RFC 2104), so there is always a digest.
@@ -164,31 +103,24 @@ impl Masker {
     /// What to replace in `text`: in order, apart from each other.
     fn spans(&self, text: &str, depth: usize) -> Vec<Span> {
         let mut spans = Vec::new();
-        for view in View::all(text) {
+        let views = Views::of(text);
+        for (number, bytes) in views.iter() {
             {
-                let index = self
-                    .shared
-                    .index
-                    .read()
-                    .unwrap_or_else(PoisonError::into_inner);
-                index.find(view.bytes(), |range, digest| {
-                    spans.push(view.span(range, digest));
+                let index = self.shared.index.read().unwrap_or_else(PoisonError::into_inner);
+                index.find(bytes, |range, digest| {
+                    spans.push(views.span(number, range, digest));
                 });
             }
-            for range in fields::secrets(view.bytes()) {
-                let digest = self.digest(&view.bytes()[range.clone()]);
-                spans.push(view.span(range, digest));
+            for range in fields::secrets(bytes) {
+                let digest = self.digest(&bytes[range.clone()]);
+                spans.push(views.span(number, range, digest));
             }
         }
         if depth > 0 {
             for (range, decoded) in encode::decoded_runs(text) {
                 if !self.spans(&decoded, depth - 1).is_empty() {
                     let digest = self.digest(&text.as_bytes()[range.clone()]);
-                    spans.push(Span {
-                        start: range.start,
-                        end: range.end,
-                        digest,
-                    });
+                    spans.push(Span { start: range.start, end: range.end, digest });
                 }
             }
         }

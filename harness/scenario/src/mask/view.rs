@@ -9,92 +9,99 @@ use super::{Digest, Span};
 /// How many layers of escapes are undone: JSON in JSON in a log line, or in a URL.
 const LAYERS: usize = 3;
 
-/// Bytes, and for each the offset in the text at which it begins; one offset more for the end.
-pub struct View<'t> {
+/// A text as it is, and with escapes undone.
+pub struct Views<'t>(Vec<View<'t>>);
+
+struct View<'t> {
     bytes: Cow<'t, [u8]>,
-    /// None for the text itself.
-    starts: Option<Vec<usize>>,
+    /// The view whose escapes were undone; the text itself has none.
+    parent: usize,
+    pieces: Vec<Piece>,
     layers: usize,
 }
 
-impl<'t> View<'t> {
+/// Where bytes of a view come from.
+#[derive(Clone, Copy)]
+struct Piece {
+    /// Where the piece begins in the view, and in its parent.
+    start: usize,
+    parent_start: usize,
+    /// Whether the bytes stand for one escape; else they stand for themselves.
+    is_escape: bool,
+}
+
+impl<'t> Views<'t> {
     /// The text, and the text with the escapes of JSON and of URLs undone, in turn, as far as there are any.
-    pub fn all(text: &'t str) -> Vec<Self> {
-        let mut views = vec![Self {
-            bytes: Cow::Borrowed(text.as_bytes()),
-            starts: None,
-            layers: 0,
-        }];
+    pub fn of(text: &'t str) -> Self {
+        let mut views = vec![View { bytes: Cow::Borrowed(text.as_bytes()), parent: 0, pieces: Vec::new(), layers: 0 }];
         let mut next = 0;
         while let Some(view) = views.get(next) {
             if view.layers < LAYERS {
-                let undone: Vec<Self> = [
-                    view.undo(b'\\', json_escape),
-                    view.undo(b'%', percent_escape),
-                ]
-                .into_iter()
-                .flatten()
-                .collect();
-                views.extend(undone);
+                let undone = [view.undo(next, b'\\', json_escape), view.undo(next, b'%', percent_escape)];
+                views.extend(undone.into_iter().flatten());
             }
             next += 1;
         }
-        views
+        Self(views)
     }
 
-    pub fn bytes(&self) -> &[u8] {
-        &self.bytes
+    /// The bytes of each view, with what [`Views::span`] needs to find the way back.
+    pub fn iter(&self) -> impl Iterator<Item = (usize, &[u8])> {
+        self.0.iter().enumerate().map(|(number, view)| (number, view.bytes.as_ref()))
     }
 
-    /// The piece of the text that this piece of the view comes from.
-    pub fn span(&self, range: Range<usize>, digest: Digest) -> Span {
-        Span {
-            start: self.start(range.start),
-            end: self.start(range.end),
-            digest,
+    /// The piece of the text that a piece of a view comes from.
+    pub fn span(&self, number: usize, range: Range<usize>, digest: Digest) -> Span {
+        Span { start: self.in_text(number, range.start), end: self.in_text(number, range.end), digest }
+    }
+
+    fn in_text(&self, number: usize, at: usize) -> usize {
+        match self.0.get(number) {
+            Some(view) if number > 0 => self.in_text(view.parent, view.in_parent(at)),
+            _ => at,
         }
     }
+}
 
-    fn start(&self, at: usize) -> usize {
-        match &self.starts {
-            Some(starts) => starts
-                .get(at)
-                .or(starts.last())
-                .copied()
-                .unwrap_or_default(),
+impl View<'_> {
+    fn in_parent(&self, at: usize) -> usize {
+        let after = self.pieces.partition_point(|piece| piece.start <= at);
+        match after.checked_sub(1).and_then(|index| self.pieces.get(index)) {
+            Some(piece) if piece.is_escape => piece.parent_start,
+            Some(piece) => piece.parent_start + (at - piece.start),
             None => at,
         }
     }
 
     /// None when there is nothing to undo.
-    fn undo(&self, sign: u8, escape: Escape) -> Option<Self> {
-        if !self.bytes.contains(&sign) {
+    fn undo<'u>(&self, number: usize, sign: u8, escape: Escape) -> Option<View<'u>> {
+        let parent = &self.bytes;
+        let mut bytes = Vec::new();
+        let mut pieces = Vec::new();
+        let mut at = 0;
+        let mut literal = 0;
+        while let Some(found) = parent[at..].iter().position(|byte| *byte == sign) {
+            at += found;
+            let copied = bytes.len();
+            bytes.extend_from_slice(&parent[literal..at]);
+            let start = bytes.len();
+            let length = escape(&parent[at..], &mut bytes);
+            if length == 0 {
+                bytes.truncate(copied);
+                at += 1;
+                continue;
+            }
+            pieces.push(Piece { start: copied, parent_start: literal, is_escape: false });
+            pieces.push(Piece { start, parent_start: at, is_escape: true });
+            at += length;
+            literal = at;
+        }
+        if pieces.is_empty() {
             return None;
         }
-        let mut bytes = Vec::with_capacity(self.bytes.len());
-        let mut starts = Vec::with_capacity(self.bytes.len() + 1);
-        let mut changed = false;
-        let mut at = 0;
-        while let Some(byte) = self.bytes.get(at) {
-            let start = self.start(at);
-            let length = if *byte == sign {
-                escape(&self.bytes[at..], &mut bytes)
-            } else {
-                0
-            };
-            if length == 0 {
-                bytes.push(*byte);
-            }
-            changed |= length > 0;
-            starts.resize(bytes.len(), start);
-            at += length.max(1);
-        }
-        starts.push(self.start(at));
-        changed.then(|| Self {
-            bytes: Cow::Owned(bytes),
-            starts: Some(starts),
-            layers: self.layers + 1,
-        })
+        pieces.push(Piece { start: bytes.len(), parent_start: literal, is_escape: false });
+        bytes.extend_from_slice(&parent[literal..]);
+        Some(View { bytes: Cow::Owned(bytes), parent: number, pieces, layers: self.layers + 1 })
     }
 }
 
@@ -121,16 +128,13 @@ fn json_escape(bytes: &[u8], undone: &mut Vec<u8>) -> usize {
 fn unicode_escape(bytes: &[u8], undone: &mut Vec<u8>) -> usize {
     let unit = |at: usize| match bytes.get(at..at + 6) {
         Some([b'\\', b'u', digits @ ..]) => digits.iter().try_fold(0_u16, |unit, digit| {
-            let digit = char::from(*digit)
-                .to_digit(16)
-                .and_then(|digit| u16::try_from(digit).ok())?;
+            let digit = char::from(*digit).to_digit(16).and_then(|digit| u16::try_from(digit).ok())?;
             Some(unit << 4 | digit)
         }),
         _ => None,
     };
     let units = [unit(0), unit(6)];
-    let Some(Ok(character)) = char::decode_utf16(units.into_iter().map_while(|unit| unit)).next()
-    else {
+    let Some(Ok(character)) = char::decode_utf16(units.into_iter().map_while(|unit| unit)).next() else {
         return 0;
     };
     undone.extend_from_slice(character.encode_utf8(&mut [0; 4]).as_bytes());
@@ -139,11 +143,7 @@ fn unicode_escape(bytes: &[u8], undone: &mut Vec<u8>) -> usize {
 
 /// RFC 3986, section 2.1.
 fn percent_escape(bytes: &[u8], undone: &mut Vec<u8>) -> usize {
-    let digit = |at: usize| {
-        char::from(*bytes.get(at)?)
-            .to_digit(16)
-            .and_then(|digit| u8::try_from(digit).ok())
-    };
+    let digit = |at: usize| char::from(*bytes.get(at)?).to_digit(16).and_then(|digit| u8::try_from(digit).ok());
     match (digit(1), digit(2)) {
         (Some(high), Some(low)) => {
             undone.push(high << 4 | low);
@@ -159,6 +159,10 @@ mod tests {
 
     use super::*;
 
+    fn all(text: &str) -> Vec<Vec<u8>> {
+        Views::of(text).iter().map(|(_, bytes)| bytes.to_vec()).collect()
+    }
+
     #[rstest]
     #[case::quotes(r#"a\"b\\c\/d"#, r#"a"b\c/d"#)]
     #[case::line_ends(r"a\nb\tc", "a\nb\tc")]
@@ -166,38 +170,37 @@ mod tests {
     #[case::half_a_pair(r"\ud83dx\t", "\\ud83dx\t")]
     #[case::no_escape(r"\d+\n", "\\d+\n")]
     fn undoes_escapes_of_json(#[case] text: &str, #[case] expected: &str) {
-        assert_eq!(View::all(text)[1].bytes(), expected.as_bytes());
+        assert_eq!(all(text)[1], expected.as_bytes());
     }
 
     #[test]
     fn undoes_escapes_of_urls() {
-        assert_eq!(View::all("a%2Bb%2fc%zz%4")[1].bytes(), b"a+b/c%zz%4");
+        assert_eq!(all("a%2Bb%2fc%zz%4")[1], b"a+b/c%zz%4");
     }
 
     #[test]
     fn undoes_escapes_within_escapes() {
-        let texts: Vec<Vec<u8>> = View::all(r#"{\\\"a\\\":1}"#)
-            .iter()
-            .map(|view| view.bytes().to_vec())
-            .collect();
-        assert!(texts.contains(&br#"{"a":1}"#.to_vec()));
+        assert!(all(r#"{\\\"a\\\":1}"#).contains(&br#"{"a":1}"#.to_vec()));
     }
 
-    #[test]
-    fn finds_the_way_back_to_the_text() {
-        let text = r"x\u0041bc%20y";
-        let views = View::all(text);
-        let at = views[1]
-            .bytes()
-            .windows(3)
-            .position(|window| window == b"Abc")
-            .unwrap_or_default();
-        let span = views[1].span(at..at + 3, Digest([0; 4]));
-        assert_eq!(&text[span.start..span.end], r"\u0041bc");
+    #[rstest]
+    #[case::escape_inside(r"x\u0041bc%20y", "Abc", r"\u0041bc")]
+    #[case::escape_at_the_end(r"xyz\n", "yz\n", r"yz\n")]
+    #[case::escape_before(r"\nxyz", "xyz", "xyz")]
+    #[case::two_layers(r"a\\nb%41c\\n", "bAc", "b%41c")]
+    #[case::no_escape_in_front(r"\d\nxyz", "xyz", "xyz")]
+    fn finds_the_way_back_to_the_text(#[case] text: &str, #[case] wanted: &str, #[case] expected: &str) {
+        let views = Views::of(text);
+        let found = views.iter().find_map(|(number, bytes)| {
+            let at = bytes.windows(wanted.len()).position(|window| window == wanted.as_bytes())?;
+            Some(views.span(number, at..at + wanted.len(), Digest([0; 4])))
+        });
+        let span = found.expect("a view");
+        assert_eq!(&text[span.start..span.end], expected);
     }
 
     #[test]
     fn views_a_text_without_escapes_once() {
-        assert_eq!(View::all("plain").len(), 1);
+        assert_eq!(all("plain").len(), 1);
     }
 }

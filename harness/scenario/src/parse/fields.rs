@@ -16,12 +16,7 @@ pub struct Notes<'a> {
 }
 
 impl Notes<'_> {
-    pub fn note(
-        &mut self,
-        at: Position,
-        message: impl Into<String>,
-        suggestion: impl Into<Option<String>>,
-    ) {
+    pub fn note(&mut self, at: Position, message: impl Into<String>, suggestion: impl Into<Option<String>>) {
         self.problems.push(Problem {
             location: at.in_file(self.file),
             message: message.into(),
@@ -30,16 +25,8 @@ impl Notes<'_> {
     }
 
     fn wrong_type(&mut self, what: &str, node: &Node, wanted: &str, example: &str) {
-        let what = if what.is_empty() {
-            "the file".to_owned()
-        } else {
-            format!("\"{what}\"")
-        };
-        self.note(
-            node.at,
-            format!("{what} must be {wanted}, not {}", node.value.kind()),
-            format!("write {example}"),
-        );
+        let what = if what.is_empty() { "the file".to_owned() } else { format!("\"{what}\"") };
+        self.note(node.at, format!("{what} must be {wanted}, not {}", node.value.kind()), format!("write {example}"));
     }
 }
 
@@ -59,12 +46,7 @@ impl<'n> Fields<'n> {
             notes.wrong_type(what, node, "a map", "`key: value` lines below it");
             return None;
         };
-        Some(Self {
-            what: what.to_owned(),
-            at: node.at,
-            entries: entries.iter().collect(),
-            known: Vec::new(),
-        })
+        Some(Self { what: what.to_owned(), at: node.at, entries: entries.iter().collect(), known: Vec::new() })
     }
 
     pub fn at(&self) -> Position {
@@ -73,11 +55,7 @@ impl<'n> Fields<'n> {
 
     /// `what.key`.
     pub fn path(&self, key: &str) -> String {
-        if self.what.is_empty() {
-            key.to_owned()
-        } else {
-            format!("{}.{key}", self.what)
-        }
+        if self.what.is_empty() { key.to_owned() } else { format!("{}.{key}", self.what) }
     }
 
     pub fn take(&mut self, key: &'static str) -> Option<&'n Entry> {
@@ -86,30 +64,14 @@ impl<'n> Fields<'n> {
         Some(self.entries.remove(position))
     }
 
-    pub fn require(
-        &mut self,
-        key: &'static str,
-        example: &str,
-        notes: &mut Notes<'_>,
-    ) -> Option<&'n Entry> {
+    pub fn require(&mut self, key: &'static str, example: &str, notes: &mut Notes<'_>) -> Option<&'n Entry> {
         let entry = self.take(key);
         if entry.is_none() {
             // A misspelled key is one mistake, not two.
-            let misspelled = self
-                .entries
-                .iter()
-                .any(|entry| crate::problem::closest(&entry.key, [key]).is_some());
+            let misspelled = self.entries.iter().any(|entry| crate::problem::closest(&entry.key, [key]).is_some());
             if !misspelled {
-                let place = if self.what.is_empty() {
-                    "the file".to_owned()
-                } else {
-                    format!("\"{}\"", self.what)
-                };
-                notes.note(
-                    self.at,
-                    format!("{place} lacks the key \"{key}\""),
-                    format!("add `{key}: {example}`"),
-                );
+                let place = if self.what.is_empty() { "the file".to_owned() } else { format!("\"{}\"", self.what) };
+                notes.note(self.at, format!("{place} lacks the key \"{key}\""), format!("add `{key}: {example}`"));
             }
         }
         entry
@@ -120,12 +82,7 @@ impl<'n> Fields<'n> {
         text(&self.path(key), &entry.node, notes)
     }
 
-    pub fn required_text(
-        &mut self,
-        key: &'static str,
-        example: &str,
-        notes: &mut Notes<'_>,
-    ) -> Option<String> {
+    pub fn required_text(&mut self, key: &'static str, example: &str, notes: &mut Notes<'_>) -> Option<String> {
         let path = self.path(key);
         let entry = self.require(key, example, notes)?;
         text(&path, &entry.node, notes)
@@ -133,18 +90,10 @@ impl<'n> Fields<'n> {
 
     /// Notes the keys that nobody took.
     pub fn finish(self, notes: &mut Notes<'_>) {
-        let place = if self.what.is_empty() {
-            String::new()
-        } else {
-            format!(" in \"{}\"", self.what)
-        };
+        let place = if self.what.is_empty() { String::new() } else { format!(" in \"{}\"", self.what) };
         for entry in self.entries {
             let suggestion = did_you_mean(&entry.key, "known keys", &self.known);
-            notes.note(
-                entry.at,
-                format!("unknown key \"{}\"{place}", entry.key),
-                suggestion,
-            );
+            notes.note(entry.at, format!("unknown key \"{}\"{place}", entry.key), suggestion);
         }
     }
 }
@@ -153,11 +102,7 @@ pub fn text(what: &str, node: &Node, notes: &mut Notes<'_>) -> Option<String> {
     match &node.value {
         Value::Text(text) if !text.trim().is_empty() => Some(text.clone()),
         Value::Text(_) | Value::Null => {
-            notes.note(
-                node.at,
-                format!("\"{what}\" is empty"),
-                Some("give it a value, or remove the key".to_owned()),
-            );
+            notes.note(node.at, format!("\"{what}\" is empty"), Some("give it a value, or remove the key".to_owned()));
             None
         }
         Value::Bool(_) | Value::Integer(_) | Value::Number(_) => {
@@ -189,17 +134,9 @@ pub fn scalar(what: &str, node: &Node, notes: &mut Notes<'_>) -> Option<String> 
     }
 }
 
-pub fn word<T: Clone>(
-    what: &str,
-    node: &Node,
-    words: &[(&'static str, T)],
-    notes: &mut Notes<'_>,
-) -> Option<T> {
+pub fn word<T: Clone>(what: &str, node: &Node, words: &[(&'static str, T)], notes: &mut Notes<'_>) -> Option<T> {
     let given = text(what, node, notes)?;
-    let found = words
-        .iter()
-        .find(|(word, _)| *word == given)
-        .map(|(_, value)| value.clone());
+    let found = words.iter().find(|(word, _)| *word == given).map(|(_, value)| value.clone());
     if found.is_none() {
         let known: Vec<&str> = words.iter().map(|(word, _)| *word).collect();
         notes.note(
@@ -211,28 +148,16 @@ pub fn word<T: Clone>(
     found
 }
 
-pub fn integer(
-    what: &str,
-    node: &Node,
-    range: RangeInclusive<u8>,
-    notes: &mut Notes<'_>,
-) -> Option<u8> {
+pub fn integer(what: &str, node: &Node, range: RangeInclusive<u8>, notes: &mut Notes<'_>) -> Option<u8> {
     let given = match &node.value {
-        Value::Integer(value) => match u8::try_from(*value)
-            .ok()
-            .filter(|value| range.contains(value))
-        {
+        Value::Integer(value) => match u8::try_from(*value).ok().filter(|value| range.contains(value)) {
             Some(value) => return Some(value),
             None => value.to_string(),
         },
         other => other.kind().to_owned(),
     };
     let wanted = format!("an integer from {} to {}", range.start(), range.end());
-    notes.note(
-        node.at,
-        format!("\"{what}\" must be {wanted}, not {given}"),
-        format!("write {wanted}, without quotes"),
-    );
+    notes.note(node.at, format!("\"{what}\" must be {wanted}, not {given}"), format!("write {wanted}, without quotes"));
     None
 }
 
@@ -252,12 +177,7 @@ pub fn text_map(what: &str, node: &Node, notes: &mut Notes<'_>) -> BTreeMap<Stri
     fields
         .entries
         .iter()
-        .filter_map(|entry| {
-            Some((
-                entry.key.clone(),
-                scalar(&fields.path(&entry.key), &entry.node, notes)?,
-            ))
-        })
+        .filter_map(|entry| Some((entry.key.clone(), scalar(&fields.path(&entry.key), &entry.node, notes)?)))
         .collect()
 }
 
@@ -278,11 +198,7 @@ pub fn duration(what: &str, node: &Node, notes: &mut Notes<'_>) -> Option<Durati
         } else {
             "write a whole number with a unit, as 500ms, 60s or 2m; not 0".to_owned()
         };
-        notes.note(
-            node.at,
-            format!("\"{given}\" is not a duration"),
-            suggestion,
-        );
+        notes.note(node.at, format!("\"{given}\" is not a duration"), suggestion);
     }
     duration
 }
@@ -308,19 +224,12 @@ pub fn pattern(what: &str, node: &Node, notes: &mut Notes<'_>) -> Option<regex::
         Err(error) => {
             // The last line tells the reason; the others draw the pattern.
             let text = error.to_string();
-            let reason = text
-                .lines()
-                .last()
-                .unwrap_or_default()
-                .trim_start_matches("error: ");
+            let reason = text.lines().last().unwrap_or_default().trim_start_matches("error: ");
             let message = format!("\"{what}\" is not a regular expression: {reason}");
             notes.note(
                 node.at,
                 message,
-                Some(
-                    "put \\ before a character that stands for itself: \\( \\[ \\{ \\. \\*"
-                        .to_owned(),
-                ),
+                Some("put \\ before a character that stands for itself: \\( \\[ \\{ \\. \\*".to_owned()),
             );
             None
         }
@@ -328,20 +237,10 @@ pub fn pattern(what: &str, node: &Node, notes: &mut Notes<'_>) -> Option<regex::
 }
 
 /// A requirement that at least one known release fulfils.
-pub fn requirement(
-    what: &str,
-    node: &Node,
-    releases: &[&str],
-    notes: &mut Notes<'_>,
-) -> Option<Requirement> {
+pub fn requirement(what: &str, node: &Node, releases: &[&str], notes: &mut Notes<'_>) -> Option<Requirement> {
     let given = text(what, node, notes)?;
     match given.parse::<Requirement>() {
-        Ok(requirement)
-            if releases.is_empty()
-                || releases
-                    .iter()
-                    .any(|release| requirement.matches_name(release)) =>
-        {
+        Ok(requirement) if releases.is_empty() || releases.iter().any(|release| requirement.matches_name(release)) => {
             Some(requirement)
         }
         Ok(_) => {
@@ -354,11 +253,7 @@ pub fn requirement(
         }
         Err(BadRequirement { part }) => {
             let message = format!("\"{part}\" is not a requirement on a release");
-            notes.note(
-                node.at,
-                message,
-                Some("write \">=3.3.0, <3.4.1\", \"=3.3.2\" or \"*\"".to_owned()),
-            );
+            notes.note(node.at, message, Some("write \">=3.3.0, <3.4.1\", \"=3.3.2\" or \"*\"".to_owned()));
             None
         }
     }

@@ -44,6 +44,7 @@
 //!   knownIssue: {fails: jwt-secret-equal, releases: "=3.2.1", reference: "https://…", text: pattern}
 //! ```
 
+mod check;
 mod fields;
 mod node;
 mod scenario;
@@ -65,17 +66,12 @@ pub use variables::BUILT_IN;
 /// Every mistake in the file, in the order of their positions; at least one.
 pub fn parse(file: &str, bytes: &[u8], known: &Known<'_>) -> Result<Scenario, Vec<Problem>> {
     let root = node::read(file, bytes).map_err(|problem| vec![problem])?;
-    let mut notes = fields::Notes {
-        file,
-        problems: Vec::new(),
-    };
+    let mut notes = fields::Notes { file, problems: Vec::new() };
     let scenario = scenario::scenario(&root, known, &mut notes);
     match scenario {
         Some(scenario) if notes.problems.is_empty() => Ok(scenario),
         _ => {
-            notes
-                .problems
-                .sort_by_key(|problem| (problem.location.line, problem.location.column));
+            notes.problems.sort_by_key(|problem| (problem.location.line, problem.location.column));
             Err(notes.problems)
         }
     }
@@ -90,10 +86,7 @@ pub fn check_set(scenarios: &[Scenario]) -> Vec<Problem> {
         if let Some(earlier) = first.get(scenario.name.as_str()) {
             problems.push(Problem {
                 location: scenario.location.clone(),
-                message: format!(
-                    "the scenario name \"{}\" is taken by {}",
-                    scenario.name, earlier.location
-                ),
+                message: format!("the scenario name \"{}\" is taken by {}", scenario.name, earlier.location),
                 suggestion: Some("give each scenario a name of its own".to_owned()),
             });
         } else {

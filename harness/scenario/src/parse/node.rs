@@ -20,21 +20,14 @@ impl Position {
     pub const START: Self = Self { line: 1, column: 1 };
 
     pub fn in_file(self, file: &str) -> Location {
-        Location {
-            file: file.to_owned(),
-            line: self.line,
-            column: self.column,
-        }
+        Location { file: file.to_owned(), line: self.line, column: self.column }
     }
 }
 
 impl From<serde_saphyr::Location> for Position {
     fn from(location: serde_saphyr::Location) -> Self {
         let number = |number: u64| usize::try_from(number).unwrap_or(usize::MAX).max(1);
-        Self {
-            line: number(location.line()),
-            column: number(location.column()),
-        }
+        Self { line: number(location.line()), column: number(location.column()) }
     }
 }
 
@@ -81,18 +74,14 @@ pub struct Entry {
 
 /// Reads the only document of `bytes`.
 pub fn read(file: &str, bytes: &[u8]) -> Result<Node, Problem> {
-    let text =
-        std::str::from_utf8(bytes).map_err(|error| not_utf8(file, bytes, error.valid_up_to()))?;
-    let root: Root = serde_saphyr::from_str_with_options(text, options())
-        .map_err(|error| unreadable(file, &error))?;
+    let text = std::str::from_utf8(bytes).map_err(|error| not_utf8(file, bytes, error.valid_up_to()))?;
+    let root: Root = serde_saphyr::from_str_with_options(text, options()).map_err(|error| unreadable(file, &error))?;
     let node = Node::from(root.0);
     if node.value == Value::Null {
         return Err(Problem {
             location: Position::START.in_file(file),
             message: "the file holds no scenario".to_owned(),
-            suggestion: Some(
-                "begin with `apiVersion: ks-e2e.dev/v1alpha1` and `kind: Scenario`".to_owned(),
-            ),
+            suggestion: Some("begin with `apiVersion: ks-e2e.dev/v1alpha1` and `kind: Scenario`".to_owned()),
         });
     }
     Ok(node)
@@ -116,13 +105,7 @@ fn options() -> Options {
 fn not_utf8(file: &str, bytes: &[u8], valid_up_to: usize) -> Problem {
     let valid = String::from_utf8_lossy(&bytes[..valid_up_to]);
     let line = valid.matches('\n').count() + 1;
-    let column = valid
-        .rsplit('\n')
-        .next()
-        .unwrap_or_default()
-        .chars()
-        .count()
-        + 1;
+    let column = valid.rsplit('\n').next().unwrap_or_default().chars().count() + 1;
     let byte = bytes.get(valid_up_to).copied().unwrap_or_default();
     Problem {
         location: Position { line, column }.in_file(file),
@@ -138,27 +121,18 @@ fn unreadable(file: &str, error: &serde_saphyr::Error) -> Problem {
     let at = error.location().map_or(Position::START, Position::from);
     let (message, suggestion) = match error {
         Yaml::DuplicateMappingKey { key, .. } => (
-            format!(
-                "the key \"{}\" stands twice in one map",
-                key.as_deref().unwrap_or_default()
-            ),
+            format!("the key \"{}\" stands twice in one map", key.as_deref().unwrap_or_default()),
             "keep one of the two".to_owned(),
         ),
         Yaml::MultipleDocuments { .. } => (
             "the file holds more than one YAML document".to_owned(),
             "keep one scenario in a file, and remove `---`".to_owned(),
         ),
-        Yaml::MergeKeyNotAllowed { .. } => (
-            "`<<` merges maps, which a scenario must not".to_owned(),
-            "write the keys out".to_owned(),
-        ),
-        Yaml::Budget { .. }
-        | Yaml::AliasReplayLimitExceeded { .. }
-        | Yaml::AliasReplayStackDepthExceeded { .. } => (
-            format!(
-                "the file is too large for a scenario: {}",
-                UserMessageFormatter.format_message(error)
-            ),
+        Yaml::MergeKeyNotAllowed { .. } => {
+            ("`<<` merges maps, which a scenario must not".to_owned(), "write the keys out".to_owned())
+        }
+        Yaml::Budget { .. } | Yaml::AliasReplayLimitExceeded { .. } | Yaml::AliasReplayStackDepthExceeded { .. } => (
+            format!("the file is too large for a scenario: {}", UserMessageFormatter.format_message(error)),
             "a scenario has at most 20000 values, 100 aliases and 64 levels".to_owned(),
         ),
         Yaml::UnsupportedTag { tag, .. } => (
@@ -171,18 +145,11 @@ fn unreadable(file: &str, error: &serde_saphyr::Error) -> Problem {
         ),
         Yaml::AliasError { error, .. } => return unreadable(file, error),
         _ => (
-            format!(
-                "the file is not valid YAML: {}",
-                UserMessageFormatter.format_message(error)
-            ),
+            format!("the file is not valid YAML: {}", UserMessageFormatter.format_message(error)),
             "check indentation, quotes and brackets here and in the line above".to_owned(),
         ),
     };
-    Problem {
-        location: at.in_file(file),
-        message,
-        suggestion: Some(suggestion),
-    }
+    Problem { location: at.in_file(file), message, suggestion: Some(suggestion) }
 }
 
 /// The deserializer knows positions only where a [`Spanned`] asks for them.
@@ -196,10 +163,7 @@ impl<'de> Deserialize<'de> for Root {
 
 impl From<Spanned<Value>> for Node {
     fn from(spanned: Spanned<Value>) -> Self {
-        Self {
-            at: spanned.referenced.into(),
-            value: spanned.value,
-        }
+        Self { at: spanned.referenced.into(), value: spanned.value }
     }
 }
 
@@ -239,9 +203,7 @@ impl<'de> Visitor<'de> for ValueVisitor {
     }
 
     fn visit_u64<E: serde::de::Error>(self, value: u64) -> Result<Value, E> {
-        i64::try_from(value)
-            .map(Value::Integer)
-            .map_err(|_| E::custom(format!("the number {value} is too large")))
+        i64::try_from(value).map(Value::Integer).map_err(|_| E::custom(format!("the number {value} is too large")))
     }
 
     fn visit_i128<E: serde::de::Error>(self, value: i128) -> Result<Value, E> {
@@ -276,18 +238,11 @@ impl<'de> Visitor<'de> for ValueVisitor {
                 Value::Integer(number) => number.to_string(),
                 Value::Bool(value) => value.to_string(),
                 other => {
-                    return Err(A::Error::custom(format!(
-                        "a key must be text, not {}",
-                        other.kind()
-                    )));
+                    return Err(A::Error::custom(format!("a key must be text, not {}", other.kind())));
                 }
             };
             let node = map.next_value::<Spanned<Value>>()?.into();
-            entries.push(Entry {
-                key: text,
-                at: key.referenced.into(),
-                node,
-            });
+            entries.push(Entry { key: text, at: key.referenced.into(), node });
         }
         Ok(Value::Map(entries))
     }

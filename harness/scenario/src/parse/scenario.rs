@@ -2,14 +2,14 @@
 
 use std::collections::BTreeMap;
 
+use super::check::{Before, checks};
 use super::fields::{self, Fields, Notes};
 use super::node::{Entry, Node, Value};
 use super::step::{Around, step};
 use super::variables::Variables;
-use crate::known::{CheckSignature, Known};
+use crate::known::Known;
 use crate::model::{
-    CheckCall, Given, GivenCluster, GivenKubesphere, GivenSecret, KnownIssue, Page, Requirement,
-    Scenario, Step,
+    CheckCall, Given, GivenCluster, GivenKubesphere, GivenSecret, KnownIssue, Page, Requirement, Scenario, Step,
 };
 use crate::problem::did_you_mean;
 
@@ -24,12 +24,9 @@ pub fn scenario(root: &Node, known: &Known<'_>, notes: &mut Notes<'_>) -> Option
             fields::word(key, &entry.node, &[(wanted, ())], notes);
         }
     }
-    let metadata = fields
-        .require("metadata", "{name: NAME}", notes)
-        .and_then(|entry| metadata(&entry.node, notes));
-    let spec = fields
-        .require("spec", "{steps: […], checks: […]}", notes)
-        .and_then(|entry| spec(&entry.node, known, notes));
+    let metadata = fields.require("metadata", "{name: NAME}", notes).and_then(|entry| metadata(&entry.node, notes));
+    let spec =
+        fields.require("spec", "{steps: […], checks: […]}", notes).and_then(|entry| spec(&entry.node, known, notes));
     fields.finish(notes);
     let (metadata, spec) = (metadata?, spec?);
     Some(Scenario {
@@ -52,18 +49,11 @@ struct Metadata {
 
 fn metadata(node: &Node, notes: &mut Notes<'_>) -> Option<Metadata> {
     let mut fields = Fields::of("metadata", node, notes)?;
-    let name = fields
-        .require("name", "member-post-install-kubectl", notes)
-        .and_then(|entry| name(&entry.node, notes));
-    let labels = fields
-        .take("labels")
-        .map(|entry| fields::text_map("metadata.labels", &entry.node, notes))
-        .unwrap_or_default();
+    let name = fields.require("name", "member-post-install-kubectl", notes).and_then(|entry| name(&entry.node, notes));
+    let labels =
+        fields.take("labels").map(|entry| fields::text_map("metadata.labels", &entry.node, notes)).unwrap_or_default();
     fields.finish(notes);
-    Some(Metadata {
-        name: name?,
-        labels,
-    })
+    Some(Metadata { name: name?, labels })
 }
 
 /// A name that needs no quotes in a shell, a cell's id or a file name.
@@ -72,17 +62,10 @@ fn name(node: &Node, notes: &mut Notes<'_>) -> Option<String> {
     let plain = |character: char| character.is_ascii_lowercase() || character.is_ascii_digit();
     let good = name.starts_with(plain)
         && name.ends_with(plain)
-        && name
-            .chars()
-            .all(|character| plain(character) || character == '-');
+        && name.chars().all(|character| plain(character) || character == '-');
     if !good {
-        let help = "use lower-case letters, digits and `-`, with a letter or digit at both ends"
-            .to_owned();
-        notes.note(
-            node.at,
-            format!("\"{name}\" is not a valid scenario name"),
-            Some(help),
-        );
+        let help = "use lower-case letters, digits and `-`, with a letter or digit at both ends".to_owned();
+        notes.note(node.at, format!("\"{name}\" is not a valid scenario name"), Some(help));
     }
     good.then_some(name)
 }
@@ -98,29 +81,23 @@ struct Spec {
 
 fn spec(node: &Node, known: &Known<'_>, notes: &mut Notes<'_>) -> Option<Spec> {
     let mut fields = Fields::of("spec", node, notes)?;
-    let page = fields
-        .take("page")
-        .and_then(|entry| page(&entry.node, notes));
-    let releases = fields
-        .take("releases")
-        .map(|entry| fields::requirement("spec.releases", &entry.node, known.releases, notes));
-    let given = fields
-        .take("given")
-        .map(|entry| given(&entry.node, notes))
-        .unwrap_or_default();
+    let page = fields.take("page").and_then(|entry| page(&entry.node, notes));
+    let releases =
+        fields.take("releases").map(|entry| fields::requirement("spec.releases", &entry.node, known.releases, notes));
+    let given = fields.take("given").map(|entry| given(&entry.node, notes)).unwrap_or_default();
     let mut variables = Variables::new();
-    let mut around = Around {
-        variables: &mut variables,
-        has_member: given.member.is_some(),
-    };
+    let mut around = Around { variables: &mut variables, has_member: given.member.is_some() };
     let steps_entry = fields.take("steps");
     let checks_entry = fields.take("checks");
-    let steps = steps_entry
-        .map(|entry| steps(&entry.node, &mut around, notes))
-        .unwrap_or_default();
-    let checks = checks_entry
-        .map(|entry| checks(&entry.node, known.checks, &around, notes))
-        .unwrap_or_default();
+    let steps = steps_entry.map(|entry| steps(&entry.node, &mut around, notes)).unwrap_or_default();
+    let step_names: Vec<&str> = steps.iter().map(|step| step.name.as_str()).collect();
+    let before = Before {
+        signatures: known.checks,
+        variables: around.variables,
+        has_member: around.has_member,
+        step_names: &step_names,
+    };
+    let checks = checks_entry.map(|entry| checks(&entry.node, &before, notes)).unwrap_or_default();
     if steps_entry.is_none() && checks_entry.is_none() {
         notes.note(
             fields.at(),
@@ -129,22 +106,14 @@ fn spec(node: &Node, known: &Known<'_>, notes: &mut Notes<'_>) -> Option<Spec> {
         );
     }
     let fallible = Fallible::of(steps_entry, checks_entry);
-    let known_issue = fields
-        .take("knownIssue")
-        .and_then(|entry| known_issue(&entry.node, &fallible, known.releases, notes));
+    let known_issue =
+        fields.take("knownIssue").and_then(|entry| known_issue(&entry.node, &fallible, known.releases, notes));
     fields.finish(notes);
     let releases = match releases {
         Some(releases) => releases?,
         None => Requirement::any(),
     };
-    Some(Spec {
-        page,
-        releases,
-        given,
-        steps,
-        checks,
-        known_issue,
-    })
+    Some(Spec { page, releases, given, steps, checks, known_issue })
 }
 
 fn page(node: &Node, notes: &mut Notes<'_>) -> Option<Page> {
@@ -153,24 +122,15 @@ fn page(node: &Node, notes: &mut Notes<'_>) -> Option<Page> {
     let section = fields.text("section", notes);
     let option = fields.text("option", notes);
     fields.finish(notes);
-    Some(Page {
-        name: name?,
-        section,
-        option,
-    })
+    Some(Page { name: name?, section, option })
 }
 
 fn given(node: &Node, notes: &mut Notes<'_>) -> Given {
     let Some(mut fields) = Fields::of("spec.given", node, notes) else {
         return Given::default();
     };
-    let host = fields
-        .take("host")
-        .map(|entry| given_cluster(HOST, &entry.node, notes))
-        .unwrap_or_default();
-    let member = fields
-        .take("member")
-        .map(|entry| given_cluster("spec.given.member", &entry.node, notes));
+    let host = fields.take("host").map(|entry| given_cluster(HOST, &entry.node, notes)).unwrap_or_default();
+    let member = fields.take("member").map(|entry| given_cluster("spec.given.member", &entry.node, notes));
     fields.finish(notes);
     Given { host, member }
 }
@@ -180,10 +140,7 @@ fn given_cluster(what: &str, node: &Node, notes: &mut Notes<'_>) -> GivenCluster
     let Some(mut fields) = Fields::of(what, node, notes) else {
         return cluster;
     };
-    let presence = [
-        ("installed", GivenKubesphere::Installed),
-        ("absent", GivenKubesphere::Absent),
-    ];
+    let presence = [("installed", GivenKubesphere::Installed), ("absent", GivenKubesphere::Absent)];
     let presence = match fields.take("kubesphere") {
         Some(entry) => fields::word(&fields.path("kubesphere"), &entry.node, &presence, notes),
         None => Some(GivenKubesphere::Absent),
@@ -204,10 +161,7 @@ fn given_cluster(what: &str, node: &Node, notes: &mut Notes<'_>) -> GivenCluster
     cluster.host_cluster_name =
         name.and_then(|entry| fields::scalar(&fields.path("hostClusterName"), &entry.node, notes));
     let secret = fields.take("jwtSecret");
-    let secrets = [
-        ("generated", GivenSecret::Generated),
-        ("host", GivenSecret::OfHost),
-    ];
+    let secrets = [("generated", GivenSecret::Generated), ("host", GivenSecret::OfHost)];
     if let Some(entry) = secret
         && let Some(value) = fields::word(&fields.path("jwtSecret"), &entry.node, &secrets, notes)
     {
@@ -228,11 +182,7 @@ fn given_cluster(what: &str, node: &Node, notes: &mut Notes<'_>) -> GivenCluster
     if presence == Some(GivenKubesphere::Absent) {
         for entry in [role, name, secret].into_iter().flatten() {
             let message = format!("\"{}\" needs KubeSphere, which is not given", entry.key);
-            notes.note(
-                entry.at,
-                message,
-                Some("add `kubesphere: installed`".to_owned()),
-            );
+            notes.note(entry.at, message, Some("add `kubesphere: installed`".to_owned()));
         }
     }
     fields.finish(notes);
@@ -241,188 +191,17 @@ fn given_cluster(what: &str, node: &Node, notes: &mut Notes<'_>) -> GivenCluster
 
 fn steps(node: &Node, around: &mut Around<'_>, notes: &mut Notes<'_>) -> Vec<Step> {
     let mut steps: Vec<Step> = Vec::new();
-    for (index, node) in fields::list("spec.steps", node, notes)
-        .unwrap_or_default()
-        .iter()
-        .enumerate()
-    {
+    for (index, node) in fields::list("spec.steps", node, notes).unwrap_or_default().iter().enumerate() {
         let Some(step) = step(index, node, around, notes) else {
             continue;
         };
         if let Some(earlier) = steps.iter().find(|earlier| earlier.name == step.name) {
-            let message = format!(
-                "the step name \"{}\" is taken by line {}",
-                step.name, earlier.location.line
-            );
-            notes.note(
-                node.at,
-                message,
-                Some("give each step a name of its own".to_owned()),
-            );
+            let message = format!("the step name \"{}\" is taken by line {}", step.name, earlier.location.line);
+            notes.note(node.at, message, Some("give each step a name of its own".to_owned()));
         }
         steps.push(step);
     }
     steps
-}
-
-fn checks(
-    node: &Node,
-    signatures: &[CheckSignature],
-    around: &Around<'_>,
-    notes: &mut Notes<'_>,
-) -> Vec<CheckCall> {
-    let items = fields::list("spec.checks", node, notes).unwrap_or_default();
-    items
-        .iter()
-        .filter_map(|node| check(node, signatures, around, notes))
-        .collect()
-}
-
-/// `- name` or `- name: {arguments}`.
-fn check(
-    node: &Node,
-    signatures: &[CheckSignature],
-    around: &Around<'_>,
-    notes: &mut Notes<'_>,
-) -> Option<CheckCall> {
-    let no_arguments: &[Entry] = &[];
-    let (name, at, arguments) = match &node.value {
-        Value::Text(name) => (name, node.at, no_arguments),
-        Value::Map(entries) => {
-            match entries.as_slice() {
-                [
-                    Entry {
-                        key,
-                        at,
-                        node:
-                            Node {
-                                value: Value::Null, ..
-                            },
-                    },
-                ] => (key, *at, no_arguments),
-                [
-                    Entry {
-                        key,
-                        at,
-                        node:
-                            Node {
-                                value: Value::Map(arguments),
-                                ..
-                            },
-                    },
-                ] => (key, *at, arguments.as_slice()),
-                [Entry { node, .. }] => {
-                    let help = "write `- name: {argument: value}`".to_owned();
-                    notes.note(
-                        node.at,
-                        format!(
-                            "the arguments of a check are a map, not {}",
-                            node.value.kind()
-                        ),
-                        Some(help),
-                    );
-                    return None;
-                }
-                _ => {
-                    let help = "write `- name: {argument: value}`, with the arguments indented below the name".to_owned();
-                    notes.note(
-                        node.at,
-                        "an item of \"spec.checks\" has one key, the check's name",
-                        Some(help),
-                    );
-                    return None;
-                }
-            }
-        }
-        other => {
-            let help = "write `- name` or `- name: {argument: value}`".to_owned();
-            notes.note(
-                node.at,
-                format!("a check is a name, not {}", other.kind()),
-                Some(help),
-            );
-            return None;
-        }
-    };
-    let Some(signature) = signatures.iter().find(|signature| signature.name == name) else {
-        let names: Vec<&str> = signatures.iter().map(|signature| signature.name).collect();
-        notes.note(
-            at,
-            format!("unknown check \"{name}\""),
-            did_you_mean(name, "known checks", &names),
-        );
-        return None;
-    };
-    let args = check_arguments(signature, arguments, around, notes);
-    for missing in signature
-        .args
-        .iter()
-        .filter(|spec| spec.required && !arguments.iter().any(|entry| entry.key == spec.name))
-    {
-        let value = missing.values.first().copied().unwrap_or("VALUE");
-        let help = format!("write `- {name}: {{{}: {value}}}`", missing.name);
-        notes.note(
-            at,
-            format!(
-                "the check \"{name}\" lacks the argument \"{}\"",
-                missing.name
-            ),
-            Some(help),
-        );
-    }
-    Some(CheckCall {
-        name: name.clone(),
-        args,
-        location: at.in_file(notes.file),
-    })
-}
-
-fn check_arguments(
-    signature: &CheckSignature,
-    entries: &[Entry],
-    around: &Around<'_>,
-    notes: &mut Notes<'_>,
-) -> BTreeMap<String, String> {
-    let mut args = BTreeMap::new();
-    for entry in entries {
-        let Some(spec) = signature.args.iter().find(|spec| spec.name == entry.key) else {
-            let names: Vec<&str> = signature.args.iter().map(|spec| spec.name).collect();
-            let suggestion =
-                did_you_mean(&entry.key, "its arguments", &names).unwrap_or_else(|| {
-                    format!("write `- {}` alone: it takes no arguments", signature.name)
-                });
-            notes.note(
-                entry.at,
-                format!(
-                    "the check \"{}\" has no argument \"{}\"",
-                    signature.name, entry.key
-                ),
-                suggestion,
-            );
-            continue;
-        };
-        let Some(value) = fields::scalar(&entry.key, &entry.node, notes) else {
-            continue;
-        };
-        if !spec.values.is_empty() && !spec.values.contains(&value.as_str()) {
-            let message = format!("\"{value}\" is not a value of \"{}\"", entry.key);
-            notes.note(
-                entry.node.at,
-                message,
-                did_you_mean(&value, "values", spec.values),
-            );
-        } else if spec.name == "on" && value == "member" && !around.has_member {
-            let help = "add `member: {kubesphere: absent}` to `spec.given`".to_owned();
-            notes.note(
-                entry.node.at,
-                "the scenario has no member cluster",
-                Some(help),
-            );
-        }
-        around.variables.check(&value, entry.node.at, notes);
-        args.insert(entry.key.clone(), value);
-    }
-    args
 }
 
 /// What a known issue can name, taken from the tree: a step with another mistake in it still has its name.
@@ -438,13 +217,10 @@ impl<'n> Fallible<'n> {
         };
         let step_names = items(steps).iter().filter_map(|node| match &node.value {
             Value::Map(entries) => {
-                entries
-                    .iter()
-                    .find(|entry| entry.key == "name")
-                    .and_then(|entry| match &entry.node.value {
-                        Value::Text(name) => Some(name.as_str()),
-                        _ => None,
-                    })
+                entries.iter().find(|entry| entry.key == "name").and_then(|entry| match &entry.node.value {
+                    Value::Text(name) => Some(name.as_str()),
+                    _ => None,
+                })
             }
             _ => None,
         });
@@ -453,28 +229,17 @@ impl<'n> Fallible<'n> {
             Value::Map(entries) => entries.first().map(|entry| entry.key.as_str()),
             _ => None,
         });
-        Self {
-            names: step_names.chain(check_names).collect(),
-        }
+        Self { names: step_names.chain(check_names).collect() }
     }
 }
 
-fn known_issue(
-    node: &Node,
-    fallible: &Fallible<'_>,
-    releases: &[&str],
-    notes: &mut Notes<'_>,
-) -> Option<KnownIssue> {
+fn known_issue(node: &Node, fallible: &Fallible<'_>, releases: &[&str], notes: &mut Notes<'_>) -> Option<KnownIssue> {
     let mut fields = Fields::of("spec.knownIssue", node, notes)?;
     let fails = fields.require("fails", "NAME", notes).and_then(|entry| {
         let fails = fields::text("spec.knownIssue.fails", &entry.node, notes)?;
         if !fallible.names.contains(&fails.as_str()) {
             let suggestion = did_you_mean(&fails, "steps and checks", &fallible.names);
-            notes.note(
-                entry.node.at,
-                format!("the scenario has no step or check \"{fails}\""),
-                suggestion,
-            );
+            notes.note(entry.node.at, format!("the scenario has no step or check \"{fails}\""), suggestion);
         }
         Some(fails)
     });
@@ -489,10 +254,5 @@ fn known_issue(
         Some(releases) => releases?,
         None => Requirement::any(),
     };
-    Some(KnownIssue {
-        fails: fails?,
-        releases,
-        reference: reference?,
-        text: text?,
-    })
+    Some(KnownIssue { fails: fails?, releases, reference: reference?, text: text? })
 }

@@ -6,9 +6,7 @@ use std::time::Duration;
 use super::fields::{self, Fields, Notes};
 use super::node::{Entry, Node, Value};
 use super::variables::{self, Variables};
-use crate::model::{
-    Action, Capture, ConsoleAction, Edit, Expect, On, PastedKubeconfig, Step, Until,
-};
+use crate::model::{Action, Capture, ConsoleAction, Edit, Expect, On, PastedKubeconfig, Step, Until};
 
 /// A step's longest duration where the file gives none: the slowest documented stage, an installation, ends well within.
 pub const DEFAULT_TIMEOUT: Duration = Duration::from_mins(5);
@@ -21,12 +19,7 @@ pub struct Around<'v> {
     pub has_member: bool,
 }
 
-pub fn step(
-    index: usize,
-    node: &Node,
-    around: &mut Around<'_>,
-    notes: &mut Notes<'_>,
-) -> Option<Step> {
+pub fn step(index: usize, node: &Node, around: &mut Around<'_>, notes: &mut Notes<'_>) -> Option<Step> {
     let mut fields = Fields::of(&format!("steps[{index}]"), node, notes)?;
     let name = fields.required_text("name", "what the person does", notes);
     let run = fields.take("run");
@@ -47,52 +40,25 @@ pub fn step(
             None
         }
     };
-    let action = action(
-        &fields,
-        Parts {
-            run,
-            edit,
-            file,
-            console,
-        },
-        around,
-        notes,
-    );
-    let until = fields
-        .take("until")
-        .and_then(|entry| until(&fields.path("until"), &entry.node, around, notes));
-    let expect = fields.take("expect");
-    let good_end = expect.and_then(|entry| {
-        expected(
-            &fields.path("expect"),
-            &entry.node,
-            console.is_some(),
-            around,
-            notes,
-        )
-    });
+    let action = action(&fields, Parts { run, edit, file, console }, around, notes);
     let capture = fields.take("capture");
-    let captures = capture
-        .map(|entry| captures(&fields.path("capture"), &entry.node, around, notes))
-        .unwrap_or_default();
+    let until_entry = fields.take("until");
     if run.is_none() {
-        for (entry, key) in [(capture, "capture"), (fields_entry(node, "until"), "until")] {
-            if let Some(entry) = entry {
-                notes.note(
-                    entry.at,
-                    format!("\"{key}\" needs \"run\""),
-                    Some(format!("move `{key}` to a step that runs a command")),
-                );
-            }
+        for entry in [capture, until_entry].into_iter().flatten() {
+            let help = format!("move `{}` to a step that runs a command", entry.key);
+            notes.note(entry.at, format!("\"{}\" needs \"run\"", entry.key), help);
         }
     }
+    let until = until_entry.and_then(|entry| until(&fields.path("until"), &entry.node, around, notes));
+    let expect = fields.take("expect");
+    let good_end =
+        expect.and_then(|entry| expected(&fields.path("expect"), &entry.node, console.is_some(), around, notes));
+    // Last, since a step cannot use what it captures itself.
+    let captures =
+        capture.map(|entry| captures(&fields.path("capture"), &entry.node, around, notes)).unwrap_or_default();
     let timeout = match fields.take("timeout") {
         Some(entry) => fields::duration(&fields.path("timeout"), &entry.node, notes),
-        None => Some(
-            until
-                .as_ref()
-                .map_or(DEFAULT_TIMEOUT, |until| until.within.max(DEFAULT_TIMEOUT)),
-        ),
+        None => Some(until.as_ref().map_or(DEFAULT_TIMEOUT, |until| until.within.max(DEFAULT_TIMEOUT))),
     };
     fields.finish(notes);
     Some(Step {
@@ -105,13 +71,6 @@ pub fn step(
         timeout: timeout?,
         location: node.at.in_file(notes.file),
     })
-}
-
-fn fields_entry<'n>(node: &'n Node, key: &str) -> Option<&'n Entry> {
-    match &node.value {
-        Value::Map(entries) => entries.iter().find(|entry| entry.key == key),
-        _ => None,
-    }
 }
 
 /// The member, only where the scenario has one.
@@ -137,37 +96,26 @@ struct Parts<'n> {
     console: Option<&'n Entry>,
 }
 
-fn action(
-    fields: &Fields<'_>,
-    parts: Parts<'_>,
-    around: &Around<'_>,
-    notes: &mut Notes<'_>,
-) -> Option<Action> {
-    let Parts {
-        run,
-        edit,
-        file,
-        console,
-    } = parts;
+fn action(fields: &Fields<'_>, parts: Parts<'_>, around: &Around<'_>, notes: &mut Notes<'_>) -> Option<Action> {
+    let Parts { run, edit, file, console } = parts;
     let given: Vec<(&str, &Entry)> = [("run", run), ("file", file), ("console", console)]
         .into_iter()
         .filter_map(|(key, entry)| Some((key, entry?)))
         .collect();
     if let [(first, _), (second, entry), ..] = given.as_slice() {
-        let message =
-            format!("a step does one thing, and this one has both \"{first}\" and \"{second}\"");
+        let message = format!("a step does one thing, and this one has both \"{first}\" and \"{second}\"");
         notes.note(entry.at, message, Some("make two steps of it".to_owned()));
         return None;
     }
     match (given.first(), edit) {
         (None, Some(edit)) => {
-            let help =
-                "add `run: kubectl edit …`, whose editor it fills in, or `file: NAME`".to_owned();
+            let help = "add `run: kubectl edit …`, whose editor it fills in, or `file: NAME`".to_owned();
             notes.note(edit.at, "\"edit\" needs \"run\" or \"file\"", Some(help));
             None
         }
         (None, None) => {
-            let help = "add `run: COMMAND`, `file: NAME` with `edit: {…}`, or `console: {importCluster: {…}}`".to_owned();
+            let help =
+                "add `run: COMMAND`, `file: NAME` with `edit: {…}`, or `console: {importCluster: {…}}`".to_owned();
             notes.note(fields.at(), "the step does nothing", Some(help));
             None
         }
@@ -177,10 +125,7 @@ fn action(
                 Some(edit) => Some(edits(&fields.path("edit"), &edit.node, around, notes)?),
                 None => None,
             };
-            Some(Action::Run {
-                command: command?,
-                edit,
-            })
+            Some(Action::Run { command: command?, edit })
         }
         (Some(("file", entry)), Some(edit)) => {
             let file = fields::text(&fields.path("file"), &entry.node, notes);
@@ -188,19 +133,11 @@ fn action(
             Some(Action::EditFile { file: file?, edit })
         }
         (Some(("file", entry)), None) => {
-            notes.note(
-                entry.at,
-                "\"file\" needs \"edit\"",
-                Some("add `edit: {path.of.the.field: value}`".to_owned()),
-            );
+            notes.note(entry.at, "\"file\" needs \"edit\"", Some("add `edit: {path.of.the.field: value}`".to_owned()));
             None
         }
         (Some((_, entry)), Some(_)) => {
-            notes.note(
-                entry.at,
-                "\"edit\" does not go with \"console\"",
-                Some("remove one of them".to_owned()),
-            );
+            notes.note(entry.at, "\"edit\" does not go with \"console\"", Some("remove one of them".to_owned()));
             None
         }
         (Some((_, entry)), None) => {
@@ -209,12 +146,7 @@ fn action(
     }
 }
 
-fn text_with_variables(
-    what: &str,
-    node: &Node,
-    around: &Around<'_>,
-    notes: &mut Notes<'_>,
-) -> Option<String> {
+fn text_with_variables(what: &str, node: &Node, around: &Around<'_>, notes: &mut Notes<'_>) -> Option<String> {
     let text = fields::text(what, node, notes)?;
     around.variables.check(&text, node.at, notes);
     Some(text)
@@ -224,11 +156,7 @@ fn edits(what: &str, node: &Node, around: &Around<'_>, notes: &mut Notes<'_>) ->
     let entries = match &node.value {
         Value::Map(entries) if !entries.is_empty() => entries,
         Value::Map(_) => {
-            notes.note(
-                node.at,
-                format!("\"{what}\" is empty"),
-                Some("write `path.of.the.field: value`".to_owned()),
-            );
+            notes.note(node.at, format!("\"{what}\" is empty"), Some("write `path.of.the.field: value`".to_owned()));
             return None;
         }
         _ => {
@@ -240,11 +168,7 @@ fn edits(what: &str, node: &Node, around: &Around<'_>, notes: &mut Notes<'_>) ->
     for entry in entries {
         if entry.key.split('.').any(str::is_empty) {
             let help = "write it as spec.multicluster.clusterRole".to_owned();
-            notes.note(
-                entry.at,
-                format!("\"{}\" is not the path of a field", entry.key),
-                Some(help),
-            );
+            notes.note(entry.at, format!("\"{}\" is not the path of a field", entry.key), Some(help));
             continue;
         }
         if let Some(value) = fields::scalar(&entry.key, &entry.node, notes) {
@@ -255,31 +179,15 @@ fn edits(what: &str, node: &Node, around: &Around<'_>, notes: &mut Notes<'_>) ->
     Some(edit)
 }
 
-fn console_action(
-    what: &str,
-    node: &Node,
-    around: &Around<'_>,
-    notes: &mut Notes<'_>,
-) -> Option<ConsoleAction> {
+fn console_action(what: &str, node: &Node, around: &Around<'_>, notes: &mut Notes<'_>) -> Option<ConsoleAction> {
     let mut fields = Fields::of(what, node, notes)?;
-    let import = fields.require(
-        "importCluster",
-        "{name: NAME, kubeconfig: {of: member}}",
-        notes,
-    );
-    let action = import.and_then(|entry| {
-        import_cluster(&fields.path("importCluster"), &entry.node, around, notes)
-    });
+    let import = fields.require("importCluster", "{name: NAME, kubeconfig: {of: member}}", notes);
+    let action = import.and_then(|entry| import_cluster(&fields.path("importCluster"), &entry.node, around, notes));
     fields.finish(notes);
     action
 }
 
-fn import_cluster(
-    what: &str,
-    node: &Node,
-    around: &Around<'_>,
-    notes: &mut Notes<'_>,
-) -> Option<ConsoleAction> {
+fn import_cluster(what: &str, node: &Node, around: &Around<'_>, notes: &mut Notes<'_>) -> Option<ConsoleAction> {
     let mut fields = Fields::of(what, node, notes)?;
     // The form itself refuses an empty name, so a scenario may type one.
     let name = match fields.require("name", "NAME", notes) {
@@ -288,28 +196,17 @@ fn import_cluster(
         None => None,
     };
     let kubeconfig = fields.require("kubeconfig", "{of: member}", notes);
-    let kubeconfig =
-        kubeconfig.and_then(|entry| pasted(&fields.path("kubeconfig"), &entry.node, around, notes));
+    let kubeconfig = kubeconfig.and_then(|entry| pasted(&fields.path("kubeconfig"), &entry.node, around, notes));
     fields.finish(notes);
-    Some(ConsoleAction::ImportCluster {
-        name: name?,
-        kubeconfig: kubeconfig?,
-    })
+    Some(ConsoleAction::ImportCluster { name: name?, kubeconfig: kubeconfig? })
 }
 
-fn pasted(
-    what: &str,
-    node: &Node,
-    around: &Around<'_>,
-    notes: &mut Notes<'_>,
-) -> Option<PastedKubeconfig> {
+fn pasted(what: &str, node: &Node, around: &Around<'_>, notes: &mut Notes<'_>) -> Option<PastedKubeconfig> {
     let mut fields = Fields::of(what, node, notes)?;
     let of = fields.require("of", "member", notes);
-    let of =
-        of.and_then(|entry| cluster(&fields.path("of"), &entry.node, around.has_member, notes));
-    let server = fields
-        .take("server")
-        .map(|entry| text_with_variables(&fields.path("server"), &entry.node, around, notes));
+    let of = of.and_then(|entry| cluster(&fields.path("of"), &entry.node, around.has_member, notes));
+    let server =
+        fields.take("server").map(|entry| text_with_variables(&fields.path("server"), &entry.node, around, notes));
     fields.finish(notes);
     let server = match server {
         Some(server) => Some(server?),
@@ -321,25 +218,14 @@ fn pasted(
 fn until(what: &str, node: &Node, around: &Around<'_>, notes: &mut Notes<'_>) -> Option<Until> {
     let mut fields = Fields::of(what, node, notes)?;
     let output = fields.require("output", "Welcome to KubeSphere", notes);
-    let output = output
-        .and_then(|entry| text_with_variables(&fields.path("output"), &entry.node, around, notes));
+    let output = output.and_then(|entry| text_with_variables(&fields.path("output"), &entry.node, around, notes));
     let within = fields.require("within", "60s", notes);
-    let within =
-        within.and_then(|entry| fields::duration(&fields.path("within"), &entry.node, notes));
+    let within = within.and_then(|entry| fields::duration(&fields.path("within"), &entry.node, notes));
     fields.finish(notes);
-    Some(Until {
-        output: output?,
-        within: within?,
-    })
+    Some(Until { output: output?, within: within? })
 }
 
-fn expected(
-    what: &str,
-    node: &Node,
-    is_console: bool,
-    around: &Around<'_>,
-    notes: &mut Notes<'_>,
-) -> Option<Expect> {
+fn expected(what: &str, node: &Node, is_console: bool, around: &Around<'_>, notes: &mut Notes<'_>) -> Option<Expect> {
     let mut fields = Fields::of(what, node, notes)?;
     let mut expect = Expect::default();
     let misplaced = |entry: &Entry, action: &str, notes: &mut Notes<'_>| {
@@ -348,16 +234,12 @@ fn expected(
     };
     if let Some(entry) = fields.take("exitCode") {
         // POSIX: an exit status is 0 to 255.
-        expect.exit_code =
-            fields::integer(&fields.path("exitCode"), &entry.node, 0..=255, notes).map(i32::from);
+        expect.exit_code = fields::integer(&fields.path("exitCode"), &entry.node, 0..=255, notes).map(i32::from);
         if is_console {
             misplaced(entry, "run", notes);
         }
     }
-    for (key, target) in [
-        ("stdout", &mut expect.stdout),
-        ("stderr", &mut expect.stderr),
-    ] {
+    for (key, target) in [("stdout", &mut expect.stdout), ("stderr", &mut expect.stderr)] {
         if let Some(entry) = fields.take(key) {
             *target = text_with_variables(&fields.path(key), &entry.node, around, notes);
             if is_console {
@@ -375,12 +257,7 @@ fn expected(
     Some(expect)
 }
 
-fn captures(
-    what: &str,
-    node: &Node,
-    around: &mut Around<'_>,
-    notes: &mut Notes<'_>,
-) -> BTreeMap<String, Capture> {
+fn captures(what: &str, node: &Node, around: &mut Around<'_>, notes: &mut Notes<'_>) -> BTreeMap<String, Capture> {
     let Value::Map(entries) = &node.value else {
         Fields::of(what, node, notes);
         return BTreeMap::new();
@@ -388,14 +265,8 @@ fn captures(
     let mut captures = BTreeMap::new();
     for entry in entries {
         if !variables::is_name(&entry.key) {
-            let help =
-                "begin with a lower-case letter, and use letters and digits only, as jwtSecret"
-                    .to_owned();
-            notes.note(
-                entry.at,
-                format!("\"{}\" is not a valid variable name", entry.key),
-                Some(help),
-            );
+            let help = "begin with a lower-case letter, and use letters and digits only, as jwtSecret".to_owned();
+            notes.note(entry.at, format!("\"{}\" is not a valid variable name", entry.key), Some(help));
         } else if variables::BUILT_IN.contains(&entry.key.as_str()) {
             notes.note(
                 entry.at,
@@ -405,8 +276,7 @@ fn captures(
         }
         // Defined even when its pattern is bad, so that later uses are not mistakes of their own.
         around.variables.define(&entry.key);
-        if let Some(pattern) = fields::pattern(&format!("{what}.{}", entry.key), &entry.node, notes)
-        {
+        if let Some(pattern) = fields::pattern(&format!("{what}.{}", entry.key), &entry.node, notes) {
             captures.insert(entry.key.clone(), Capture { pattern });
         }
     }

@@ -1,37 +1,22 @@
 use rstest::rstest;
 
 use super::*;
-use crate::known::ArgSpec;
+use crate::known::{ArgSpec, CheckSignature};
 use crate::model::{Action, ConsoleAction, GivenKubesphere, GivenSecret, On};
 
-const CHECKS: [CheckSignature; 2] = [
+const CHECKS: [CheckSignature; 3] = [
     CheckSignature {
         name: "cluster-role",
         args: &[
-            ArgSpec {
-                name: "on",
-                required: true,
-                values: &["host", "member"],
-            },
-            ArgSpec {
-                name: "is",
-                required: true,
-                values: &["none", "host", "member"],
-            },
+            ArgSpec { name: "on", required: true, values: &["host", "member"] },
+            ArgSpec { name: "is", required: true, values: &["none", "host", "member"] },
         ],
     },
-    CheckSignature {
-        name: "jwt-secret-equal",
-        args: &[],
-    },
+    CheckSignature { name: "jwt-secret-equal", args: &[] },
+    CheckSignature { name: "documented-log-command", args: &[ArgSpec { name: "step", required: false, values: &[] }] },
 ];
 
-use crate::known::CheckSignature;
-
-const KNOWN: Known<'static> = Known {
-    checks: &CHECKS,
-    releases: &["3.2.1", "3.3.2", "3.4.0", "3.4.1"],
-};
+const KNOWN: Known<'static> = Known { checks: &CHECKS, releases: &["3.2.1", "3.3.2", "3.4.0", "3.4.1"] };
 
 const WHOLE: &str = r#"apiVersion: ks-e2e.dev/v1alpha1
 kind: Scenario
@@ -83,41 +68,16 @@ fn reads_a_whole_scenario() {
         (member.kubesphere, member.jwt_secret, member.nodes),
         (GivenKubesphere::Installed, GivenSecret::OfHost, 2)
     );
-    let [read, set, watch, import] = scenario.steps.as_slice() else {
-        panic!("four steps")
-    };
-    assert_eq!(
-        read.capture["jwtSecret"]
-            .pattern
-            .captures("      jwtSecret: \"abc\"")
-            .unwrap()[1],
-        *"abc"
-    );
-    assert_eq!(
-        (set.on, set.location.to_string()),
-        (On::Member, "member.yaml:17:7".to_owned())
-    );
-    let Action::Run {
-        edit: Some(edit), ..
-    } = &set.action
-    else {
-        panic!("an edit")
-    };
-    assert_eq!(
-        edit[1],
-        (
-            "spec.multicluster.clusterRole".to_owned(),
-            "member".to_owned()
-        )
-    );
+    let [read, set, watch, import] = scenario.steps.as_slice() else { panic!("four steps") };
+    assert_eq!(read.capture["jwtSecret"].pattern.captures("      jwtSecret: \"abc\"").unwrap()[1], *"abc");
+    assert_eq!((set.on, set.location.to_string()), (On::Member, "member.yaml:17:7".to_owned()));
+    let Action::Run { edit: Some(edit), .. } = &set.action else { panic!("an edit") };
+    assert_eq!(edit[1], ("spec.multicluster.clusterRole".to_owned(), "member".to_owned()));
     assert_eq!(watch.until.as_ref().unwrap().within.as_secs(), 60);
     let Action::Console(ConsoleAction::ImportCluster { name, kubeconfig }) = &import.action else {
         panic!("an import")
     };
-    assert_eq!(
-        (name.as_str(), kubeconfig.of, import.on),
-        ("member", On::Member, On::Host)
-    );
+    assert_eq!((name.as_str(), kubeconfig.of, import.on), ("member", On::Member, On::Host));
     assert_eq!(scenario.checks[1].args["is"], "member");
     assert_eq!(scenario.checks[1].location.to_string(), "member.yaml:31:7");
     assert_eq!(scenario.known_issue.unwrap().fails, "jwt-secret-equal");
@@ -125,25 +85,14 @@ fn reads_a_whole_scenario() {
 
 /// The problems of `WHOLE` with one text replaced.
 fn problems_of(replaced: &str, by: &str) -> String {
-    assert!(
-        replaced.is_empty() || WHOLE.contains(replaced),
-        "nothing to replace"
-    );
-    let text = if replaced.is_empty() {
-        by.to_owned()
-    } else {
-        WHOLE.replacen(replaced, by, 1)
-    };
+    assert!(replaced.is_empty() || WHOLE.contains(replaced), "nothing to replace");
+    let text = if replaced.is_empty() { by.to_owned() } else { WHOLE.replacen(replaced, by, 1) };
     problems_of_bytes(text.as_bytes())
 }
 
 fn problems_of_bytes(bytes: &[u8]) -> String {
     let problems = parse("f.yaml", bytes, &KNOWN).expect_err("a problem");
-    problems
-        .iter()
-        .map(ToString::to_string)
-        .collect::<Vec<_>>()
-        .join("\n")
+    problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")
 }
 
 #[rstest]
@@ -215,7 +164,7 @@ fn problems_of_bytes(bytes: &[u8]) -> String {
 #[case::unknown_check_far_from_all(
     "    - jwt-secret-equal",
     "    - banana",
-    "f.yaml:30:7: unknown check \"banana\"\n  help: known checks: cluster-role, jwt-secret-equal\nf.yaml:33:12: the scenario has no step or check \"jwt-secret-equal\"\n  help: steps and checks: read the host's jwtSecret, set the role and the secret, watch the installer, import the member, banana, cluster-role"
+    "f.yaml:30:7: unknown check \"banana\"\n  help: known checks: cluster-role, jwt-secret-equal, documented-log-command\nf.yaml:33:12: the scenario has no step or check \"jwt-secret-equal\"\n  help: steps and checks: read the host's jwtSecret, set the role and the secret, watch the installer, import the member, banana, cluster-role"
 )]
 #[case::unknown_argument(
     "{on: member, is: member}",
@@ -236,6 +185,11 @@ fn problems_of_bytes(bytes: &[u8]) -> String {
     "{on: member, is: member}",
     "{on: member}",
     "f.yaml:31:7: the check \"cluster-role\" lacks the argument \"is\"\n  help: write `- cluster-role: {is: none}`"
+)]
+#[case::check_of_a_step_that_is_not_there(
+    "    - jwt-secret-equal\n",
+    "    - jwt-secret-equal\n    - documented-log-command: {step: watch the instaler}\n",
+    "f.yaml:31:38: the scenario has no step \"watch the instaler\"\n  help: did you mean \"watch the installer\"?"
 )]
 #[case::check_with_two_keys(
     "cluster-role: {on: member, is: member}",
@@ -422,21 +376,14 @@ fn problems_of_bytes(bytes: &[u8]) -> String {
     "hello\n",
     "f.yaml:1:1: the file must be a map, not text\n  help: write `key: value` lines below it"
 )]
-fn tells_position_message_and_way_out(
-    #[case] replaced: &str,
-    #[case] by: &str,
-    #[case] expected: &str,
-) {
+fn tells_position_message_and_way_out(#[case] replaced: &str, #[case] by: &str, #[case] expected: &str) {
     assert_eq!(problems_of(replaced, by), expected);
 }
 
 #[test]
 fn points_at_the_first_byte_that_is_not_utf8() {
     let bytes = b"apiVersion: ks-e2e.dev/v1alpha1\nkind: \xc3\xa9\xff";
-    assert_eq!(
-        problems_of_bytes(bytes),
-        "f.yaml:2:8: byte 0xff is not UTF-8\n  help: save the file as UTF-8"
-    );
+    assert_eq!(problems_of_bytes(bytes), "f.yaml:2:8: byte 0xff is not UTF-8\n  help: save the file as UTF-8");
 }
 
 #[test]
@@ -448,13 +395,9 @@ fn refuses_an_alias_bomb_at_once() {
         bomb = format!("{bomb}a{level}: &a{level} [{items}]\n");
     }
     let problems = problems_of_bytes(bomb.as_bytes());
+    assert!(problems.contains(": the file is too large for a scenario: "), "{problems}");
     assert!(
-        problems.contains(": the file is too large for a scenario: "),
-        "{problems}"
-    );
-    assert!(
-        problems
-            .ends_with("\n  help: a scenario has at most 20000 values, 100 aliases and 64 levels"),
+        problems.ends_with("\n  help: a scenario has at most 20000 values, 100 aliases and 64 levels"),
         "{problems}"
     );
 }
@@ -469,9 +412,7 @@ fn refuses_endless_nesting() {
 fn names_both_places_of_a_name_that_two_scenarios_bear() {
     let scenario = |file| parse(file, WHOLE.as_bytes(), &KNOWN).unwrap();
     let problems = check_set(&[scenario("a.yaml"), scenario("b.yaml")]);
-    let [problem] = problems.as_slice() else {
-        panic!("one problem")
-    };
+    let [problem] = problems.as_slice() else { panic!("one problem") };
     assert_eq!(
         problem.to_string(),
         "b.yaml:1:1: the scenario name \"member-post-install-kubectl\" is taken by a.yaml:1:1\n  help: give each scenario a name of its own"
@@ -487,17 +428,9 @@ fn finds_no_problem_in_scenarios_with_names_of_their_own() {
 
 #[test]
 fn types_an_edit_as_the_file_has_it() {
-    let text = WHOLE.replace(
-        "spec.multicluster.clusterRole: member",
-        "a: null, b: 3, c: true, d: \"''\", e: 010",
-    );
+    let text = WHOLE.replace("spec.multicluster.clusterRole: member", "a: null, b: 3, c: true, d: \"''\", e: 010");
     let scenario = parse("f.yaml", text.as_bytes(), &KNOWN).unwrap();
-    let Action::Run {
-        edit: Some(edit), ..
-    } = &scenario.steps[1].action
-    else {
-        panic!("an edit")
-    };
+    let Action::Run { edit: Some(edit), .. } = &scenario.steps[1].action else { panic!("an edit") };
     let typed: Vec<&str> = edit[1..].iter().map(|(_, value)| value.as_str()).collect();
     assert_eq!(typed, ["", "3", "true", "''", "010"]);
 }

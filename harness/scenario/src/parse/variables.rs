@@ -16,9 +16,7 @@ pub struct Variables {
 
 impl Variables {
     pub fn new() -> Self {
-        Self {
-            defined: BUILT_IN.iter().map(|name| (*name).to_owned()).collect(),
-        }
+        Self { defined: BUILT_IN.iter().map(|name| (*name).to_owned()).collect() }
     }
 
     pub fn define(&mut self, name: &str) {
@@ -44,17 +42,12 @@ impl Variables {
 /// Whether `name` can be a variable: a lower-case letter, then letters and digits.
 pub fn is_name(name: &str) -> bool {
     name.starts_with(|first: char| first.is_ascii_lowercase())
-        && name
-            .chars()
-            .all(|character| character.is_ascii_alphanumeric())
+        && name.chars().all(|character| character.is_ascii_alphanumeric())
 }
 
 /// The variables in a text. `${TOKEN}` and `${name:-default}` belong to the shell.
 pub fn used(text: &str) -> impl Iterator<Item = &str> {
-    text.split("${")
-        .skip(1)
-        .filter_map(|rest| rest.split_once('}').map(|(name, _)| name))
-        .filter(|name| is_name(name))
+    text.split("${").skip(1).filter_map(|rest| rest.split_once('}').map(|(name, _)| name)).filter(|name| is_name(name))
 }
 
 #[cfg(test)]

@@ -4,9 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 
 use serde::{Deserialize, Serialize};
 
-use crate::event::{
-    Basis, CellId, CellInfo, CheckReport, Event, Evidence, Outcome, ProcessUsage, StepReport,
-};
+use crate::event::{Basis, CellId, CellInfo, CheckReport, Event, Evidence, Outcome, ProcessUsage, StepReport};
 use crate::skip::SkipReason;
 
 /// Version of the report's shape; it grows when a reader of the old shape would misread the new one.
@@ -74,11 +72,7 @@ impl Summary {
 /// `1 passed, 0 failed, 2 known issues, 3 skipped`.
 impl std::fmt::Display for Summary {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let known = if self.known_issue == 1 {
-            "known issue"
-        } else {
-            "known issues"
-        };
+        let known = if self.known_issue == 1 { "known issue" } else { "known issues" };
         write!(
             f,
             "{} passed, {} failed, {} {known}, {} skipped",
@@ -149,15 +143,9 @@ impl Report {
     #[must_use]
     pub fn skips(&self) -> BTreeMap<String, usize> {
         let mut skips = BTreeMap::new();
-        for cell in self
-            .scenarios
-            .iter()
-            .filter(|cell| cell.result == Outcome::Skipped)
-        {
+        for cell in self.scenarios.iter().filter(|cell| cell.result == Outcome::Skipped) {
             let reason = cell.reason.as_deref().unwrap_or_default();
-            let word = reason
-                .parse::<SkipReason>()
-                .map_or_else(|_| reason.to_owned(), |reason| reason.to_string());
+            let word = reason.parse::<SkipReason>().map_or_else(|_| reason.to_owned(), |reason| reason.to_string());
             *skips.entry(word).or_default() += 1;
         }
         skips
@@ -177,40 +165,19 @@ struct Fold {
 impl Fold {
     fn take(&mut self, event: &Event) {
         match event {
-            Event::RunStarted {
-                version,
-                provider,
-                seed,
-                started_at,
-                kubectl,
-                cells,
-            } => {
-                self.position = cells
-                    .iter()
-                    .enumerate()
-                    .map(|(position, cell)| (cell.id.clone(), position))
-                    .collect();
+            Event::RunStarted { version, provider, seed, started_at, kubectl, cells } => {
+                self.position = cells.iter().enumerate().map(|(position, cell)| (cell.id.clone(), position)).collect();
                 self.ended = vec![false; cells.len()];
                 self.report = Some(Report {
                     schema_version: SCHEMA_VERSION,
-                    tool: Tool {
-                        name: "ks-e2e".to_owned(),
-                        version: version.clone(),
-                    },
+                    tool: Tool { name: "ks-e2e".to_owned(), version: version.clone() },
                     provider: provider.clone(),
                     started_at: started_at.clone(),
                     duration_ms: 0,
                     seed: *seed,
                     summary: Summary::default(),
-                    kubectl: Kubectl {
-                        version: kubectl.clone(),
-                        processes: 0,
-                        cpu_ms: 0,
-                    },
-                    scenarios: cells
-                        .iter()
-                        .map(|cell| unfinished(cell, provider))
-                        .collect(),
+                    kubectl: Kubectl { version: kubectl.clone(), processes: 0, cpu_ms: 0 },
+                    scenarios: cells.iter().map(|cell| unfinished(cell, provider)).collect(),
                 });
             }
             Event::CellStarted { .. } => {}
@@ -219,13 +186,7 @@ impl Fold {
                     cell.duration_ms += duration_ms;
                 }
             }
-            Event::StepStarted {
-                cell,
-                name,
-                on,
-                command,
-                ..
-            } => {
+            Event::StepStarted { cell, name, on, command, .. } => {
                 self.open.insert(
                     cell.clone(),
                     StepReport {
@@ -249,10 +210,7 @@ impl Fold {
                 if let Some(cell) = self.cell(cell) {
                     let mut step = step.clone();
                     // The contract: `executed` only where it differs from `command`.
-                    step.executed = step
-                        .executed
-                        .take()
-                        .filter(|executed| step.command.as_ref() != Some(executed));
+                    step.executed = step.executed.take().filter(|executed| step.command.as_ref() != Some(executed));
                     cell.duration_ms += step.duration_ms;
                     cell.steps.push(step);
                 }
@@ -263,13 +221,7 @@ impl Fold {
                     cell.checks.push(check.clone());
                 }
             }
-            Event::CellFinished {
-                cell: id,
-                result,
-                reason,
-                evidence,
-                duration_ms,
-            } => {
+            Event::CellFinished { cell: id, result, reason, evidence, duration_ms } => {
                 self.close_step(id);
                 let position = self.position.get(id).copied();
                 if let Some(ended) = position.and_then(|position| self.ended.get_mut(position)) {
@@ -282,11 +234,7 @@ impl Fold {
                     cell.duration_ms = *duration_ms;
                 }
             }
-            Event::RunFinished {
-                duration_ms,
-                kubectl: ProcessUsage { processes, cpu_ms },
-                ..
-            } => {
+            Event::RunFinished { duration_ms, kubectl: ProcessUsage { processes, cpu_ms }, .. } => {
                 if let Some(report) = &mut self.report {
                     report.duration_ms = *duration_ms;
                     report.kubectl.processes = *processes;
@@ -318,11 +266,7 @@ impl Fold {
         for (cell, ended) in report.scenarios.iter_mut().zip(self.ended) {
             if !ended {
                 cell.result = Outcome::Skipped;
-                let detail = if cell.steps.is_empty() {
-                    "it had not begun"
-                } else {
-                    "it had not ended"
-                };
+                let detail = if cell.steps.is_empty() { "it had not begun" } else { "it had not ended" };
                 cell.reason = Some(SkipReason::Interrupted.with(detail));
             }
             report.summary.count(cell.result);
@@ -353,20 +297,13 @@ fn unfinished(cell: &CellInfo, provider: &str) -> CellReport {
 fn nothing_ran() -> Report {
     Report {
         schema_version: SCHEMA_VERSION,
-        tool: Tool {
-            name: "ks-e2e".to_owned(),
-            version: String::new(),
-        },
+        tool: Tool { name: "ks-e2e".to_owned(), version: String::new() },
         provider: String::new(),
         started_at: String::new(),
         duration_ms: 0,
         seed: 0,
         summary: Summary::default(),
-        kubectl: Kubectl {
-            version: None,
-            processes: 0,
-            cpu_ms: 0,
-        },
+        kubectl: Kubectl { version: None, processes: 0, cpu_ms: 0 },
         scenarios: Vec::new(),
     }
 }

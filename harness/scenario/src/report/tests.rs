@@ -73,13 +73,8 @@ fn finished(id: &str, result: Outcome, reason: Option<&str>) -> Event {
 fn whole_run() -> Vec<Event> {
     vec![
         started(&["a@3.3.2"]),
-        Event::CellStarted {
-            cell: cell("a@3.3.2"),
-        },
-        Event::CellProvisioned {
-            cell: cell("a@3.3.2"),
-            duration_ms: 100,
-        },
+        Event::CellStarted { cell: cell("a@3.3.2") },
+        Event::CellProvisioned { cell: cell("a@3.3.2"), duration_ms: 100 },
         Event::StepStarted {
             cell: cell("a@3.3.2"),
             index: 0,
@@ -87,27 +82,10 @@ fn whole_run() -> Vec<Event> {
             on: On::Host,
             command: Some("kubectl get cm".to_owned()),
         },
-        Event::StepFinished {
-            cell: cell("a@3.3.2"),
-            step: step(Some("kubectl get cm")),
-        },
-        Event::CheckFinished {
-            cell: cell("a@3.3.2"),
-            check: check(Outcome::Failed),
-        },
-        finished(
-            "a@3.3.2",
-            Outcome::Failed,
-            Some("the check jwt-secret-equal failed"),
-        ),
-        Event::RunFinished {
-            duration_ms: 500,
-            kubectl: ProcessUsage {
-                processes: 3,
-                cpu_ms: 90,
-            },
-            interrupted: false,
-        },
+        Event::StepFinished { cell: cell("a@3.3.2"), step: step(Some("kubectl get cm")) },
+        Event::CheckFinished { cell: cell("a@3.3.2"), check: check(Outcome::Failed) },
+        finished("a@3.3.2", Outcome::Failed, Some("the check jwt-secret-equal failed")),
+        Event::RunFinished { duration_ms: 500, kubectl: ProcessUsage { processes: 3, cpu_ms: 90 }, interrupted: false },
     ]
 }
 
@@ -120,29 +98,15 @@ fn reports_a_whole_run_in_the_fixed_shape() {
 #[test]
 fn reads_its_own_json_back() {
     let report = Report::from_events(&whole_run());
-    assert_eq!(
-        serde_json::from_str::<Report>(&serde_json::to_string(&report).unwrap()).unwrap(),
-        report
-    );
+    assert_eq!(serde_json::from_str::<Report>(&serde_json::to_string(&report).unwrap()).unwrap(), report);
 }
 
 #[test]
 fn names_what_was_executed_only_where_it_differs() {
     let mut events = whole_run();
-    assert_eq!(
-        Report::from_events(&events).scenarios[0].steps[0].executed,
-        None
-    );
-    events[4] = Event::StepFinished {
-        cell: cell("a@3.3.2"),
-        step: step(Some("sh -c kubectl get cm")),
-    };
-    assert_eq!(
-        Report::from_events(&events).scenarios[0].steps[0]
-            .executed
-            .as_deref(),
-        Some("sh -c kubectl get cm")
-    );
+    assert_eq!(Report::from_events(&events).scenarios[0].steps[0].executed, None);
+    events[4] = Event::StepFinished { cell: cell("a@3.3.2"), step: step(Some("sh -c kubectl get cm")) };
+    assert_eq!(Report::from_events(&events).scenarios[0].steps[0].executed.as_deref(), Some("sh -c kubectl get cm"));
 }
 
 #[test]
@@ -152,26 +116,11 @@ fn counts_cells_by_result() {
         finished("a@1.0.0", Outcome::Passed, None),
         finished("b@1.0.0", Outcome::Failed, Some("x")),
         finished("c@1.0.0", Outcome::KnownIssue, Some("y")),
-        finished(
-            "d@1.0.0",
-            Outcome::Skipped,
-            Some("tool-missing: no kubectl"),
-        ),
+        finished("d@1.0.0", Outcome::Skipped, Some("tool-missing: no kubectl")),
     ];
     let report = Report::from_events(&events);
-    assert_eq!(
-        report.summary,
-        Summary {
-            passed: 1,
-            failed: 1,
-            known_issue: 1,
-            skipped: 1
-        }
-    );
-    assert_eq!(
-        report.summary.to_string(),
-        "1 passed, 1 failed, 1 known issue, 1 skipped"
-    );
+    assert_eq!(report.summary, Summary { passed: 1, failed: 1, known_issue: 1, skipped: 1 });
+    assert_eq!(report.summary.to_string(), "1 passed, 1 failed, 1 known issue, 1 skipped");
     assert_eq!(report.skips(), [("tool-missing".to_owned(), 1)].into());
 }
 
@@ -181,24 +130,11 @@ fn reports_every_prefix_of_a_run() {
     let events = whole_run();
     for length in 1..events.len() {
         let report = Report::from_events(&events[..length]);
-        let [reported] = report.scenarios.as_slice() else {
-            panic!("one cell after {length} events")
-        };
+        let [reported] = report.scenarios.as_slice() else { panic!("one cell after {length} events") };
         let ended = length > 6;
-        assert_eq!(
-            reported.result,
-            if ended {
-                Outcome::Failed
-            } else {
-                Outcome::Skipped
-            },
-            "after {length} events"
-        );
+        assert_eq!(reported.result, if ended { Outcome::Failed } else { Outcome::Skipped }, "after {length} events");
         if !ended {
-            assert_eq!(
-                reported.reason.as_deref().unwrap().parse(),
-                Ok(SkipReason::Interrupted)
-            );
+            assert_eq!(reported.reason.as_deref().unwrap().parse(), Ok(SkipReason::Interrupted));
         }
     }
 }
@@ -206,20 +142,12 @@ fn reports_every_prefix_of_a_run() {
 #[test]
 fn keeps_the_step_that_an_interruption_cut_off() {
     let report = Report::from_events(&whole_run()[..4]);
-    let [step] = report.scenarios[0].steps.as_slice() else {
-        panic!("one step")
-    };
-    assert_eq!(
-        (step.name.as_str(), step.result, step.exit_code),
-        ("read the secret", Outcome::Skipped, None)
-    );
+    let [step] = report.scenarios[0].steps.as_slice() else { panic!("one step") };
+    assert_eq!((step.name.as_str(), step.result, step.exit_code), ("read the secret", Outcome::Skipped, None));
 }
 
 #[test]
 fn reports_a_run_that_did_not_begin() {
     let report = Report::from_events(&[]);
-    assert_eq!(
-        (report.scenarios.len(), report.summary),
-        (0, Summary::default())
-    );
+    assert_eq!((report.scenarios.len(), report.summary), (0, Summary::default()));
 }

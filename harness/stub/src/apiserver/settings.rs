@@ -37,7 +37,7 @@ pub struct Settings {
     pub configz: Map<String, Value>,
 }
 
-const TWO_HOURS: Duration = Duration::from_secs(7200);
+const TWO_HOURS: Duration = Duration::from_hours(2);
 
 impl Settings {
     /// Reads `kubesphere.yaml`.
@@ -57,7 +57,7 @@ impl Settings {
             clock_skew: authentication.maximum_clock_skew.unwrap_or(Duration::from_secs(10)),
             clients: authentication.oauth.clients,
             max_tries: authentication.rate_limiter_max_tries.and_then(|tries| usize::try_from(tries).ok()).unwrap_or(5),
-            tries_window: authentication.rate_limiter_duration.unwrap_or(Duration::from_secs(30 * 60)),
+            tries_window: authentication.rate_limiter_duration.unwrap_or(Duration::from_mins(30)),
             multicluster,
             host_cluster_name: section
                 .host_cluster_name

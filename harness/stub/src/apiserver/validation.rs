@@ -23,7 +23,7 @@ struct Refusal {
 }
 
 impl Refusal {
-    fn new(line: u32, text: impl ToString) -> Self {
+    fn new(line: u32, text: impl std::fmt::Display) -> Self {
         Self { line, text: text.to_string() }
     }
 

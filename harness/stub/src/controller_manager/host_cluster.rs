@@ -51,7 +51,7 @@ fn host_cluster(name: &str, account: &ServiceAccountMount) -> Value {
     })
 }
 
-/// A kubeconfig for the address inside the cluster with the program's own token. JSON is YAML, too, and quotes itself.
+/// A kubeconfig for the address inside the cluster with the program's own token.
 fn in_cluster_kubeconfig(account: &ServiceAccountMount) -> String {
     let config = json!({
         "apiVersion": "v1",
@@ -87,9 +87,8 @@ fn in_cluster_kubeconfig(account: &ServiceAccountMount) -> String {
 /// What is wrong with it.
 pub fn check_name(name: &str) -> Result<(), String> {
     let name = match name.split('/').collect::<Vec<_>>().as_slice() {
-        [name] => *name,
         ["", _] => return Err("prefix part must be non-empty".to_owned()),
-        [_, name] => *name,
+        [name] | [_, name] => *name,
         _ => {
             return Err("a qualified name must consist of alphanumeric characters, '-', '_' or '.', and must start and end with an \
                         alphanumeric character with an optional DNS subdomain prefix and '/' (e.g. 'example.com/MyName')"

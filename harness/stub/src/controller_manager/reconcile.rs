@@ -66,6 +66,9 @@ impl Controller {
     }
 
     async fn update(&self, name: &str, cluster: &Value) -> Result<Value, String> {
+        let mut cluster = cluster.clone();
+        drop_empty_fields(&mut cluster);
+        let cluster = &cluster;
         self.host.update(&Target::clusters().named(name), cluster).await.map_err(|error| error.to_string())
     }
 
@@ -177,6 +180,23 @@ impl Controller {
         let Some(rewritten) = rewritten else { return Ok(()) };
         config_map["data"][objects::CONFIG_KEY] = rewritten.into();
         member.update(&target, &config_map).await.map(drop).map_err(|error| error.to_string())
+    }
+}
+
+/// The real controller's update goes through a typed structure that leaves out empty fields.
+fn drop_empty_fields(cluster: &mut Value) {
+    for (holder, fields) in [("/spec", ["provider", "enable"]), ("/metadata", ["labels", "annotations"])] {
+        let Some(holder) = cluster.pointer_mut(holder).and_then(Value::as_object_mut) else { continue };
+        for field in fields {
+            let is_empty = |value: &Value| match value {
+                Value::Object(entries) => entries.is_empty(),
+                Value::Null => true,
+                other => *other == "" || *other == false,
+            };
+            if holder.get(field).is_some_and(is_empty) {
+                holder.shift_remove(field);
+            }
+        }
     }
 }
 

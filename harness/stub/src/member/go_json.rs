@@ -61,9 +61,8 @@ impl Scanner<'_> {
             b'\n' => r"'\n'".to_owned(),
             b'\r' => r"'\r'".to_owned(),
             b'\t' => r"'\t'".to_owned(),
-            0x20..=0x7e => format!("'{}'", char::from(byte)),
-            0x80.. => format!("'{}'", char::from(byte)),
-            _ => format!("'\\x{byte:02x}'"),
+            0..0x20 | 0x7f => format!("'\\x{byte:02x}'"),
+            _ => format!("'{}'", char::from(byte)),
         };
         Err(JsonError::Character { character, place: place.into() })
     }

@@ -1,4 +1,4 @@
-//! Deployment → ReplicaSets: rollouts, scaling, revisions, status.
+//! Deployment → `ReplicaSets`: rollouts, scaling, revisions, status.
 
 mod rollout;
 mod status;
@@ -47,7 +47,8 @@ pub(crate) fn start(cluster: &Arc<Cluster>) {
     cluster.caches.pods.on_change(move |change| {
         let (Some(pod), None, Some(home)) = (change.old, change.new, home.upgrade()) else { return };
         let namespace = Key::of(pod.as_ref()).namespace;
-        let set = controller_of(pod.as_ref()).and_then(|owner| home.caches.replica_sets.get(&Key::new(&namespace, &owner.name)));
+        let set = controller_of(pod.as_ref())
+            .and_then(|owner| home.caches.replica_sets.get(&Key::new(&namespace, &owner.name)));
         if let Some(owner) = set.as_deref().and_then(controller_of) {
             pods.push(Key::new(namespace, &owner.name));
         }
@@ -77,7 +78,8 @@ async fn reconcile(cluster: Arc<Cluster>, key: Key) -> Result<(), Failure> {
             }
             Some(new) => {
                 let revision = if sets.old.is_empty() { revision_of(&new.metadata).max(1) } else { revision };
-                let revision = if revision_of(&new.metadata) >= revision { revision_of(&new.metadata) } else { revision };
+                let revision =
+                    if revision_of(&new.metadata) >= revision { revision_of(&new.metadata) } else { revision };
                 if revision_of(&new.metadata) != revision {
                     annotate(&cluster, new, revision).await?;
                 }
@@ -113,9 +115,8 @@ fn sets_of(cluster: &Cluster, deployment: &Deployment) -> Sets {
         .collect();
     own.sort_by_key(|set| revision_of(&set.metadata));
     let template = deployment.spec.as_ref().map(|spec| without_hash(&spec.template));
-    let is_new = |set: &Arc<ReplicaSet>| {
-        set.spec.as_ref().and_then(|spec| spec.template.as_ref()).map(without_hash) == template
-    };
+    let is_new =
+        |set: &Arc<ReplicaSet>| set.spec.as_ref().and_then(|spec| spec.template.as_ref()).map(without_hash) == template;
     let new = own.iter().position(is_new).map(|at| own.remove(at));
     Sets { new, old: own }
 }

@@ -1,4 +1,4 @@
-//! How many replicas each ReplicaSet of a Deployment should have now.
+//! How many replicas each `ReplicaSet` of a Deployment should have now.
 
 use std::sync::Arc;
 
@@ -7,7 +7,7 @@ use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 
 use super::{DESIRED, MAXIMUM};
 
-/// The ReplicaSets of a Deployment; the old ones by revision.
+/// The `ReplicaSets` of a Deployment; the old ones by revision.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Sets {
     pub(super) new: Option<Arc<ReplicaSet>>,
@@ -132,8 +132,6 @@ fn share(value: Option<&IntOrString>, of: i32, round_up: bool) -> i32 {
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
-
     use rstest::rstest;
     use serde_json::json;
 
@@ -158,7 +156,8 @@ mod tests {
     #[case::shrinks(1, (3, 3), &[], &[1])]
     #[case::waits_for_the_new_one(1, (1, 0), &[(1, 1)], &[])]
     #[case::drops_the_old_one(1, (1, 1), &[(1, 1)], &[0])]
-    #[case::drops_what_never_worked(1, (1, 0), &[(1, 0)], &[0])]
+    #[case::keeps_what_never_worked_while_the_new_one_does_not(1, (1, 0), &[(1, 0)], &[])]
+    #[case::drops_what_never_worked_first(4, (2, 2), &[(3, 0)], &[1])]
     #[case::rolls_four(4, (1, 0), &[(4, 4)], &[3])]
     #[case::rolls_on(4, (2, 2), &[(3, 3)], &[1])]
     fn rolls_without_falling_below_what_must_be_there(

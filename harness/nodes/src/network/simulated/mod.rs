@@ -6,6 +6,8 @@
 
 mod faults;
 mod streams;
+#[cfg(test)]
+mod tests;
 mod world;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -47,7 +49,7 @@ pub struct ClusterPlan {
 }
 
 impl ClusterPlan {
-    /// A plan with the defaults of a KubeKey installation: node-local DNS at `169.254.25.10:53`, pods in
+    /// A plan with the defaults of a `KubeKey` installation: node-local DNS at `169.254.25.10:53`, pods in
     /// `10.233.64.0/18`, domain `cluster.local` (KubeSphere documentation, "Multi-node installation").
     #[must_use]
     pub fn new(name: impl Into<String>, control_plane: IpAddr) -> Self {
@@ -149,6 +151,7 @@ impl SimulatedNetwork {
     }
 
     /// Sets a fault, and breaks the open connections that it is about.
+    #[expect(clippy::must_use_candidate, reason = "most faults stay for the whole scenario")]
     pub fn set_fault(&self, fault: Fault) -> FaultId {
         FaultId(self.lock().set_fault(fault))
     }
@@ -304,8 +307,7 @@ impl Network for At {
         if world.connections.len() == world.connections.capacity() {
             world.connections.retain(|connection| connection.alive.strong_count() > 0);
         }
-        let connection =
-            Connection { source: self.source.clone(), to, behind, reset, alive: Arc::downgrade(&alive) };
+        let connection = Connection { source: self.source.clone(), to, behind, reset, alive: Arc::downgrade(&alive) };
         world.connections.push(connection);
         Ok(Box::new(streams::Held::new(stream, alive)))
     }

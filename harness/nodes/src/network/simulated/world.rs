@@ -106,12 +106,13 @@ impl World {
             return Ok((Route::Dropped, None));
         }
         let Some(behind) = self.behind_service(source, to)? else {
-            return self.address(source, to).map(|route| (route, None));
+            return self.address(source.cluster, to).map(|route| (route, None));
         };
+        let (cluster, behind) = behind;
         if let Some(how) = self.fault(source, behind) {
             return Self::broken(how, to);
         }
-        let route = self.address(source, behind).map_err(|error| match error {
+        let route = self.address(cluster, behind).map_err(|error| match error {
             NetError::Refused { .. } => NetError::Refused { to },
             _ => NetError::NoRoute { to },
         })?;
@@ -129,28 +130,33 @@ impl World {
         self.faults.values().find_map(|fault| fault.hits_dial(source, to))
     }
 
-    /// The ready endpoint that a ClusterIP or node port leads to, in turn; `None` where `to` is no service's address.
-    fn behind_service(&mut self, source: &Source, to: SocketAddr) -> Result<Option<SocketAddr>, NetError> {
+    /// The ready endpoint that a ClusterIP or node port leads to, in turn, and the cluster it is in; `None` where `to` is
+    /// no service's address.
+    fn behind_service(&mut self, source: &Source, to: SocketAddr) -> Result<Option<(usize, SocketAddr)>, NetError> {
         let cluster = self.clusters.get(source.cluster).ok_or(NetError::Closed)?;
         if cluster.sockets.contains_key(&to) {
             return Ok(None);
         }
         // A node port is served by every node of the service's own cluster, whoever dials.
-        let by_node_port = self.clusters.iter().filter(|cluster| cluster.nodes.contains(&to.ip())).flat_map(|cluster| {
-            cluster.services.values().flat_map(|table| &table.ports).filter(|port| port.node_port == Some(to.port()))
-        });
+        let by_node_port =
+            self.clusters.iter().enumerate().filter(|(_, cluster)| cluster.nodes.contains(&to.ip())).flat_map(
+                |(at, cluster)| {
+                    let ports = cluster.services.values().flat_map(|table| &table.ports);
+                    ports.filter(|port| port.node_port == Some(to.port())).map(move |port| (at, port))
+                },
+            );
         let by_cluster_ip = cluster.services.values().filter(|table| table.cluster_ip == Some(to.ip()));
         let mut known = false;
         let by_cluster_ip = by_cluster_ip.flat_map(|table| {
             known = true;
-            table.ports.iter().filter(|port| port.port == to.port())
+            table.ports.iter().filter(|port| port.port == to.port()).map(|port| (source.cluster, port))
         });
         let port = by_cluster_ip.chain(by_node_port).next();
         match port {
             // kube-proxy rejects connections to a service without endpoints.
-            Some(port) if port.endpoints.is_empty() => Err(NetError::Refused { to }),
-            Some(port) => {
-                let chosen = port.endpoints.get(self.turn % port.endpoints.len()).copied();
+            Some((_, port)) if port.endpoints.is_empty() => Err(NetError::Refused { to }),
+            Some((at, port)) => {
+                let chosen = port.endpoints.get(self.turn % port.endpoints.len()).map(|endpoint| (at, *endpoint));
                 self.turn = self.turn.wrapping_add(1);
                 Ok(chosen)
             }
@@ -160,8 +166,9 @@ impl World {
         }
     }
 
-    fn address(&self, source: &Source, to: SocketAddr) -> Result<Route, NetError> {
-        let cluster = self.clusters.get(source.cluster).ok_or(NetError::Closed)?;
+    /// Where an address leads inside a cluster, services aside.
+    fn address(&self, index: usize, to: SocketAddr) -> Result<Route, NetError> {
+        let cluster = self.clusters.get(index).ok_or(NetError::Closed)?;
         if let Some(socket) = cluster.sockets.get(&to).or_else(|| self.sockets.get(&to)) {
             return Ok(Route::Socket(*socket));
         }
@@ -169,7 +176,7 @@ impl World {
             return self.port(Place::Node(to.ip()), to);
         }
         if cluster.pods.contains_key(&to.ip()) {
-            return self.port(Place::Pod(source.cluster, to.ip()), to);
+            return self.port(Place::Pod(index, to.ip()), to);
         }
         Err(NetError::NoRoute { to })
     }
@@ -237,13 +244,12 @@ fn service_of(name: &str, namespace: &str, domain: &str) -> Option<ServiceKey> {
     let mut parts = name.split('.');
     let (service, in_namespace, svc) = (parts.next()?, parts.next(), parts.next());
     let rest_is_known = matches!(svc, None | Some("svc")) && parts.next().is_none();
-    rest_is_known.then(|| ServiceKey { namespace: in_namespace.unwrap_or(namespace).to_owned(), name: service.to_owned() })
+    rest_is_known
+        .then(|| ServiceKey { namespace: in_namespace.unwrap_or(namespace).to_owned(), name: service.to_owned() })
 }
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
-
     use rstest::rstest;
 
     use super::*;

@@ -1,0 +1,98 @@
+//! The kinds of PATCH.
+
+use bytes::Bytes;
+use http::HeaderMap;
+use serde_json::Value;
+
+use crate::negotiate;
+use crate::registry::Resource;
+use crate::state::State;
+use crate::status::{Cause, Failure};
+use crate::strategic;
+
+/// A patch that was read, to be applied to whatever is there.
+pub enum Patch {
+    /// RFC 6902.
+    Json(json_patch::Patch),
+    /// RFC 7396.
+    Merge(Value),
+    /// Strategic merge, by the named type.
+    Strategic(&'static str, Value),
+}
+
+impl Patch {
+    /// Reads the body of a PATCH.
+    ///
+    /// # Errors
+    /// 415, 400 and 500, in the original's words.
+    pub fn read(state: &State, resource: &Resource, headers: &HeaderMap, body: &Bytes) -> Result<Self, Failure> {
+        match negotiate::content_type(headers) {
+            "application/json-patch+json" => serde_json::from_slice(body).map(Self::Json).map_err(|error| {
+                match serde_json::from_slice::<Value>(body) {
+                    Ok(Value::Object(_)) => {
+                        Failure::bad_request("json: cannot unmarshal object into Go value of type jsonpatch.Patch")
+                    }
+                    _ => Failure::bad_request(error.to_string()),
+                }
+            }),
+            "application/merge-patch+json" => {
+                let patch: Value = serde_json::from_slice(body).map_err(|_| Failure::internal("Invalid JSON Patch"))?;
+                Ok(Self::Merge(patch))
+            }
+            "application/strategic-merge-patch+json" => match resource.type_name {
+                Some(type_name) => {
+                    let patch = serde_json::from_slice(body).map_err(|error| {
+                        Failure::bad_request(if error.is_eof() { "unexpected EOF".to_owned() } else { error.to_string() })
+                    })?;
+                    Ok(Self::Strategic(type_name, patch))
+                }
+                None => Err(Failure::unsupported_media_type(
+                    "application/json-patch+json, application/merge-patch+json, application/apply-patch+yaml",
+                )),
+            },
+            "application/apply-patch+yaml" => {
+                state.miss(format!("PATCH application/apply-patch+yaml {}", resource.group_resource));
+                // What a 1.20 server with the feature gate `ServerSideApply` off accepts.
+                let strategic = if resource.custom.is_some() { "" } else { ", application/strategic-merge-patch+json" };
+                Err(Failure::unsupported_media_type(&format!(
+                    "application/json-patch+json, application/merge-patch+json{strategic}"
+                )))
+            }
+            _ => Err(Failure::patch_without_media_type()),
+        }
+    }
+
+    /// What the patch makes of `object`.
+    ///
+    /// # Errors
+    /// 422, in the original's words.
+    pub fn apply(&self, object: &Value) -> Result<Value, Failure> {
+        let mut patched = object.clone();
+        match self {
+            Self::Json(patch) => json_patch::patch(&mut patched, patch).map_err(|_| Failure::patch_rejected())?,
+            Self::Merge(patch) => json_patch::merge(&mut patched, patch),
+            Self::Strategic(type_name, patch) => {
+                strategic::apply(type_name, &mut patched, patch).map_err(|text| {
+                    let cause = Cause::invalid("patch", crate::status::quoted(&go_map(patch)), &text);
+                    Failure::invalid("", "", "", &[cause])
+                })?;
+            }
+        }
+        Ok(patched)
+    }
+}
+
+/// A map as Go's `%v` writes it.
+fn go_map(value: &Value) -> String {
+    match value {
+        Value::Object(map) => {
+            let mut entries: Vec<String> = map.iter().map(|(key, value)| format!("{key}:{}", go_map(value))).collect();
+            entries.sort();
+            format!("map[{}]", entries.join(" "))
+        }
+        Value::Array(items) => format!("[{}]", items.iter().map(go_map).collect::<Vec<_>>().join(" ")),
+        Value::String(text) => text.clone(),
+        Value::Null => "<nil>".to_owned(),
+        other => other.to_string(),
+    }
+}

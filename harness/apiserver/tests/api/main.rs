@@ -1,0 +1,10 @@
+//! The server, asked by a real client over TLS.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a failing test may panic")]
+
+mod access;
+mod custom;
+mod deleting;
+mod pods;
+mod reading;
+mod support;
+mod writing;

@@ -1,0 +1,103 @@
+//! What the tests share: servers, clients, raw requests.
+
+use std::time::Duration;
+
+use apiserver::{ApiServer, Lifetime, Options};
+use http::Request;
+use kube::config::{KubeConfigOptions, Kubeconfig};
+use serde_json::{Value, json};
+
+pub const HOUR: Duration = Duration::from_secs(3600);
+
+/// A server and its administrator.
+pub struct Cluster {
+    pub server: ApiServer,
+    pub admin: kube::Client,
+}
+
+pub async fn start() -> Cluster {
+    start_with(Options::default()).await
+}
+
+pub async fn start_with(options: Options) -> Cluster {
+    let server = ApiServer::start(options).await.unwrap();
+    let kubeconfig = server.admin_kubeconfig(&format!("https://{}", server.address()), "test").unwrap();
+    let admin = client_of(&kubeconfig).await;
+    Cluster { server, admin }
+}
+
+pub async fn client_of(kubeconfig: &str) -> kube::Client {
+    let kubeconfig = Kubeconfig::from_yaml(kubeconfig).unwrap();
+    let config = kube::Config::from_custom_kubeconfig(kubeconfig, &KubeConfigOptions::default()).await.unwrap();
+    kube::Client::try_from(config).unwrap()
+}
+
+impl Cluster {
+    /// A client with other credentials: the `user` part of a kubeconfig.
+    pub async fn client_with(&self, user: Value) -> kube::Client {
+        let kubeconfig = self.server.admin_kubeconfig(&format!("https://{}", self.server.address()), "test").unwrap();
+        let mut kubeconfig = Kubeconfig::from_yaml(&kubeconfig).unwrap();
+        kubeconfig.auth_infos[0].auth_info = Some(serde_json::from_value(user).unwrap());
+        let config = kube::Config::from_custom_kubeconfig(kubeconfig, &KubeConfigOptions::default()).await.unwrap();
+        kube::Client::try_from(config).unwrap()
+    }
+
+    pub async fn user(&self, name: &str, groups: &[&str]) -> kube::Client {
+        let issued = self.server.issue_client_certificate(name, groups, Lifetime::for_duration(HOUR)).unwrap();
+        self.client_with(certificate_user(&issued)).await
+    }
+
+    pub async fn get(&self, path: &str) -> Value {
+        call(&self.admin, "GET", path, "", Value::Null).await.unwrap()
+    }
+
+    pub async fn post(&self, path: &str, body: Value) -> Value {
+        call(&self.admin, "POST", path, "application/json", body).await.unwrap()
+    }
+
+    pub async fn put(&self, path: &str, body: Value) -> Value {
+        call(&self.admin, "PUT", path, "application/json", body).await.unwrap()
+    }
+
+    pub async fn merge(&self, path: &str, body: Value) -> Value {
+        call(&self.admin, "PATCH", path, "application/merge-patch+json", body).await.unwrap()
+    }
+
+    pub async fn delete(&self, path: &str) -> Value {
+        call(&self.admin, "DELETE", path, "", Value::Null).await.unwrap()
+    }
+
+    /// The failure of a request that must fail: code and message.
+    pub async fn refused(&self, method: &str, path: &str, body: Value) -> (u16, String) {
+        refused(&self.admin, method, path, body).await
+    }
+}
+
+pub fn certificate_user(issued: &apiserver::ClientCertificate) -> Value {
+    use base64::Engine as _;
+    let encode = |pem: &str| base64::engine::general_purpose::STANDARD.encode(pem);
+    json!({"client-certificate-data": encode(&issued.certificate_pem), "client-key-data": encode(&issued.key_pem)})
+}
+
+pub async fn call(
+    client: &kube::Client,
+    method: &str,
+    path: &str,
+    media: &str,
+    body: Value,
+) -> Result<Value, kube::Error> {
+    let bytes = if body.is_null() { Vec::new() } else { serde_json::to_vec(&body).unwrap() };
+    let mut request = Request::builder().method(method).uri(path);
+    if !media.is_empty() {
+        request = request.header("content-type", media);
+    }
+    client.request::<Value>(request.body(bytes).unwrap()).await
+}
+
+pub async fn refused(client: &kube::Client, method: &str, path: &str, body: Value) -> (u16, String) {
+    let media = if method == "PATCH" { "application/merge-patch+json" } else { "application/json" };
+    match call(client, method, path, media, body).await {
+        Err(kube::Error::Api(status)) => (status.code, status.message.clone()),
+        other => panic!("{method} {path} should be refused: {other:?}"),
+    }
+}

@@ -1,0 +1,50 @@
+//! Columns without lines.
+
+use std::ops::Range;
+
+use comfy_table::{CellAlignment, ContentArrangement, Table};
+use scenario::event::CellId;
+
+/// A terminal narrower than this breaks the table's lines itself.
+const NARROWEST: u16 = 60;
+
+/// A heading and rows below it.
+pub struct Rows(Table);
+
+impl Rows {
+    pub fn new<const N: usize>(heading: [&str; N]) -> Self {
+        let mut table = Table::new();
+        table.load_style(comfy_table::presets::NOTHING).set_header(heading);
+        if let Some(first) = table.column_mut(0) {
+            first.set_padding((0, 1));
+        }
+        Self(table)
+    }
+
+    pub fn push<const N: usize>(&mut self, row: [String; N]) {
+        self.0.add_row(row);
+    }
+
+    /// For numbers. To be called when all rows are there.
+    pub fn align_right(&mut self, columns: Range<usize>) {
+        for index in columns {
+            if let Some(column) = self.0.column_mut(index) {
+                column.set_cell_alignment(CellAlignment::Right);
+            }
+        }
+    }
+
+    /// The lines, the heading first; wrapped where a row is wider than `width`.
+    pub fn lines(&mut self, width: Option<u16>) -> Vec<String> {
+        if let Some(width) = width.filter(|width| *width >= NARROWEST) {
+            self.0.set_content_arrangement(ContentArrangement::Dynamic).set_width(width);
+        }
+        self.0.lines().map(|line| line.trim_end().to_owned()).collect()
+    }
+}
+
+/// The scenario's name, with the cell's parameters.
+pub fn name(scenario: &str, id: &CellId) -> String {
+    let params = id.0.split_once('[').map(|(_, params)| format!(" [{params}")).unwrap_or_default();
+    format!("{scenario}{params}")
+}

@@ -1,0 +1,173 @@
+//! Requests for members through the host.
+
+use http::Method;
+use serde_json::Value;
+
+use crate::fixture::{MEMBER_CONFIG, World, refuse, refuse_ks_apiserver};
+use crate::kubeconfigs;
+use crate::records::{Got, NotApplicable, Record, Tally, read};
+
+const RECORDS: &str = include_str!("../data/dispatch.json");
+const CONFIG_PATH: &str = "/api/v1/namespaces/kubesphere-system/configmaps/kubesphere-config";
+
+fn not_applicable(case: &str) -> Option<NotApplicable> {
+    // The record's host had another name and no member; the test reads the list itself.
+    // The other record speaks of the same state as `dispatch-member-down-later-api-nodes`, with a made-up name.
+    matches!(case, "api-regular-user-list" | "dispatch-not-ready-api-nodes").then_some(NotApplicable::OtherState)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn dispatches_as_the_real_one_does() {
+    let world = World::start().await;
+    let mut tally = Tally::default();
+    import(&world, "member1").await;
+    world.host.until_ready("host", "True").await;
+    let records = read(RECORDS);
+    let of = |prefix: &str| records.iter().filter(move |record| record.case().starts_with(prefix)).collect::<Vec<_>>();
+    let token = steady_token(&world).await;
+    for record in ["dispatch-equal-", "dispatch-host-", "dispatch-unknown-", "dispatch-member-as", "dispatch-cluster", "dispatch-tenant"]
+        .into_iter()
+        .flat_map(of)
+    {
+        tally.compare(&world, record, &send(&world, record, &token).await);
+    }
+    world.host.until("the reloaded controller has looked at the member", async || {
+        let log = world.host.logs().await;
+        log.split_once("the controllers start again").is_some_and(|(_, after)| after.contains("for cluster member1"))
+    })
+    .await;
+    // The resync would write the file again before the records are asked for.
+    world.clock.hold("cluster-resync");
+    member_config(&world, &MEMBER_CONFIG.replace("    accessTokenMaxAge: 0\n", "").replace("clusterRole: member\n  enable: false", "clusterRole: none")).await;
+    world.host.until("the member wants cached tokens", async || {
+        ask(&world, "/kapis/clusters/member1/version", Some(&token)).await.status == Some(401)
+    })
+    .await;
+    for record in of("dispatch-role-none-").into_iter().filter(|record| !record.case().contains("-later-")) {
+        tally.compare(&world, record, &send(&world, record, &token).await);
+    }
+    world.clock.release("cluster-resync");
+    world.host.until("the next resync has rewritten the member's configuration", async || {
+        ask(&world, "/kapis/clusters/member1/version", Some(&token)).await.status == Some(200)
+    })
+    .await;
+    for record in of("dispatch-role-none-later-").into_iter().chain(of("dispatch-restored")) {
+        tally.compare(&world, record, &send(&world, record, &token).await);
+    }
+    world.host.create_bob().await;
+    for record in of("api-") {
+        if not_applicable(record.case()).is_some() {
+            continue;
+        }
+        tally.compare(&world, record, &send(&world, record, &token).await);
+        if record.case() == "api-create-cluster-bad-name" {
+            world.host.until_ready("viaapi", "True").await;
+        }
+        if record.case() == "api-delete-cluster" {
+            world.host.until("viaapi is gone", async || {
+                world.host.get("/apis/cluster.kubesphere.io/v1alpha1/clusters/viaapi").await["code"] == 404
+            })
+            .await;
+        }
+    }
+    let config = MEMBER_CONFIG.replace("clusterRole: member\n  enable: false", "clusterRole: host\n  enable: true");
+    member_config(&world, &config).await;
+    import(&world, "s-role-host").await;
+    world.host.until("the member works with its new role", async || {
+        let configz = "/kapis/clusters/s-role-host/config.kubesphere.io/v1alpha2/configs/configz";
+        ask(&world, configz, Some(&token)).await.body.contains("\"multicluster\": true")
+    })
+    .await;
+    for record in of("dispatch-state-role-host-") {
+        tally.compare(&world, record, &send(&world, record, &token).await);
+    }
+    member_config(&world, &MEMBER_CONFIG.replace("multicluster:\n  clusterRole: member\n  enable: false\n", "")).await;
+    import(&world, "s-no-multicluster-section").await;
+    world.host.until("the member works without a role", async || {
+        let configz = "/kapis/clusters/s-no-multicluster-section/config.kubesphere.io/v1alpha2/configs/configz";
+        ask(&world, configz, Some(&token)).await.body.contains("\"multicluster\": false")
+    })
+    .await;
+    for record in of("dispatch-state-no-multicluster-section-") {
+        tally.compare(&world, record, &send(&world, record, &token).await);
+    }
+    import(&world, "s-down").await;
+    let fault = refuse_ks_apiserver(&world).await;
+    for record in of("dispatch-state-apiserver-down-") {
+        tally.compare(&world, record, &send(&world, record, &token).await);
+    }
+    world.network.clear_fault(fault);
+    import(&world, "gone1").await;
+    let fault = refuse(&world, world.member.address, 6443);
+    for record in of("dispatch-member-down-").into_iter().filter(|record| !record.case().contains("-later-")) {
+        tally.compare(&world, record, &send(&world, record, &token).await);
+    }
+    world.host.until_ready("gone1", "False").await;
+    for record in of("dispatch-member-down-later-") {
+        tally.compare(&world, record, &send(&world, record, &token).await);
+    }
+    let conditions: Vec<_> = conditions(&world, "gone1").await;
+    assert_eq!(conditions, ["KubeConfigCertExpiresInSevenDays", "Federated", "Ready"]);
+    world.network.clear_fault(fault);
+    let bob = world.host.token("bob").await;
+    let seen = ask(&world, "/kapis/resources.kubesphere.io/v1alpha3/clusters", Some(&bob)).await;
+    assert!(seen.status == Some(200) && !seen.body.contains("\"kubeconfig\""), "{seen:?}");
+    world.stop().await;
+    tally.settle(&records, not_applicable);
+}
+
+async fn import(world: &World, name: &str) {
+    world.host.create(&stub::console::form::cluster_object(name, &kubeconfigs::valid(&world.member))).await;
+    world.host.until_ready(name, "True").await;
+}
+
+/// A token that stays good: one issued after the host has loaded its rewritten configuration.
+async fn steady_token(world: &World) -> String {
+    world.host.until("tokens without expiry", async || {
+        let form = "grant_type=password&username=admin&password=P%4088w0rd&client_id=kubesphere&client_secret=kubesphere";
+        let got = world.host.ask(Method::POST, "/oauth/token", &[("content-type", "application/x-www-form-urlencoded")], form).await;
+        got.status == Some(200) && !got.body.contains("expires_in")
+    })
+    .await;
+    world.host.token("admin").await
+}
+
+async fn conditions(world: &World, name: &str) -> Vec<String> {
+    let cluster = world.host.get(&format!("/apis/cluster.kubesphere.io/v1alpha1/clusters/{name}")).await;
+    let conditions = cluster["status"]["conditions"].as_array().unwrap();
+    conditions.iter().map(|condition| condition["type"].as_str().unwrap().to_owned()).collect()
+}
+
+async fn member_config(world: &World, config: &str) {
+    world.member.patch(CONFIG_PATH, &serde_json::json!({"data": {"kubesphere.yaml": config}})).await;
+}
+
+async fn ask(world: &World, path: &str, token: Option<&str>) -> Got {
+    let authorization = token.map(|token| format!("Bearer {token}"));
+    let headers: Vec<_> = authorization.iter().map(|value| ("authorization", value.as_str())).collect();
+    world.host.ask(Method::GET, path, &headers, "").await
+}
+
+async fn send(world: &World, record: &Record, token: &str) -> Got {
+    let request = &record.0["request"];
+    let authorization = match (record.case(), request["token"].as_str()) {
+        (case, _) if case.contains("regular-user") => Some(format!("Bearer {}", world.host.token("bob").await)),
+        (_, Some("none")) => None,
+        (_, Some("other")) => Some("Bearer nonsense".to_owned()),
+        _ => Some(format!("Bearer {token}")),
+    };
+    let body = match &request["body"] {
+        Value::Null => String::new(),
+        Value::String(text) => text.clone(),
+        body => {
+            let mut body = body.clone();
+            body["spec"]["connection"]["kubeconfig"] = stub::console::form::cluster_object("x", &kubeconfigs::valid(&world.member))["spec"]["connection"]["kubeconfig"].clone();
+            body.to_string()
+        }
+    };
+    let mut headers = vec![("content-type", "application/json")];
+    headers.extend(authorization.as_deref().map(|value| ("authorization", value)));
+    let cluster = if request["to"] == "member" { &world.member } else { &world.host };
+    let method: Method = request["method"].as_str().unwrap().parse().unwrap();
+    cluster.ask(method, request["path"].as_str().unwrap(), &headers, &body).await
+}

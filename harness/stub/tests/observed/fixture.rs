@@ -1,0 +1,368 @@
+//! A host with a host's KubeSphere, a member with a member's and a bare cluster, all simulated, with the real programs.
+
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::sync::Arc;
+use std::time::Duration;
+
+use apiserver::{ApiServer, DialFailure, Dialer, Options};
+use bytes::Bytes;
+use http::{Method, Request};
+use http_body_util::BodyExt as _;
+use kube::client::Body;
+use kubesphere::Release;
+use nodes::clock::{Clock, ProgressGuard, VirtualClock};
+use nodes::network::client::{Endpoint, client};
+use nodes::network::simulated::{ClusterPlan, Fault, FaultId, SimulatedNetwork, Unreachable};
+use nodes::network::tls::TlsSettings;
+use nodes::network::{NetError, Network};
+use nodes::{NodeSpec, Nodes, NodesConfig};
+use rcgen::{KeyPair, PKCS_ECDSA_P256_SHA256};
+use serde_json::{Value, json};
+use tokio_util::sync::CancellationToken;
+
+use crate::records::Got;
+
+pub const SECRET: &str = "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
+pub const PASSWORD: &str = "P@88w0rd";
+pub const HOST_CONFIG: &str = include_str!("../data/kubesphere-host.yaml");
+pub const MEMBER_CONFIG: &str = include_str!("../data/kubesphere-member.yaml");
+const BUDGET: Duration = Duration::from_secs(60);
+
+/// Three clusters in one world.
+pub struct World {
+    pub host: Cluster,
+    pub member: Cluster,
+    pub bare: Cluster,
+    pub network: SimulatedNetwork,
+    pub clock: Arc<VirtualClock>,
+    stop: CancellationToken,
+}
+
+/// One cluster.
+pub struct Cluster {
+    pub name: &'static str,
+    pub address: IpAddr,
+    pub api: ApiServer,
+    pub client: kube::Client,
+    nodes: Nodes,
+    ks_apiserver: kube::Client,
+    clock: Clock,
+}
+
+struct Bridge(Arc<dyn Network>);
+
+#[async_trait::async_trait]
+impl Dialer for Bridge {
+    async fn dial(&self, host: &str, port: u16) -> Result<Box<dyn apiserver::Stream>, DialFailure> {
+        let refused = |error: NetError| match error {
+            NetError::Refused { .. } => DialFailure::Refused,
+            NetError::NoRoute { .. } => DialFailure::NoRoute,
+            NetError::TimedOut { .. } => DialFailure::TimedOut,
+            NetError::NoSuchHost { .. } => DialFailure::NoSuchHost,
+            other => DialFailure::Other(other.to_string()),
+        };
+        let address = self.0.resolve(host).await.map_err(refused)?[0];
+        let stream = self.0.connect(SocketAddr::new(address, port)).await.map_err(refused)?;
+        Ok(Box::new(stream))
+    }
+}
+
+impl World {
+    pub async fn start() -> Self {
+        let clock = VirtualClock::new();
+        let stop = CancellationToken::new();
+        tokio::spawn(clock.clone().drive(stop.clone()));
+        let network = SimulatedNetwork::new(Clock::virtual_from(clock.clone()));
+        let host = Cluster::start(&network, &clock, "host", Ipv4Addr::new(192, 0, 2, 10), 1).await;
+        let member = Cluster::start(&network, &clock, "member", Ipv4Addr::new(192, 0, 2, 20), 2).await;
+        let bare = Cluster::start(&network, &clock, "bare", Ipv4Addr::new(192, 0, 2, 30), 1).await;
+        network.add_name("member-alias", vec![member.address]);
+        network.blackhole(SocketAddr::new(member.address, 6998));
+        host.install(HOST_CONFIG).await;
+        member.install(MEMBER_CONFIG).await;
+        Self { host, member, bare, network, clock, stop }
+    }
+
+    /// Lets virtual time pass while it lives.
+    pub fn progress(&self) -> ProgressGuard {
+        self.clock.wants_progress()
+    }
+
+    pub async fn stop(self) {
+        self.stop.cancel();
+        for cluster in [self.host, self.member, self.bare] {
+            cluster.nodes.stop().await;
+            cluster.api.stop().await;
+        }
+    }
+}
+
+impl Cluster {
+    async fn start(
+        network: &SimulatedNetwork,
+        clock: &Arc<VirtualClock>,
+        name: &'static str,
+        address: Ipv4Addr,
+        nodes: u8,
+    ) -> Self {
+        let key = KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256).unwrap();
+        let mut plan = ClusterPlan::new(name, address.into());
+        plan.dns_server = "127.0.0.1:53".to_owned();
+        let cluster_network = network.cluster(plan);
+        let api = ApiServer::start(Options {
+            server_names: vec![address.to_string()],
+            service_account_public_keys_pem: vec![key.public_key_pem()],
+            advertise: address.into(),
+            dialer: Arc::new(Bridge(cluster_network.for_control_plane())),
+            ..Options::default()
+        })
+        .await
+        .unwrap();
+        let at = SocketAddr::new(address.into(), 6443);
+        network.add_endpoint(at, api.address());
+        cluster_network.add_service_endpoint(SocketAddr::from(([10, 96, 0, 1], 443)), api.address());
+        let clock = Clock::virtual_from(clock.clone());
+        let kubeconfig = api.admin_kubeconfig(&format!("https://{}", api.address()), name).unwrap();
+        let client = admin_client(&kubeconfig).await;
+        let nodes = Nodes::start(NodesConfig {
+            cluster: name.to_owned(),
+            client: client.clone(),
+            nodes: (1..=nodes)
+                .map(|number| NodeSpec {
+                    name: format!("{name}-node{number}"),
+                    ip: Ipv4Addr::from(u32::from(address) + u32::from(number)).into(),
+                    machine_id: format!("{name}-machine-{number}"),
+                    roles: vec!["master".to_owned()],
+                })
+                .collect(),
+            programs: stub::programs(),
+            network: Arc::new(cluster_network.clone()),
+            clock: clock.clone(),
+            ca_pem: api.ca_pem().to_owned(),
+            service_account_key_pem: key.serialize_pem(),
+            in_cluster_server: "https://10.96.0.1:443".to_owned(),
+            seed: 1,
+            kubernetes_version: "v1.20.2".to_owned(),
+        })
+        .await
+        .unwrap();
+        let inside = cluster_network.for_pod(Ipv4Addr::new(10, 233, 127, 250).into());
+        let endpoint = Endpoint {
+            server: "http://ks-apiserver.kubesphere-system.svc".parse().unwrap(),
+            tls: TlsSettings::default(),
+            authorization: None,
+        };
+        let ks_apiserver = nodes_client(inside, &clock, &endpoint);
+        Self { name, address: address.into(), api, client, nodes, ks_apiserver, clock }
+    }
+
+    /// What the installer leaves behind.
+    async fn install(&self, config: &str) {
+        let release = Release::find("3.3.2").unwrap();
+        for name in ["kubesphere-system", "kubesphere-controls-system"] {
+            self.create(&namespace(name)).await;
+        }
+        let mut crds = stub::manifests::crds::core();
+        if config.contains("clusterRole: host") {
+            crds.extend(stub::manifests::crds::federation());
+            self.create(&namespace("kube-federation-system")).await;
+        }
+        for crd in crds {
+            self.create(&crd).await;
+        }
+        self.create(&json!({
+            "apiVersion": "v1", "kind": "ConfigMap",
+            "metadata": {"name": "kubesphere-config", "namespace": "kubesphere-system"},
+            "data": {"kubesphere.yaml": config},
+        }))
+        .await;
+        let hash = bcrypt::hash(PASSWORD, 4).unwrap();
+        for object in stub::manifests::core::admin(&hash) {
+            self.create(&object).await;
+        }
+        for object in stub::manifests::core::objects(release, 1) {
+            self.create(&object).await;
+        }
+        self.until("ks-apiserver answers", async || {
+            self.ask(Method::GET, "/kapis/version", &[], "").await.status == Some(200)
+        })
+        .await;
+    }
+
+    /// A user without a role.
+    pub async fn create_bob(&self) {
+        let [mut bob, _] = stub::manifests::core::admin(&bcrypt::hash(PASSWORD, 4).unwrap());
+        bob["metadata"] = json!({"name": "bob"});
+        bob["spec"]["email"] = "bob@example.com".into();
+        self.create(&bob).await;
+    }
+
+    pub async fn create(&self, object: &Value) {
+        let path = collection(object);
+        let (code, body) = self.call(Method::POST, &path, Some(object)).await;
+        assert!((200..300).contains(&code), "{}: POST {path}: {code} {body}", self.name);
+    }
+
+    /// Asks the kube-apiserver as an administrator.
+    pub async fn call(&self, method: Method, path: &str, object: Option<&Value>) -> (u16, Value) {
+        let body = object.map_or_else(Body::empty, |object| Body::from(object.to_string().into_bytes()));
+        let request = Request::builder().method(method).uri(path).header("content-type", "application/json").body(body).unwrap();
+        let answer = self.client.send(request).await.unwrap();
+        let code = answer.status().as_u16();
+        let bytes = answer.into_body().collect().await.unwrap().to_bytes();
+        (code, serde_json::from_slice(&bytes).unwrap_or_default())
+    }
+
+    pub async fn get(&self, path: &str) -> Value {
+        self.call(Method::GET, path, None).await.1
+    }
+
+    pub async fn patch(&self, path: &str, patch: &Value) {
+        let request = Request::patch(path)
+            .header("content-type", "application/merge-patch+json")
+            .body(Body::from(patch.to_string().into_bytes()))
+            .unwrap();
+        let answer = self.client.send(request).await.unwrap();
+        assert!(answer.status().is_success(), "PATCH {path}: {}", answer.status());
+    }
+
+    /// Asks ks-apiserver from inside the cluster.
+    pub async fn ask(&self, method: Method, path: &str, headers: &[(&str, &str)], body: &str) -> Got {
+        let mut request = Request::builder().method(method).uri(path);
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        let request = request.body(Body::from(body.as_bytes().to_vec())).unwrap();
+        let Ok(answer) = self.ks_apiserver.send(request).await else { return Got::closed() };
+        let status = answer.status().as_u16();
+        let content_type = answer.headers().get("content-type").map(|value| value.to_str().unwrap().to_owned());
+        let body: Bytes = answer.into_body().collect().await.unwrap().to_bytes();
+        Got { status: Some(status), content_type, body: String::from_utf8(body.to_vec()).unwrap() }
+    }
+
+    /// A token of `user`.
+    pub async fn token(&self, user: &str) -> String {
+        let form = format!("grant_type=password&username={user}&password=P%4088w0rd&client_id=kubesphere&client_secret=kubesphere");
+        let got = self.ask(Method::POST, "/oauth/token", &[("content-type", "application/x-www-form-urlencoded")], &form).await;
+        let body: Value = serde_json::from_str(&got.body).unwrap_or_else(|_| panic!("no token of {user}: {got:?}"));
+        body["access_token"].as_str().unwrap_or_else(|| panic!("no token of {user}: {got:?}")).to_owned()
+    }
+
+    /// Waits until `holds`, while virtual time may pass.
+    pub async fn until(&self, what: &str, mut holds: impl AsyncFnMut() -> bool) {
+        let _progress = self.clock.wants_progress();
+        let waited = tokio::time::timeout(BUDGET, async {
+            while !holds().await {
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+        });
+        if waited.await.is_err() {
+            let pods = self.get("/api/v1/pods").await;
+            let logs = self.logs().await;
+            panic!("{}: never: {what}\nlogs: {logs}\npods: {}", self.name, serde_json::to_string(&pods).unwrap());
+        }
+    }
+
+    /// What the programs wrote.
+    pub async fn logs(&self) -> String {
+        let pods = self.get("/api/v1/namespaces/kubesphere-system/pods").await;
+        let mut all = String::new();
+        for pod in pods["items"].as_array().into_iter().flatten() {
+            let name = pod["metadata"]["name"].as_str().unwrap();
+            let request = Request::get(format!("/api/v1/namespaces/kubesphere-system/pods/{name}/log")).body(Body::empty()).unwrap();
+            let answer = self.client.send(request).await.unwrap();
+            let text = answer.into_body().collect().await.unwrap().to_bytes();
+            all.push_str(&format!("--- {name}\n{}\n", String::from_utf8_lossy(&text)));
+        }
+        all
+    }
+
+    pub async fn condition(&self, cluster: &str, kind: &str) -> Option<Value> {
+        let object = self.get(&format!("/apis/cluster.kubesphere.io/v1alpha1/clusters/{cluster}")).await;
+        object["status"]["conditions"].as_array()?.iter().find(|condition| condition["type"] == kind).cloned()
+    }
+
+    /// Waits until the Cluster is Ready (or is not, with `status` False).
+    pub async fn until_ready(&self, cluster: &str, status: &str) {
+        self.until(&format!("Cluster {cluster} Ready={status}"), async || {
+            self.condition(cluster, "Ready").await.is_some_and(|condition| condition["status"] == status)
+        })
+        .await;
+    }
+}
+
+/// Makes a port of `address` refuse.
+pub fn refuse(world: &World, address: IpAddr, port: u16) -> FaultId {
+    // Pod addresses of the clusters are the same, so a pod is refused to the member's API server alone.
+    let from = (port != 6443).then_some(world.member.address);
+    world.network.set_fault(Fault::Unreachable { from, to: address, port: Some(port), how: Unreachable::Refused })
+}
+
+/// The records' endpoint stayed when the process was stopped; here its port is made to refuse.
+pub async fn refuse_ks_apiserver(world: &World) -> FaultId {
+    let endpoints = world.member.get("/api/v1/namespaces/kubesphere-system/endpoints/ks-apiserver").await;
+    let address = endpoints.pointer("/subsets/0/addresses/0/ip").and_then(Value::as_str).unwrap();
+    refuse(world, address.parse().unwrap(), 9090)
+}
+
+fn nodes_client(network: Arc<dyn Network>, clock: &Clock, endpoint: &Endpoint) -> kube::Client {
+    client(network, clock, endpoint).unwrap()
+}
+
+async fn admin_client(kubeconfig: &str) -> kube::Client {
+    let config: Value = serde_yaml::from_str(kubeconfig).unwrap();
+    let data = |value: &Value| {
+        use base64::Engine as _;
+        base64::engine::general_purpose::STANDARD.decode(value.as_str().unwrap()).unwrap()
+    };
+    let cluster = &config["clusters"][0]["cluster"];
+    let user = &config["users"][0]["user"];
+    let endpoint = Endpoint {
+        server: cluster["server"].as_str().unwrap().parse().unwrap(),
+        tls: TlsSettings {
+            authorities_pem: data(&cluster["certificate-authority-data"]),
+            insecure: false,
+            server_name: None,
+            identity: Some(nodes::network::tls::ClientIdentity {
+                certificate_pem: data(&user["client-certificate-data"]),
+                key_pem: data(&user["client-key-data"]),
+            }),
+        },
+        authorization: None,
+    };
+    client(Arc::new(Loopback), &Clock::real(), &endpoint).unwrap()
+}
+
+/// This machine's loopback, for the tests' own requests.
+struct Loopback;
+
+#[async_trait::async_trait]
+impl Network for Loopback {
+    async fn resolve(&self, host: &str) -> Result<Vec<IpAddr>, NetError> {
+        Ok(vec![host.parse().unwrap()])
+    }
+
+    async fn connect(&self, to: SocketAddr) -> Result<nodes::network::BoxStream, NetError> {
+        let stream = tokio::net::TcpStream::connect(to).await.map_err(|_| NetError::Refused { to })?;
+        stream.set_nodelay(true).unwrap();
+        Ok(Box::new(stream))
+    }
+
+    async fn listen(&self, _: u16) -> Result<Box<dyn nodes::network::Listener>, NetError> {
+        Err(NetError::Closed)
+    }
+}
+
+fn namespace(name: &str) -> Value {
+    json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}})
+}
+
+fn collection(object: &Value) -> String {
+    let api = object["apiVersion"].as_str().unwrap();
+    let prefix = if api.contains('/') { format!("/apis/{api}") } else { format!("/api/{api}") };
+    let plural = format!("{}s", object["kind"].as_str().unwrap().to_lowercase());
+    match object["metadata"]["namespace"].as_str() {
+        Some(namespace) => format!("{prefix}/namespaces/{namespace}/{plural}"),
+        None => format!("{prefix}/{plural}"),
+    }
+}
