@@ -46,6 +46,13 @@ impl Lifetime {
         Self::around(Timestamp::now(), duration)
     }
 
+    /// Valid by the wall clock and by `now`, five minutes before and for `duration` after both: the server's own
+    /// certificates are met by clients that live in wall time, whatever the server's clock says.
+    fn spanning(now: Timestamp, duration: Duration) -> Self {
+        let (own, wall) = (Self::around(now, duration), Self::for_duration(duration));
+        Self { not_before: own.not_before.min(wall.not_before), not_after: own.not_after.max(wall.not_after) }
+    }
+
     /// From five minutes before `now`, for `duration`.
     #[must_use]
     pub fn around(now: Timestamp, duration: Duration) -> Self {
@@ -111,7 +118,7 @@ impl Authority {
     pub fn generate(now: Timestamp) -> Result<Self, CertificateError> {
         let failed = |cause| CertificateError { subject: "the authority".to_owned(), cause };
         let key = KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256).map_err(failed)?;
-        let mut params = params("kubernetes", &[], Lifetime::around(now, AUTHORITY_LIFETIME));
+        let mut params = params("kubernetes", &[], Lifetime::spanning(now, AUTHORITY_LIFETIME));
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         params.key_usages =
             vec![KeyUsagePurpose::DigitalSignature, KeyUsagePurpose::KeyEncipherment, KeyUsagePurpose::KeyCertSign];
@@ -170,7 +177,7 @@ impl Authority {
     /// # Errors
     /// When it cannot be made.
     pub fn server_identity(&self, names: &[String], now: Timestamp) -> Result<Identity, CertificateError> {
-        let mut params = params("kube-apiserver", &[], Lifetime::around(now, LEAF_LIFETIME));
+        let mut params = params("kube-apiserver", &[], Lifetime::spanning(now, LEAF_LIFETIME));
         params.key_usages = vec![KeyUsagePurpose::DigitalSignature, KeyUsagePurpose::KeyEncipherment];
         params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
         let failed = |cause| CertificateError { subject: "kube-apiserver".to_owned(), cause };

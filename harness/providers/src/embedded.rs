@@ -135,7 +135,7 @@ async fn start(
         ca_pem: server.ca_pem().to_owned(),
         service_account_key_pem: key.serialize_pem(),
         in_cluster_server: format!("https://{SERVICE_IP}:443"),
-        seed: plan.seed,
+        seed: plan.seed ^ u64::from(third_octet(on)).rotate_right(8),
         kubernetes_version: KUBERNETES_VERSION.to_owned(),
     })
     .await
@@ -146,10 +146,7 @@ async fn start(
 
 /// Nodes with addresses of their own, and machine IDs that no other cluster has.
 fn node_specs(on: On, count: usize) -> Vec<NodeSpec> {
-    let third = match on {
-        On::Host => 0,
-        On::Member => 1,
-    };
+    let third = third_octet(on);
     (0..count.max(1))
         .map(|index| NodeSpec {
             name: format!("{on}-node{}", index + 1),
@@ -158,6 +155,14 @@ fn node_specs(on: On, count: usize) -> Vec<NodeSpec> {
             roles: if index == 0 { vec!["control-plane".to_owned(), "master".to_owned()] } else { vec!["worker".to_owned()] },
         })
         .collect()
+}
+
+/// What tells the addresses of the two clusters apart.
+fn third_octet(on: On) -> u8 {
+    match on {
+        On::Host => 1,
+        On::Member => 2,
+    }
 }
 
 /// The API server reaches kubelets and Endpoints through the simulated network.

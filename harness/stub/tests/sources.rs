@@ -23,11 +23,16 @@ fn sources(directory: &Path) -> Vec<PathBuf> {
         let path = entry.unwrap().path();
         if path.is_dir() {
             found.extend(sources(&path));
-        } else if path.extension().is_some_and(|extension| extension == "rs") {
+        } else if path.extension().is_some_and(|extension| extension == "rs") && !is_test(&path) {
             found.push(path);
         }
     }
     found
+}
+
+/// Modules that exist for unit tests only.
+fn is_test(path: &Path) -> bool {
+    matches!(path.file_stem().and_then(|stem| stem.to_str()), Some("tests" | "fake"))
 }
 
 /// The text of a file without its unit tests.

@@ -27,8 +27,14 @@ pub async fn start_with(options: Options) -> Cluster {
 }
 
 pub async fn client_of(kubeconfig: &str) -> kube::Client {
-    let kubeconfig = Kubeconfig::from_yaml(kubeconfig).unwrap();
-    let config = kube::Config::from_custom_kubeconfig(kubeconfig, &KubeConfigOptions::default()).await.unwrap();
+    client_from(Kubeconfig::from_yaml(kubeconfig).unwrap()).await
+}
+
+async fn client_from(kubeconfig: Kubeconfig) -> kube::Client {
+    let options = KubeConfigOptions::default();
+    let mut config = kube::Config::from_custom_kubeconfig(kubeconfig, &options).await.unwrap();
+    // Refusals are what the tests look at, 503 among them.
+    config.default_retry = false;
     kube::Client::try_from(config).unwrap()
 }
 
@@ -38,8 +44,7 @@ impl Cluster {
         let kubeconfig = self.server.admin_kubeconfig(&format!("https://{}", self.server.address()), "test").unwrap();
         let mut kubeconfig = Kubeconfig::from_yaml(&kubeconfig).unwrap();
         kubeconfig.auth_infos[0].auth_info = Some(serde_json::from_value(user).unwrap());
-        let config = kube::Config::from_custom_kubeconfig(kubeconfig, &KubeConfigOptions::default()).await.unwrap();
-        kube::Client::try_from(config).unwrap()
+        client_from(kubeconfig).await
     }
 
     pub async fn user(&self, name: &str, groups: &[&str]) -> kube::Client {

@@ -9,7 +9,7 @@ use tokio::sync::watch;
 
 use super::Kubelet;
 use super::credentials::Credentials;
-use super::pod::Shared;
+use super::shared::Shared;
 use crate::logs::LogWriter;
 use crate::names::fnv32;
 use crate::network::client::{Endpoint, EndpointError, client};

@@ -9,6 +9,7 @@ mod log_query;
 mod mounts;
 pub(crate) mod node;
 pub(crate) mod pod;
+mod shared;
 mod status;
 mod supervise;
 
@@ -19,7 +20,8 @@ use std::time::Duration;
 
 use k8s_openapi::api::core::v1::Pod;
 
-use self::pod::{Shared, Signal, Worker};
+use self::pod::Worker;
+use self::shared::{Shared, Signal};
 use crate::cache::{Change, Key};
 use crate::clock::Delay;
 use crate::cluster::Cluster;

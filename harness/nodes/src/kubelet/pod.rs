@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -11,19 +11,17 @@ use k8s_openapi::api::core::v1::Pod;
 use kube::api::{DeleteParams, Patch, PatchParams, Preconditions};
 use serde_json::{Value, json};
 use tokio::sync::watch;
-use tokio_util::sync::CancellationToken;
 
+use super::Kubelet;
 use super::credentials::{self, Credentials};
 use super::mounts::{self, Mounted};
+use super::shared::{Shared, Signal};
 use super::status::{self, Facts};
 use super::supervise::{Supervised, supervise};
-use super::{Kubelet, container::Container};
-use crate::cache::Key;
 use crate::clock::Delay;
 use crate::cluster::{During as _, Failure};
 use crate::events::{News, record};
 use crate::node_network::PodNetwork;
-use crate::queue::Queue;
 
 /// How long a change of a ConfigMap or Secret takes to reach the files of running pods: a kubelet's sync period
 /// (Kubernetes documentation, "Mounted ConfigMaps are updated automatically"). The first mount is immediate.
@@ -31,61 +29,6 @@ pub const CONFIG_MOUNT: Delay = Delay::new("config-mount", Duration::from_mins(1
 
 /// How long programs get to stop before they are aborted, where the pod says nothing.
 pub const TERMINATION_GRACE: Delay = Delay::new("termination-grace", Duration::from_secs(30));
-
-/// What the worker, its supervisors and the kubelet's API share of a pod.
-pub(crate) struct Shared {
-    pub(crate) key: Key,
-    pub(crate) uid: String,
-    pub(crate) node: String,
-    pub(crate) containers: Vec<Arc<Container>>,
-    /// The pod as last seen; none when it is gone.
-    pod: Mutex<Option<Arc<Pod>>>,
-    pub(crate) queue: Arc<Queue<Signal>>,
-}
-
-/// Why the worker looks again.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum Signal {
-    /// The pod, a volume's source or a container changed.
-    Changed,
-    /// The delay of a changed mount is over.
-    MountDue,
-}
-
-impl std::fmt::Display for Signal {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(match self {
-            Self::Changed => "changed",
-            Self::MountDue => "mount due",
-        })
-    }
-}
-
-impl Shared {
-    pub(crate) fn new(pod: &Arc<Pod>, node: &str, queue: Arc<Queue<Signal>>) -> Arc<Self> {
-        let containers = pod.spec.as_ref().map(|spec| spec.containers.as_slice()).unwrap_or_default();
-        let containers = containers
-            .iter()
-            .map(|container| Container::new(&container.name, container.image.as_deref().unwrap_or_default()));
-        Arc::new(Self {
-            key: Key::of(pod.as_ref()),
-            uid: pod.metadata.uid.clone().unwrap_or_default(),
-            node: node.to_owned(),
-            containers: containers.collect(),
-            pod: Mutex::new(Some(pod.clone())),
-            queue,
-        })
-    }
-
-    pub(crate) fn update(&self, pod: Option<&Arc<Pod>>) {
-        *self.pod.lock().unwrap_or_else(PoisonError::into_inner) = pod.cloned();
-        self.queue.push(Signal::Changed);
-    }
-
-    pub(crate) fn pod(&self) -> Option<Arc<Pod>> {
-        self.pod.lock().unwrap_or_else(PoisonError::into_inner).clone()
-    }
-}
 
 /// Mounted files by path, as a program gets them.
 type FileMap = Arc<BTreeMap<String, Bytes>>;
@@ -386,9 +329,4 @@ impl Worker {
         self.written = Some(status);
         Ok(())
     }
-}
-
-/// A token that is cancelled with `parent` or on its own.
-pub(super) fn child(parent: &CancellationToken) -> CancellationToken {
-    parent.child_token()
 }

@@ -8,7 +8,7 @@ use tokio_util::sync::CancellationToken;
 use super::Kubelet;
 use super::container::{Container, HEALTHY_RUN, backoff};
 use super::context::Contexts;
-use super::pod::{Shared, Signal, child};
+use super::shared::{Shared, Signal};
 use super::status::restarts;
 use crate::events::{News, record};
 use crate::logs::{Log, LogWriter};
@@ -118,7 +118,7 @@ impl Supervision {
         let clock = &self.kubelet.cluster.clock;
         let log = Log::new();
         let writer = LogWriter::new(log.clone(), clock.clone());
-        let stop = child(&self.stop);
+        let stop = self.stop.child_token();
         let id = format!("containerd://{}", container_id(&self.shared.uid, &self.container.state().name, restarts));
         self.container.starts(id, log, clock.wall());
         let exit = match (self.contexts)(restarts, writer.clone(), stop.clone()) {

@@ -119,6 +119,9 @@ async fn dispatches_as_the_real_one_does() {
 async fn import(world: &World, name: &str) {
     world.host.create(&stub::console::form::cluster_object(name, &kubeconfigs::valid(&world.member))).await;
     world.host.until_ready(name, "True").await;
+    // The controller fills in the address, which is a change of the spec and makes it look once more.
+    let line = format!("successfully joined federation for cluster {name}\n");
+    world.host.until("the controller is done with it", async || world.host.logs().await.matches(&line).count() >= 2).await;
 }
 
 /// A token that stays good: one issued after the host has loaded its rewritten configuration.

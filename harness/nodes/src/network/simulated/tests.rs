@@ -4,9 +4,11 @@ use std::time::Duration;
 
 use rstest::rstest;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio_util::sync::CancellationToken;
 
 use super::*;
 use crate::clock::VirtualClock;
+use crate::network::NetError;
 use crate::network::connector::{DialError, dial};
 
 /// Two clusters: the host has nodes .11 and .12, the member node .21; each has an API server and a pod.

@@ -1,11 +1,6 @@
-//! Time as programs see it: named delays on a clock that may be virtual.
-//!
-//! Delays keep their real durations. On a [`virtual clock`](VirtualClock) nothing sleeps for real: when everything is
-//! quiet and somebody waits for progress, the clock jumps to the earliest deadline, one timer at a time, ties by the
-//! order in which the timers were set.
+//! A clock that jumps when nothing happens any more.
 
 use std::collections::BTreeMap;
-use std::future::Future;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -13,144 +8,19 @@ use std::time::{Duration, Instant};
 use tokio::sync::{Notify, oneshot};
 use tokio_util::sync::CancellationToken;
 
-/// A delay with a name, so that a scenario can hold or inspect it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Delay {
-    /// Name, as in `config-mount`.
-    pub name: &'static str,
-    /// How long it takes in real life.
-    pub duration: Duration,
-}
-
-impl Delay {
-    /// A named delay.
-    #[must_use]
-    pub const fn new(name: &'static str, duration: Duration) -> Self {
-        Self { name, duration }
-    }
-
-    /// The same name with another duration.
-    #[must_use]
-    pub const fn lasting(self, duration: Duration) -> Self {
-        Self { name: self.name, duration }
-    }
-}
-
-/// A wait that reached its limit.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("no end within {} s ({})", .0.duration.as_secs(), .0.name)]
-pub struct Elapsed(pub Delay);
-
-/// A clock: real or virtual. Cheap to clone.
-#[derive(Clone)]
-pub struct Clock {
-    source: Source,
-    /// Added to wall time, in seconds.
-    offset_seconds: i64,
-}
-
-#[derive(Clone)]
-enum Source {
-    Real(std::time::Instant),
-    Virtual(Arc<VirtualClock>),
-}
-
-impl Clock {
-    /// A clock that really waits.
-    #[must_use]
-    pub fn real() -> Self {
-        Self { source: Source::Real(std::time::Instant::now()), offset_seconds: 0 }
-    }
-
-    /// A clock that `virtual_clock` drives.
-    #[must_use]
-    pub fn virtual_from(virtual_clock: Arc<VirtualClock>) -> Self {
-        Self { source: Source::Virtual(virtual_clock), offset_seconds: 0 }
-    }
-
-    /// The same clock with wall time shifted by `seconds`.
-    #[must_use]
-    pub fn with_offset(mut self, seconds: i64) -> Self {
-        self.offset_seconds = seconds;
-        self
-    }
-
-    /// Time since the clock's start.
-    #[must_use]
-    pub fn now(&self) -> Duration {
-        match &self.source {
-            Source::Real(start) => start.elapsed(),
-            Source::Virtual(clock) => clock.now(),
-        }
-    }
-
-    /// Wall time for certificates, tokens and object timestamps: real time plus the cluster's offset.
-    #[must_use]
-    pub fn wall(&self) -> jiff::Timestamp {
-        let now = jiff::Timestamp::now();
-        now.checked_add(jiff::SignedDuration::from_secs(self.offset_seconds)).unwrap_or(now)
-    }
-
-    /// Waits for `delay`.
-    pub async fn sleep(&self, delay: Delay) {
-        match &self.source {
-            Source::Real(_) => tokio::time::sleep(delay.duration).await,
-            Source::Virtual(clock) => clock.sleep(delay).await,
-        }
-    }
-
-    /// `future`, unless `limit` passes first.
-    ///
-    /// # Errors
-    /// [`Elapsed`] when the limit passed.
-    pub async fn within<F: Future>(&self, limit: Delay, future: F) -> Result<F::Output, Elapsed> {
-        tokio::select! {
-            biased;
-            output = future => Ok(output),
-            () = self.sleep(limit) => Err(Elapsed(limit)),
-        }
-    }
-
-    /// Says that something is being worked on: while the guard lives, a virtual clock does not jump.
-    #[must_use]
-    pub fn busy(&self) -> Option<BusyGuard> {
-        match &self.source {
-            Source::Real(_) => None,
-            Source::Virtual(clock) => Some(clock.busy()),
-        }
-    }
-
-    /// Says that somebody waits for progress: a virtual clock jumps only while such a guard lives.
-    #[must_use]
-    pub fn wants_progress(&self) -> Option<ProgressGuard> {
-        match &self.source {
-            Source::Real(_) => None,
-            Source::Virtual(clock) => Some(clock.wants_progress()),
-        }
-    }
-
-    /// Notes that something happened just now, which starts a new quiet period.
-    pub fn touch(&self) {
-        if let Source::Virtual(clock) = &self.source {
-            clock.touch();
-        }
-    }
-
-    /// A slot in which one party says that it expects something to happen by itself soon, see [`Expectation`].
-    #[must_use]
-    pub fn expectation(&self) -> Expectation {
-        Expectation(match &self.source {
-            Source::Real(_) => None,
-            Source::Virtual(clock) => Some((clock.clone(), clock.next_expectation.fetch_add(1, Ordering::Relaxed))),
-        })
-    }
-}
+use super::Delay;
+use crate::quiescence;
 
 /// Something that is on its way without anybody's further doing: bytes in flight, an answer of the API server. A virtual
 /// clock does not jump before it arrived or its limit of *real* time passed; the limit is for what never arrives.
 pub struct Expectation(Option<(Arc<VirtualClock>, u64)>);
 
 impl Expectation {
+    /// A slot that no clock looks at.
+    pub(super) fn none() -> Self {
+        Self(None)
+    }
+
     /// Expects an arrival within `limit`, in place of what was expected before.
     pub fn expect(&self, limit: Duration) {
         if let Some((clock, id)) = &self.0 {
@@ -205,7 +75,7 @@ const QUIET: Duration = Duration::from_millis(2);
 
 /// How many quiet periods in a row are enough although some worker thread is never seen at rest: other cells share the
 /// threads and may keep them at work for long.
-const QUIET_ENOUGH: u32 = 20;
+const QUIET_ENOUGH: u32 = 500;
 
 impl VirtualClock {
     /// A clock at zero; [`VirtualClock::drive`] must run for it to move.
@@ -241,7 +111,7 @@ impl VirtualClock {
         self.touch();
     }
 
-    /// See [`Clock::busy`].
+    /// See [`Clock::busy`](super::Clock::busy).
     #[must_use]
     pub fn busy(self: &Arc<Self>) -> BusyGuard {
         self.busy.fetch_add(1, Ordering::SeqCst);
@@ -249,7 +119,7 @@ impl VirtualClock {
         BusyGuard(self.clone())
     }
 
-    /// See [`Clock::wants_progress`].
+    /// See [`Clock::wants_progress`](super::Clock::wants_progress).
     #[must_use]
     pub fn wants_progress(self: &Arc<Self>) -> ProgressGuard {
         self.wanted.fetch_add(1, Ordering::SeqCst);
@@ -257,7 +127,13 @@ impl VirtualClock {
         ProgressGuard(self.clone())
     }
 
-    /// See [`Clock::touch`].
+    /// See [`Clock::expectation`](super::Clock::expectation).
+    #[must_use]
+    pub fn expectation(self: &Arc<Self>) -> Expectation {
+        Expectation(Some((self.clone(), self.next_expectation.fetch_add(1, Ordering::Relaxed))))
+    }
+
+    /// See [`Clock::touch`](super::Clock::touch).
     pub fn touch(&self) {
         self.touched.fetch_add(1, Ordering::SeqCst);
         self.changed.notify_one();
@@ -348,14 +224,15 @@ impl VirtualClock {
     }
 }
 
-/// Whether every other worker thread of this runtime is parked and no task waits for one. A thread that the machine
-/// has preempted amid a task is not parked, so a loaded machine cannot pass for a quiet one.
+/// Whether every other worker thread of this runtime is parked, no task waits for one, and every other thread of the
+/// process waits too (hashing on a blocking thread, a second runtime). A thread that the machine has preempted amid a
+/// task is not parked, so a loaded machine cannot pass for a quiet one.
 fn others_rest() -> bool {
     let metrics = tokio::runtime::Handle::current().metrics();
     let workers = metrics.num_workers();
     // The count is odd while a worker is parked (tokio, `RuntimeMetrics::worker_park_unpark_count`).
     let parked = (0..workers).filter(|&worker| metrics.worker_park_unpark_count(worker) % 2 == 1).count();
-    metrics.global_queue_depth() == 0 && parked + 1 >= workers
+    metrics.global_queue_depth() == 0 && parked + 1 >= workers && quiescence::waits(std::process::id()).unwrap_or(true)
 }
 
 struct Forget<'a> {
@@ -369,7 +246,7 @@ impl Drop for Forget<'_> {
     }
 }
 
-/// See [`Clock::busy`].
+/// See [`Clock::busy`](super::Clock::busy).
 pub struct BusyGuard(Arc<VirtualClock>);
 
 impl Drop for BusyGuard {
@@ -379,7 +256,7 @@ impl Drop for BusyGuard {
     }
 }
 
-/// See [`Clock::wants_progress`].
+/// See [`Clock::wants_progress`](super::Clock::wants_progress).
 pub struct ProgressGuard(Arc<VirtualClock>);
 
 impl Drop for ProgressGuard {
@@ -392,6 +269,7 @@ impl Drop for ProgressGuard {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::clock::Clock;
 
     const SHORT: Delay = Delay::new("short", Duration::from_secs(10));
     const LONG: Delay = Delay::new("long", Duration::from_hours(1));
