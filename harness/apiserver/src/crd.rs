@@ -184,7 +184,7 @@ pub fn resources(crd: &Value) -> Vec<Arc<Resource>> {
                     scale,
                     storage_version: format!("{group}/{storage}"),
                 }),
-                group_resource: group_resource(plural, group),
+                full_name: group_resource(plural, group),
                 kind,
             })
         })

@@ -30,14 +30,13 @@ fn items<'a>(map: &'a mut Map<String, Value>, key: &str) -> impl Iterator<Item =
 
 /// Fills in what holds whenever an object of `resource` is read from a client.
 pub fn fill(resource: &Resource, object: &mut Value) {
-    match &*resource.group_resource {
+    match &*resource.full_name {
         "pods" => pod_spec(child(object, "spec")),
         "deployments.apps" => deployment(object),
         "replicasets.apps" => replica_set(object),
         "services" => service(object),
         "secrets" => secret(object),
         "endpoints" => endpoints(object),
-        "namespaces" => {}
         "persistentvolumeclaims" => {
             let spec = child(object, "spec");
             set(spec, "volumeMode", "Filesystem");
@@ -221,7 +220,7 @@ fn webhooks(object: &mut Value) {
 
 /// Fills in what holds for a new object only.
 pub fn fill_new(resource: &Resource, object: &mut Value) {
-    match &*resource.group_resource {
+    match &*resource.full_name {
         "namespaces" => {
             set(child(object, "spec"), "finalizers", json!(["kubernetes"]));
             as_map(object).insert("status".to_owned(), json!({"phase": "Active"}));

@@ -65,7 +65,7 @@ impl Place<'_> {
     /// # Errors
     /// As the original refuses.
     pub fn delete(&self, name: &str, options: &DeleteOptions) -> Result<Deleted, Failure> {
-        if &*self.resource.group_resource == "namespaces" && ["default", "kube-system", "kube-public"].contains(&name) {
+        if &*self.resource.full_name == "namespaces" && ["default", "kube-system", "kube-public"].contains(&name) {
             return Err(Failure::refused(self.resource, name, "this namespace may not be deleted"));
         }
         loop {
@@ -98,7 +98,7 @@ impl Place<'_> {
     }
 
     fn try_delete(&self, name: &str, options: &DeleteOptions, before: &Arc<Stored>) -> Result<Deleted, Refusal> {
-        let table = &self.resource.group_resource;
+        let table = &self.resource.full_name;
         let mut object = before.value.clone();
         if let Some(finalizer) = options.finalizer
             && let Some(Value::Object(meta)) = object.get_mut("metadata")
@@ -123,13 +123,13 @@ impl Place<'_> {
         let shown = self.state.store.remove(table, &key, before, last)?;
         self.after_removal(&before.value);
         // These kinds answer with what they were (`ReturnDeletedObject` of their strategies in Kubernetes 1.20).
-        let shows = matches!(&**table, "pods" | "serviceaccounts" | "persistentvolumes" | "persistentvolumeclaims");
-        Ok(if shows { Deleted::Object(shown) } else { Deleted::Gone(Arc::clone(before)) })
+        let answers = matches!(&**table, "pods" | "serviceaccounts" | "persistentvolumes" | "persistentvolumeclaims");
+        Ok(if answers { Deleted::Object(shown) } else { Deleted::Gone(Arc::clone(before)) })
     }
 
     /// Marks an object that something still holds.
     fn mark(&self, name: &str, before: &Arc<Stored>, object: Value, grace: i64) -> Result<Deleted, Refusal> {
-        let is_namespace = &*self.resource.group_resource == "namespaces";
+        let is_namespace = &*self.resource.full_name == "namespaces";
         let marked_before = object.pointer("/metadata/deletionTimestamp").is_some();
         let known_grace = object.pointer("/metadata/deletionGracePeriodSeconds").and_then(Value::as_i64);
         let sooner = known_grace.is_some_and(|known| grace < known);
@@ -155,7 +155,7 @@ impl Place<'_> {
             return Ok(Deleted::Object(Stored::detached(object)));
         }
         let key = Key::new(self.namespace, name);
-        self.state.store.replace(&self.resource.group_resource, &key, before, object).map(Deleted::Object)
+        self.state.store.replace(&self.resource.full_name, &key, before, object).map(Deleted::Object)
     }
 }
 

@@ -72,7 +72,7 @@ fn ask(method: &Method, path: &ResourcePath, query: &Query) -> Ask {
     if name.is_empty() && matches!(verb, "list" | "watch" | "deletecollection") {
         let selector = query.get("fieldSelector").unwrap_or_default();
         let named = selector.split(',').find_map(|part| part.strip_prefix("metadata.name="));
-        name = named.unwrap_or_default().trim_start_matches('=').to_owned();
+        named.unwrap_or_default().trim_start_matches('=').clone_into(&mut name);
     }
     let verb = if path.subresource == "proxy" { proxy_verb(method) } else { verb };
     Ask::Resource {
@@ -205,7 +205,7 @@ async fn resource_answer(
             "log" => return logs::answer(state, &path, &query).await,
             _ => {}
         }
-    } else if !resource.verbs.contains(&verb) && !(verb == "watch" && resource.verbs.contains(&"list")) {
+    } else if !resource.verbs.contains(&verb) {
         return Err(Failure::method_not_allowed());
     }
     let (parts, body) = request.into_parts();
@@ -266,7 +266,7 @@ impl Call<'_> {
     fn answer(&self, verb: &str) -> Result<Response<Body>, Failure> {
         if self.resource.group == "authorization.k8s.io" {
             let object = self.object()?;
-            let review = reviews::answer(self.state, self.user, self.resource, &self.path.namespace, object)?;
+            let review = reviews::answer(self.state, self.user, self.resource, &self.path.namespace, &object)?;
             return Ok(answer::value(self.form, StatusCode::CREATED, &review));
         }
         match self.path.subresource.as_str() {
@@ -401,15 +401,16 @@ impl Call<'_> {
             let stored = place.get(name)?;
             return Ok(answer::value(self.form, StatusCode::OK, &scale::read(self.resource, &stored.value)));
         }
-        let read: Box<dyn Fn(&Value) -> Result<Value, Failure>> = if verb == "patch" {
-            let scale_type = Patch::read(self.state, self.resource, self.headers, &self.body)?;
-            Box::new(move |scale| scale_type.apply(scale))
+        let (patch, whole) = if verb == "patch" {
+            (Some(Patch::read(self.state, self.resource, self.headers, &self.body)?), Value::Null)
         } else {
-            let object = self.object()?;
-            Box::new(move |_| Ok(object.clone()))
+            (None, self.object()?)
         };
         let change = |object: &Value| {
-            let wanted = read(&scale::read(self.resource, object))?;
+            let wanted = match &patch {
+                Some(patch) => patch.apply(&scale::read(self.resource, object))?,
+                None => whole.clone(),
+            };
             scale::write(self.resource, object, &wanted)
         };
         let (stored, _) = place.update(name, Part::Object, Intent::Patch, change)?;

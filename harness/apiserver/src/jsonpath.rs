@@ -45,7 +45,6 @@ fn split_bracket(text: &str) -> Option<(&str, &str)> {
     for (at, c) in text.char_indices() {
         match (quote, c) {
             (Some(open), _) if open == c => quote = None,
-            (Some(_), _) => {}
             (None, '"' | '\'') => quote = Some(c),
             (None, '[') => depth += 1,
             (None, ']') => {
@@ -76,7 +75,7 @@ fn step<'a>(value: &'a Value, bracket: &str) -> Vec<&'a Value> {
         let (path, wanted) = (path.trim().trim_start_matches('@'), unquoted(wanted));
         let holds = |item: &&Value| match first(item, path) {
             Some(Value::String(text)) => *text == wanted,
-            Some(other) => other.to_string() == wanted,
+            Some(other) => format!("{other}") == wanted,
             None => false,
         };
         return items().filter(holds).collect();

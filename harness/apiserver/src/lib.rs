@@ -41,6 +41,7 @@ mod objects;
 mod options;
 mod patch;
 mod pki;
+mod pods;
 mod proto;
 mod proxy;
 mod reads;
@@ -51,6 +52,8 @@ mod scale;
 mod schema;
 mod selector;
 mod server;
+mod services;
+mod shape;
 mod state;
 mod status;
 mod store;
@@ -75,7 +78,7 @@ use pki::Authority;
 use state::{Parts, State};
 
 /// How long the administrator's certificate holds: a year, as kubeadm's.
-const ADMIN_LIFETIME: std::time::Duration = std::time::Duration::from_secs(365 * 24 * 3600);
+const ADMIN_LIFETIME: std::time::Duration = std::time::Duration::from_hours(365 * 24);
 
 /// The server did not start.
 #[derive(Debug, thiserror::Error)]

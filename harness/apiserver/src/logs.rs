@@ -47,14 +47,14 @@ fn container(pod: &Value, name: &str, query: &Query) -> Result<String, Failure> 
         None => match own.as_slice() {
             [only] if init.is_empty() => Ok(only.clone()),
             _ => {
-                let mut message = format!("a container name must be specified for pod {name}");
-                if !own.is_empty() {
-                    message.push_str(&format!(", choose one of: [{}]", own.join(" ")));
-                }
-                if !init.is_empty() {
-                    message.push_str(&format!(" or one of the init containers: [{}]", init.join(" ")));
-                }
-                Err(Failure::bad_request(message))
+                let listed = |lead: &str, names: &[String]| {
+                    if names.is_empty() { String::new() } else { format!("{lead}: [{}]", names.join(" ")) }
+                };
+                Err(Failure::bad_request(format!(
+                    "a container name must be specified for pod {name}{}{}",
+                    listed(", choose one of", &own),
+                    listed(" or one of the init containers", &init)
+                )))
             }
         },
     }

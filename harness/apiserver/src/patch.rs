@@ -51,7 +51,7 @@ impl Patch {
                 )),
             },
             "application/apply-patch+yaml" => {
-                state.miss(format!("PATCH application/apply-patch+yaml {}", resource.group_resource));
+                state.miss(format!("PATCH application/apply-patch+yaml {}", resource.full_name));
                 // What a 1.20 server with the feature gate `ServerSideApply` off accepts.
                 let strategic = if resource.custom.is_some() { "" } else { ", application/strategic-merge-patch+json" };
                 Err(Failure::unsupported_media_type(&format!(

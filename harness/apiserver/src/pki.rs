@@ -13,11 +13,11 @@ use rcgen::{
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
 
 /// How long certificates of kubeadm's authority hold: ten years.
-const AUTHORITY_LIFETIME: Duration = Duration::from_secs(10 * 365 * 24 * 3600);
+const AUTHORITY_LIFETIME: Duration = Duration::from_hours(10 * 365 * 24);
 /// How long kubeadm's other certificates hold: a year.
-const LEAF_LIFETIME: Duration = Duration::from_secs(365 * 24 * 3600);
+const LEAF_LIFETIME: Duration = Duration::from_hours(365 * 24);
 /// Certificates are valid from a little before they are made, so that clocks may differ.
-const BACKDATED: Duration = Duration::from_secs(300);
+const BACKDATED: Duration = Duration::from_mins(5);
 
 /// A certificate could not be made.
 #[derive(Debug, thiserror::Error)]

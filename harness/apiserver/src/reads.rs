@@ -17,9 +17,9 @@ use crate::status::Failure;
 use crate::store::{Change, Follower, Stored};
 
 /// How often a watcher that asked for them hears a bookmark; the original sends one about a minute apart.
-const BOOKMARK_EVERY: Duration = Duration::from_secs(60);
+const BOOKMARK_EVERY: Duration = Duration::from_mins(1);
 /// How long a watch lasts that names no end: the original picks half an hour to an hour.
-const LONGEST_WATCH: Duration = Duration::from_secs(45 * 60);
+const LONGEST_WATCH: Duration = Duration::from_mins(45);
 
 /// Which objects are meant.
 #[derive(Clone)]
@@ -52,7 +52,7 @@ impl Selection {
 
     /// The objects meant, and the revision at which they are so.
     pub fn list(&self, state: &State, resource: &Resource) -> (Vec<Arc<Stored>>, u64) {
-        let snapshot = state.store.list(&resource.group_resource, self.namespace.as_deref());
+        let snapshot = state.store.list(&resource.full_name, self.namespace.as_deref());
         let objects = snapshot.objects.into_iter().map(|(_, stored)| stored);
         (objects.filter(|stored| self.matches(&stored.value)).collect(), snapshot.revision)
     }
@@ -187,17 +187,16 @@ pub fn watch(
     query: &Query,
 ) -> Result<Response<Body>, Failure> {
     let asked = revision(query)?.filter(|revision| *revision > 0);
-    let (first, from) = match asked {
-        Some(revision) => (None, revision),
-        None => {
-            let (objects, revision) = selection.list(state, resource);
-            (Some(objects), revision)
-        }
+    let (first, from) = if let Some(revision) = asked {
+        (None, revision)
+    } else {
+        let (objects, revision) = selection.list(state, resource);
+        (Some(objects), revision)
     };
     let seconds = query.get("timeoutSeconds").and_then(|text| text.parse::<u64>().ok()).filter(|seconds| *seconds > 0);
     let lasts = seconds.map_or(LONGEST_WATCH, Duration::from_secs);
     let watch = Watch {
-        follower: state.store.watch(&resource.group_resource, from),
+        follower: state.store.watch(&resource.full_name, from),
         selection,
         shower,
         first,

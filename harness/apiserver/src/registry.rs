@@ -56,7 +56,7 @@ pub struct Resource {
     /// Rules of a custom resource.
     pub custom: Option<CustomVersion>,
     /// `plural.group`, as the original names it in messages; also the name of its table in storage.
-    pub group_resource: Arc<str>,
+    pub full_name: Arc<str>,
 }
 
 impl Resource {
@@ -205,7 +205,7 @@ fn built_in() -> Vec<Arc<Resource>> {
                 subresources: row.subresources.iter().map(|name| subresource(name, row.kind)).collect(),
                 type_name: Some(row.type_name),
                 custom: None,
-                group_resource: group_resource(row.plural, row.group),
+                full_name: group_resource(row.plural, row.group),
             })
         })
         .collect()

@@ -19,7 +19,7 @@ pub fn answer(
     user: &User,
     resource: &Arc<Resource>,
     namespace: &str,
-    review: Value,
+    review: &Value,
 ) -> Result<Value, Failure> {
     let text = |pointer: &str| review.pointer(pointer).and_then(Value::as_str).unwrap_or_default().to_owned();
     let ask = if review.pointer("/spec/resourceAttributes").is_some() {

@@ -211,7 +211,7 @@ impl FieldSelector {
                 let text = format!("invalid selector: '{text}'; can't understand '{part}'");
                 return Err(Failure::bad_request(text));
             };
-            let extra = SELECTABLE.iter().find(|(name, _)| *name == &*resource.group_resource);
+            let extra = SELECTABLE.iter().find(|(name, _)| *name == &*resource.full_name);
             let known = matches!(field, "metadata.name" | "metadata.namespace")
                 || extra.is_some_and(|(_, fields)| fields.contains(&field));
             if !known {

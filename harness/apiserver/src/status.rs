@@ -86,7 +86,7 @@ impl Failure {
     /// The named object is not there.
     #[must_use]
     pub fn not_found(resource: &Resource, name: &str) -> Self {
-        let message = format!("{} {} not found", resource.group_resource, quoted(name));
+        let message = format!("{} {} not found", resource.full_name, quoted(name));
         Self::new(StatusCode::NOT_FOUND, "NotFound", message).about(name, &resource.group, &resource.plural)
     }
 
@@ -100,7 +100,7 @@ impl Failure {
     /// The object exists already.
     #[must_use]
     pub fn already_exists(resource: &Resource, name: &str) -> Self {
-        let message = format!("{} {} already exists", resource.group_resource, quoted(name));
+        let message = format!("{} {} already exists", resource.full_name, quoted(name));
         Self::new(StatusCode::CONFLICT, "AlreadyExists", message).about(name, &resource.group, &resource.plural)
     }
 
@@ -117,7 +117,7 @@ impl Failure {
     /// The operation meets another state than it asked for.
     #[must_use]
     pub fn conflict_because(resource: &Resource, name: &str, why: &str) -> Self {
-        let message = format!("Operation cannot be fulfilled on {} {}: {why}", resource.group_resource, quoted(name));
+        let message = format!("Operation cannot be fulfilled on {} {}: {why}", resource.full_name, quoted(name));
         Self::new(StatusCode::CONFLICT, "Conflict", message).about(name, &resource.group, &resource.plural)
     }
 
@@ -167,7 +167,7 @@ impl Failure {
     /// An admission rule refuses the object.
     #[must_use]
     pub fn refused(resource: &Resource, name: &str, why: &str) -> Self {
-        let message = format!("{} {} is forbidden: {why}", resource.group_resource, quoted(name));
+        let message = format!("{} {} is forbidden: {why}", resource.full_name, quoted(name));
         Self::forbidden(message, name, &resource.group, &resource.plural)
     }
 

@@ -35,7 +35,7 @@ const COLUMNS: &[(&str, &[&str])] = &[
 const PLAIN: &[&str] = &["Name", "Created At:date"];
 
 fn columns(resource: &Resource) -> &'static [&'static str] {
-    COLUMNS.iter().find(|(name, _)| *name == &*resource.group_resource).map_or(PLAIN, |(_, columns)| columns)
+    COLUMNS.iter().find(|(name, _)| *name == &*resource.full_name).map_or(PLAIN, |(_, columns)| columns)
 }
 
 /// The column definitions of a resource.
@@ -106,7 +106,7 @@ pub fn cells(resource: &Resource, object: &Value, clock: ServerClock) -> Vec<Val
         return cells;
     }
     let age = || age(object, clock);
-    match &*resource.group_resource {
+    match &*resource.full_name {
         "namespaces" => vec![name, text(object, "/status/phase").into(), age()],
         "pods" => pod(name, object, clock),
         "services" => service(name, object, clock),

@@ -30,7 +30,7 @@ fn go_map(map: Option<&Map<String, Value>>) -> String {
 pub fn validate(resource: &Resource, object: &Value) -> Vec<Cause> {
     let mut causes = Vec::new();
     names::metadata(resource, object, &mut causes);
-    match &*resource.group_resource {
+    match &*resource.full_name {
         "pods" => pod_spec(object.pointer("/spec").unwrap_or(&Value::Null), "spec", &mut causes),
         "deployments.apps" | "replicasets.apps" => workload(object, &mut causes),
         "services" => service(object, &mut causes),
@@ -228,7 +228,7 @@ fn role(object: &Value, causes: &mut Vec<Cause>) {
 pub fn validate_update(resource: &Resource, object: &Value, before: &Value) -> Vec<Cause> {
     let mut causes = Vec::new();
     metadata_update(object, before, &mut causes);
-    match &*resource.group_resource {
+    match &*resource.full_name {
         "pods" => pod_update(object, before, &mut causes),
         "deployments.apps" | "replicasets.apps" => {
             let (new, old) = (object.pointer("/spec/selector"), before.pointer("/spec/selector"));

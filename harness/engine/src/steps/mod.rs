@@ -6,9 +6,10 @@ pub mod edit;
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use checks::{StepFact, ValidationFact};
+use nodes::clock::Delay;
 use providers::access;
 use scenario::event::{Outcome, StepReport};
 use scenario::model::{Action, ConsoleAction, Step};
@@ -36,7 +37,7 @@ pub async fn perform(step: &Step, world: &mut World<'_>) -> StepReport {
     let started_at = world.pair.clock.wall();
     let begin = Instant::now();
     let done = match &step.action {
-        Action::Run { command, edit } => run(step, command, edit.as_ref(), world).await,
+        Action::Run { command, edit } => run_until_good(step, command, edit.as_ref(), world).await,
         Action::EditFile { file, edit } => edit_file(step, file, edit, world),
         Action::Console(ConsoleAction::ImportCluster { name, kubeconfig }) => {
             let pasted = world.pair.cluster(kubeconfig.of).map(|cluster| cluster.pasteable_kubeconfig().to_owned());
@@ -96,6 +97,29 @@ fn changes_configuration(action: &Action) -> bool {
             command.contains("kubectl") && command.split_whitespace().any(|word| WRITING_VERBS.contains(&word))
         }
         Action::EditFile { .. } | Action::Console(_) => false,
+    }
+}
+
+/// Between two attempts of a person who tries again.
+const PAUSE: Delay = Delay::new("try-again", Duration::from_secs(2));
+
+/// Gives the command again while it does not end well, as long as the step's `retry` says.
+async fn run_until_good(
+    step: &Step,
+    command: &str,
+    edit: Option<&scenario::model::Edit>,
+    world: &mut World<'_>,
+) -> Done {
+    let clock = world.pair.clock.clone();
+    let last_attempt = step.retry.map(|retry| clock.now() + retry);
+    loop {
+        let done = run(step, command, edit, world).await;
+        let again = done.failure.is_some() && last_attempt.is_some_and(|last| clock.now() < last);
+        if !again || world.stop.is_cancelled() {
+            return done;
+        }
+        let _progress = clock.wants_progress();
+        clock.sleep(PAUSE).await;
     }
 }
 

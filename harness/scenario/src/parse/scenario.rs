@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::check::{Before, checks};
 use super::fields::{self, Fields, Notes};
-use super::node::{Entry, Node, Value};
+use super::node::{Entry, Node, Value, Position};
 use super::step::{Around, step};
 use super::variables::Variables;
 use crate::known::Known;
@@ -38,22 +38,27 @@ pub fn scenario(root: &Node, known: &Known<'_>, notes: &mut Notes<'_>) -> Option
         steps: spec.steps,
         checks: spec.checks,
         known_issue: spec.known_issue,
-        location: root.at.in_file(notes.file),
+        location: metadata.at.in_file(notes.file),
     })
 }
 
 struct Metadata {
     name: String,
+    /// Where the name stands, which is where a reader looks for the scenario.
+    at: Position,
     labels: BTreeMap<String, String>,
 }
 
 fn metadata(node: &Node, notes: &mut Notes<'_>) -> Option<Metadata> {
     let mut fields = Fields::of("metadata", node, notes)?;
-    let name = fields.require("name", "member-post-install-kubectl", notes).and_then(|entry| name(&entry.node, notes));
+    let name = fields
+        .require("name", "member-post-install-kubectl", notes)
+        .and_then(|entry| Some((name(&entry.node, notes)?, entry.node.at)));
     let labels =
         fields.take("labels").map(|entry| fields::text_map("metadata.labels", &entry.node, notes)).unwrap_or_default();
     fields.finish(notes);
-    Some(Metadata { name: name?, labels })
+    let (name, at) = name?;
+    Some(Metadata { name, at, labels })
 }
 
 /// A name that needs no quotes in a shell, a cell's id or a file name.

@@ -43,8 +43,9 @@ pub fn step(index: usize, node: &Node, around: &mut Around<'_>, notes: &mut Note
     let action = action(&fields, Parts { run, edit, file, console }, around, notes);
     let capture = fields.take("capture");
     let until_entry = fields.take("until");
+    let retry = fields.take("retry");
     if run.is_none() {
-        for entry in [capture, until_entry].into_iter().flatten() {
+        for entry in [capture, until_entry, retry].into_iter().flatten() {
             let help = format!("move `{}` to a step that runs a command", entry.key);
             notes.note(entry.at, format!("\"{}\" needs \"run\"", entry.key), help);
         }
@@ -56,6 +57,7 @@ pub fn step(index: usize, node: &Node, around: &mut Around<'_>, notes: &mut Note
     // Last, since a step cannot use what it captures itself.
     let captures =
         capture.map(|entry| captures(&fields.path("capture"), &entry.node, around, notes)).unwrap_or_default();
+    let retry = retry.and_then(|entry| fields::duration(&fields.path("retry"), &entry.node, notes));
     let timeout = match fields.take("timeout") {
         Some(entry) => fields::duration(&fields.path("timeout"), &entry.node, notes),
         None => Some(until.as_ref().map_or(DEFAULT_TIMEOUT, |until| until.within.max(DEFAULT_TIMEOUT))),
@@ -68,6 +70,7 @@ pub fn step(index: usize, node: &Node, around: &mut Around<'_>, notes: &mut Note
         capture: captures,
         until,
         expect: good_end.unwrap_or_default(),
+        retry,
         timeout: timeout?,
         location: node.at.in_file(notes.file),
     })

@@ -415,7 +415,7 @@ fn names_both_places_of_a_name_that_two_scenarios_bear() {
     let [problem] = problems.as_slice() else { panic!("one problem") };
     assert_eq!(
         problem.to_string(),
-        "b.yaml:1:1: the scenario name \"member-post-install-kubectl\" is taken by a.yaml:1:1\n  help: give each scenario a name of its own"
+        "b.yaml:4:9: the scenario name \"member-post-install-kubectl\" is taken by a.yaml:4:9\n  help: give each scenario a name of its own"
     );
 }
 

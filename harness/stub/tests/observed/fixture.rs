@@ -1,5 +1,6 @@
 //! A host with a host's KubeSphere, a member with a member's and a bare cluster, all simulated, with the real programs.
 
+use std::fmt::Write as _;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
@@ -26,7 +27,7 @@ pub const SECRET: &str = "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
 pub const PASSWORD: &str = "P@88w0rd";
 pub const HOST_CONFIG: &str = include_str!("../data/kubesphere-host.yaml");
 pub const MEMBER_CONFIG: &str = include_str!("../data/kubesphere-member.yaml");
-const BUDGET: Duration = Duration::from_secs(60);
+const BUDGET: Duration = Duration::from_mins(1);
 
 /// Three clusters in one world.
 pub struct World {
@@ -107,7 +108,7 @@ impl Cluster {
     ) -> Self {
         let key = KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256).unwrap();
         let mut plan = ClusterPlan::new(name, address.into());
-        plan.dns_server = "127.0.0.1:53".to_owned();
+        "127.0.0.1:53".clone_into(&mut plan.dns_server);
         let cluster_network = network.cluster(plan);
         let api = ApiServer::start(Options {
             server_names: vec![address.to_string()],
@@ -123,7 +124,7 @@ impl Cluster {
         cluster_network.add_service_endpoint(SocketAddr::from(([10, 96, 0, 1], 443)), api.address());
         let clock = Clock::virtual_from(clock.clone());
         let kubeconfig = api.admin_kubeconfig(&format!("https://{}", api.address()), name).unwrap();
-        let client = admin_client(&kubeconfig).await;
+        let client = admin_client(&kubeconfig);
         let nodes = Nodes::start(NodesConfig {
             cluster: name.to_owned(),
             client: client.clone(),
@@ -272,7 +273,7 @@ impl Cluster {
             let request = Request::get(format!("/api/v1/namespaces/kubesphere-system/pods/{name}/log")).body(Body::empty()).unwrap();
             let answer = self.client.send(request).await.unwrap();
             let text = answer.into_body().collect().await.unwrap().to_bytes();
-            all.push_str(&format!("--- {name}\n{}\n", String::from_utf8_lossy(&text)));
+            writeln!(all, "--- {name}\n{}", String::from_utf8_lossy(&text)).unwrap();
         }
         all
     }
@@ -309,7 +310,7 @@ fn nodes_client(network: Arc<dyn Network>, clock: &Clock, endpoint: &Endpoint) -
     client(network, clock, endpoint).unwrap()
 }
 
-async fn admin_client(kubeconfig: &str) -> kube::Client {
+fn admin_client(kubeconfig: &str) -> kube::Client {
     let config: Value = serde_yaml::from_str(kubeconfig).unwrap();
     let data = |value: &Value| {
         use base64::Engine as _;
