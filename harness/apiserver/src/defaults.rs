@@ -56,6 +56,10 @@ pub fn fill(resource: &Resource, object: &mut Value) {
         "rolebindings.rbac.authorization.k8s.io" | "clusterrolebindings.rbac.authorization.k8s.io" => binding(object),
         "validatingwebhookconfigurations.admissionregistration.k8s.io"
         | "mutatingwebhookconfigurations.admissionregistration.k8s.io" => webhooks(object),
+        "clusterroles.rbac.authorization.k8s.io" | "roles.rbac.authorization.k8s.io" => {
+            set(as_map(object), "rules", Value::Null);
+        }
+        "events" => event(as_map(object)),
         "customresourcedefinitions.apiextensions.k8s.io" => crate::crd::fill_defaults(object),
         _ => {}
     }
@@ -114,6 +118,14 @@ fn container(container: &mut Map<String, Value>) {
     let policy = if latest { "Always" } else { "IfNotPresent" };
     set(container, "imagePullPolicy", policy);
     set(container, "resources", json!({}));
+    if let Some(Value::Object(resources)) = container.get_mut("resources")
+        && let Some(Value::Object(limits)) = resources.get("limits").cloned()
+    {
+        let requests = as_map(resources.entry("requests").or_insert_with(|| json!({})));
+        for (name, limit) in limits {
+            set(requests, &name, limit);
+        }
+    }
     set(container, "terminationMessagePath", "/dev/termination-log");
     set(container, "terminationMessagePolicy", "File");
     items(container, "ports").for_each(|port| set(port, "protocol", "TCP"));
@@ -186,6 +198,17 @@ fn secret(object: &mut Value) {
 fn endpoints(object: &mut Value) {
     for subset in items(as_map(object), "subsets") {
         items(subset, "ports").for_each(|port| set(port, "protocol", "TCP"));
+    }
+}
+
+/// What the original always writes of an event.
+fn event(map: &mut Map<String, Value>) {
+    set(map, "source", json!({}));
+    for key in ["firstTimestamp", "lastTimestamp", "eventTime"] {
+        set(map, key, Value::Null);
+    }
+    for key in ["reportingComponent", "reportingInstance"] {
+        set(map, key, "");
     }
 }
 

@@ -123,7 +123,7 @@ impl Place<'_> {
         let shown = self.state.store.remove(table, &key, before, last)?;
         self.after_removal(&before.value);
         // These kinds answer with what they were (`ReturnDeletedObject` of their strategies in Kubernetes 1.20).
-        let answers = matches!(&**table, "pods" | "serviceaccounts" | "persistentvolumes" | "persistentvolumeclaims");
+        let answers = matches!(&**table, "pods" | "serviceaccounts" | "persistentvolumes" | "persistentvolumeclaims" | "storageclasses.storage.k8s.io");
         Ok(if answers { Deleted::Object(shown) } else { Deleted::Gone(Arc::clone(before)) })
     }
 

@@ -19,7 +19,7 @@ use crate::reads::{self, Selection};
 use crate::registry::Resource;
 use crate::request::{self, Query, ResourcePath, Target};
 use crate::state::State;
-use crate::status::Failure;
+use crate::status::{Cause, Failure, quoted};
 use crate::{discovery, logs, proxy, reviews, scale};
 
 /// The largest body that is read (`--max-request-bytes` of etcd and the original's own limit: 3 MiB).
@@ -190,7 +190,8 @@ async fn resource_answer(
     if resource.namespaced && path.namespace.is_empty() && !path.name.is_empty() {
         return Err(Failure::unknown_resource());
     }
-    if !resource.namespaced && !path.namespace.is_empty() && path.resource != "namespaces" {
+    let itself = path.resource == "namespaces" && path.name == path.namespace;
+    if !resource.namespaced && !path.namespace.is_empty() && !itself {
         return Err(Failure::unknown_resource());
     }
     let verb = request::verb(request.method(), &path, &query);
@@ -274,6 +275,9 @@ impl Call<'_> {
             "binding" => return self.bind(),
             _ => {}
         }
+        if matches!(verb, "create" | "update" | "patch" | "delete" | "deletecollection") {
+            self.check_dry_run(verb)?;
+        }
         match verb {
             "get" => Ok(self.shower().answer(StatusCode::OK, &*self.place().get(&self.path.name)?)),
             "list" => {
@@ -290,6 +294,20 @@ impl Call<'_> {
             "deletecollection" => self.delete_collection(),
             _ => Err(Failure::method_not_allowed()),
         }
+    }
+
+    /// `dryRun` is all or nothing.
+    fn check_dry_run(&self, verb: &str) -> Result<(), Failure> {
+        let Some(given) = self.query.get("dryRun").filter(|given| *given != "All") else { return Ok(()) };
+        let kind = match verb {
+            "create" => "CreateOptions",
+            "patch" => "PatchOptions",
+            "update" => "UpdateOptions",
+            _ => "DeleteOptions",
+        };
+        let shown = format!("[]string{{{}}}", quoted(given));
+        let cause = Cause::unsupported("dryRun", shown, &[quoted("All")]);
+        Err(Failure::invalid(kind, "meta.k8s.io", "", &[cause]))
     }
 
     fn selection(&self) -> Result<Selection, Failure> {
@@ -332,6 +350,7 @@ impl Call<'_> {
         let revision = |value: &Value| value.pointer("/metadata/resourceVersion").cloned();
         let change = |object: &Value| {
             let mut patched = patch.apply(object)?;
+            negotiate::check_patched_kind(self.resource, &patched)?;
             // A patch that names no revision is meant for whatever is there.
             if revision(&patched) == revision(object)
                 && let Some(Value::Object(meta)) = patched.get_mut("metadata")

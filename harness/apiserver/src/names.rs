@@ -28,6 +28,14 @@ fn label(text: &str) -> Vec<String> {
     faults
 }
 
+/// What is wrong with `name` as a container's name.
+pub fn container_name(field: &str, name: &str) -> Vec<Cause> {
+    if name.is_empty() {
+        return vec![Cause::required(field, "")];
+    }
+    label(name).iter().map(|fault| Cause::invalid(field, quoted(name), fault)).collect()
+}
+
 fn subdomain(text: &str) -> Vec<String> {
     let mut faults = Vec::new();
     if text.len() > 253 {

@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use crate::proto;
 use crate::registry::Resource;
-use crate::status::Failure;
+use crate::status::{Cause, Failure, quoted};
 
 /// The form of an answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -128,6 +128,23 @@ fn parse_json(kind: &str, body: &Bytes) -> Result<Value, Failure> {
     }
 }
 
+/// Checks that a patched custom object is still what it was.
+///
+/// # Errors
+/// 422, in the original's words.
+pub fn check_patched_kind(resource: &Resource, object: &Value) -> Result<(), Failure> {
+    let Some(custom) = &resource.custom else { return Ok(()) };
+    let text = |key: &str| object.get(key).and_then(Value::as_str).unwrap_or_default();
+    for (key, wanted) in [("apiVersion", &custom.storage_version), ("kind", &resource.kind)] {
+        if text(key) != wanted {
+            let name = object.pointer("/metadata/name").and_then(Value::as_str).unwrap_or_default();
+            let cause = Cause::invalid(key, quoted(text(key)), &format!("must be {wanted}"));
+            return Err(Failure::invalid(text("kind"), &resource.group, name, &[cause]));
+        }
+    }
+    Ok(())
+}
+
 /// Checks that `object` says it is what the path says.
 ///
 /// # Errors
@@ -152,7 +169,7 @@ pub fn check_kind(resource: &Resource, object: &Value) -> Result<(), Failure> {
         }
         if kind != wanted {
             let name = object.pointer("/metadata/name").and_then(Value::as_str).unwrap_or_default();
-            let cause = crate::status::Cause::invalid("kind", crate::status::quoted(kind), &format!("must be {wanted}"));
+            let cause = Cause::invalid("kind", quoted(kind), &format!("must be {wanted}"));
             return Err(Failure::invalid(kind, &resource.group, name, &[cause]));
         }
         return Ok(());

@@ -293,6 +293,14 @@ impl Place<'_> {
             }
         };
         keep_identity(&mut object, old);
+        if &**self.table() == "namespaces" && part == Part::Object {
+            // Only the finalize subresource changes them.
+            let mut spec = Value::Object(Map::new());
+            if let Some(spec) = spec.as_object_mut() {
+                put_or_remove(spec, "finalizers", old.pointer("/spec/finalizers"));
+            }
+            object["spec"] = spec;
+        }
         if &**self.table() == "services" {
             services::keep_allocation(&mut object, old);
         }

@@ -81,7 +81,13 @@ pub fn revision(query: &Query) -> Result<Option<u64>, Failure> {
 pub fn list(state: &State, resource: &Resource, selection: &Selection, shower: &Shower, query: &Query) -> Result<Response<Body>, Failure> {
     revision(query)?;
     let (objects, revision) = selection.list(state, resource);
-    let limit = query.get("limit").and_then(|text| text.parse::<usize>().ok()).unwrap_or(0);
+    let limit = match query.get("limit") {
+        None => 0,
+        Some(text) => text.parse::<usize>().map_err(|_| {
+            let shown = crate::status::quoted(text);
+            Failure::bad_request(format!("strconv.ParseInt: parsing {shown}: invalid syntax"))
+        })?,
+    };
     if limit == 0 {
         return Ok(shower.list(&objects, revision, ""));
     }

@@ -39,10 +39,9 @@ pub fn answer(
     } else if review.pointer("/spec/nonResourceAttributes").is_some() {
         Ask::Path { verb: text("/spec/nonResourceAttributes/verb"), path: text("/spec/nonResourceAttributes/path") }
     } else {
-        let shown = "v1.SelfSubjectAccessReviewSpec{ResourceAttributes:(*v1.ResourceAttributes)(nil), NonResourceAttributes:(*v1.NonResourceAttributes)(nil)}";
         let detail = "exactly one of nonResourceAttributes or resourceAttributes must be specified";
-        let cause = Cause::invalid("spec.resourceAttributes", shown, detail);
-        return Err(Failure::invalid(&resource.kind, &resource.group, "", &[cause]));
+        let cause = Cause::invalid("spec.resourceAttributes", "\"null\"", detail);
+        return Err(Failure::invalid("", &resource.group, "", &[cause]));
     };
     let user = if resource.plural == "selfsubjectaccessreviews" {
         user.clone()

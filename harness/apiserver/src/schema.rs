@@ -49,18 +49,16 @@ pub fn prune(schema: &Value, value: &mut Value, root: bool) {
     }
 }
 
-/// Fills in the defaults of `schema`; a null where null is not allowed and a default exists counts as absent.
+/// Fills in the defaults of `schema`; a null where null is not allowed counts as absent.
 pub fn fill_defaults(schema: &Value, value: &mut Value) {
     match value {
         Value::Object(map) => {
+            map.retain(|name, inner| {
+                !inner.is_null() || property(schema, name).is_none_or(|known| flag(known, "nullable"))
+            });
             for (name, known) in schema.get("properties").and_then(Value::as_object).into_iter().flatten() {
-                let default = known.get("default");
-                let absent = match map.get(name) {
-                    None => true,
-                    Some(found) => found.is_null() && !flag(known, "nullable"),
-                };
-                if absent && let Some(default) = default {
-                    map.insert(name.clone(), default.clone());
+                if let Some(default) = known.get("default") {
+                    map.entry(name).or_insert_with(|| default.clone());
                 }
             }
             for (name, inner) in map.iter_mut() {
@@ -266,36 +264,38 @@ fn check_object(schema: &Value, map: &serde_json::Map<String, Value>, path: &str
 
 fn check_combinations(schema: &Value, value: &Value, path: &str, causes: &mut Vec<Cause>) {
     let alternatives = |key: &str| schema.get(key).and_then(Value::as_array);
-    let holds = |schema: &Value| {
+    let faults = |schema: &Value| {
         let mut found = Vec::new();
         check(schema, value, path, &mut found);
-        found.is_empty()
+        found
     };
-    let mut failed = |detail: &str| {
-        let place = if path.is_empty() { "<nil>" } else { path };
-        causes.push(Cause::invalid(place, "\"\"", &format!("{} {detail}", quoted(path))));
+    let holds = |schema: &Value| faults(schema).is_empty();
+    let mut failed = |detail: &str, nearest: Option<&Value>| {
+        // The original names no field here, and adds what the nearest alternative lacks.
+        causes.push(Cause::invalid("<nil>", "\"\"", &format!("{} {detail}", quoted(path))));
+        causes.extend(nearest.into_iter().flat_map(&faults));
     };
     if let Some(any) = alternatives("anyOf")
         && !any.iter().any(holds)
     {
-        failed("must validate at least one schema (anyOf)");
+        failed("must validate at least one schema (anyOf)", any.first());
     }
     if let Some(all) = alternatives("allOf")
         && !all.iter().all(holds)
     {
-        failed("must validate all the schemas (allOf)");
+        failed("must validate all the schemas (allOf)", None);
     }
     if let Some(one) = alternatives("oneOf") {
         match one.iter().filter(|schema| holds(schema)).count() {
             1 => {}
-            0 => failed("must validate one and only one schema (oneOf). Found none valid"),
-            _ => failed("must validate one and only one schema (oneOf). Found more than 1 valid"),
+            0 => failed("must validate one and only one schema (oneOf). Found none valid", one.first()),
+            _ => failed("must validate one and only one schema (oneOf). Found more than 1 valid", None),
         }
     }
     if let Some(not) = schema.get("not")
         && holds(not)
     {
-        failed("must not validate the schema (not)");
+        failed("must not validate the schema (not)", None);
     }
 }
 
@@ -337,6 +337,13 @@ mod tests {
         let mut value = json!({"metadata": {"x": 1}, "foo": 1, "spec": {"s": "a", "zz": 1, "f": {"a": {"b": 1}}}});
         prune(&schema(), &mut value, true);
         assert_eq!(value, json!({"metadata": {"x": 1}, "spec": {"s": "a", "f": {"a": {"b": 1}}}}));
+    }
+
+    #[test]
+    fn takes_nulls_for_absent() {
+        let mut value = json!({"spec": {"s": "a", "i": null, "d": null}});
+        fill_defaults(&schema(), &mut value);
+        assert_eq!(value["spec"], json!({"s": "a", "d": "dd"}));
     }
 
     #[test]

@@ -47,7 +47,8 @@ impl LabelSelector {
             return Ok(Self::default());
         }
         loop {
-            requirements.push(reader.requirement()?);
+            let requirement = reader.requirement();
+            requirements.push(requirement.map_err(|text| format!("unable to parse requirement: {text}"))?);
             match reader.take().as_str() {
                 "" => return Ok(Self(requirements)),
                 "," => {
@@ -271,7 +272,7 @@ mod tests {
 
     #[rstest]
     #[case("a==b,,", "found ',', expected: identifier after ','")]
-    #[case("a b", "found 'b', expected: '=', '!=', '==', 'in', notin'")]
+    #[case("a b", "unable to parse requirement: found 'b', expected: '=', '!=', '==', 'in', notin'")]
     fn words_errors_as_the_original(#[case] text: &str, #[case] expected: &str) {
         assert_eq!(LabelSelector::parse(text).unwrap_err(), expected);
     }

@@ -325,12 +325,12 @@ fn endpoints(object: &Value) -> String {
     let mut all = Vec::new();
     for subset in list(object, "/subsets") {
         let ports = list(subset, "/ports");
-        for address in list(subset, "/addresses") {
-            let ip = text(address, "/ip");
-            if ports.is_empty() {
-                all.push(ip.to_owned());
-            }
-            all.extend(ports.iter().map(|port| format!("{ip}:{}", count(port, "/port"))));
+        let addresses = || list(subset, "/addresses").iter().map(|address| text(address, "/ip"));
+        if ports.is_empty() {
+            all.extend(addresses().map(str::to_owned));
+        }
+        for port in ports {
+            all.extend(addresses().map(|ip| format!("{ip}:{}", count(port, "/port"))));
         }
     }
     let more = all.len().saturating_sub(3);

@@ -45,7 +45,15 @@ pub fn validate(resource: &Resource, object: &Value) -> Vec<Cause> {
             causes.push(Cause::required("provisioner", "provisioner is required"));
         }
         "rolebindings.rbac.authorization.k8s.io" | "clusterrolebindings.rbac.authorization.k8s.io" => {
-            binding(object, &mut causes);
+            binding(resource.namespaced, object, &mut causes);
+        }
+        "leases.coordination.k8s.io" => lease(object, &mut causes),
+        "events" => {
+            let (own, involved) = (text(object, "/metadata/namespace"), text(object, "/involvedObject/namespace"));
+            if !involved.is_empty() && involved != own {
+                let detail = "does not match event.namespace";
+                causes.push(Cause::invalid("involvedObject.namespace", quoted(involved), detail));
+            }
         }
         "clusterroles.rbac.authorization.k8s.io" | "roles.rbac.authorization.k8s.io" => role(object, &mut causes),
         _ => {}
@@ -62,15 +70,20 @@ fn pod_spec(spec: &Value, field: &str, causes: &mut Vec<Cause>) {
         for (index, container) in list(spec, &format!("/{key}")).iter().enumerate() {
             let place = format!("{field}.{key}[{index}]");
             let name = text(container, "/name");
-            if name.is_empty() {
-                causes.push(Cause::required(format!("{place}.name"), ""));
-            } else if seen.contains(&name) {
+            causes.extend(names::container_name(&format!("{place}.name"), name));
+            if seen.contains(&name) {
                 let message = format!("Duplicate value: {}", quoted(name));
                 causes.push(Cause { reason: "FieldValueDuplicate", message, field: format!("{place}.name") });
             }
             seen.push(name);
             if text(container, "/image").is_empty() {
                 causes.push(Cause::required(format!("{place}.image"), ""));
+            }
+            let policy = text(container, "/imagePullPolicy");
+            let policies = ["Always", "IfNotPresent", "Never"];
+            if !policies.contains(&policy) {
+                let field = format!("{place}.imagePullPolicy");
+                causes.push(Cause::unsupported(field, quoted(policy), &policies.map(quoted)));
             }
             for (mount, item) in list(container, "/volumeMounts").iter().enumerate() {
                 let wanted = text(item, "/name");
@@ -185,10 +198,22 @@ fn endpoints(object: &Value, causes: &mut Vec<Cause>) {
     }
 }
 
-fn binding(object: &Value, causes: &mut Vec<Cause>) {
+fn lease(object: &Value, causes: &mut Vec<Cause>) {
+    for (key, least) in [("leaseDurationSeconds", 1), ("leaseTransitions", 0)] {
+        let given = object.pointer(&format!("/spec/{key}")).and_then(Value::as_i64);
+        if let Some(given) = given.filter(|given| *given < least) {
+            let detail = if least == 0 { "must be greater than or equal to 0" } else { "must be greater than 0" };
+            causes.push(Cause::invalid(format!("spec.{key}"), given, detail));
+        }
+    }
+}
+
+fn binding(namespaced: bool, object: &Value, causes: &mut Vec<Cause>) {
     let kind = text(object, "/roleRef/kind");
-    if kind != "ClusterRole" && kind != "Role" {
-        causes.push(Cause::unsupported("roleRef.kind", quoted(kind), &["ClusterRole", "Role"].map(quoted)));
+    let kinds: &[&str] = if namespaced { &["Role", "ClusterRole"] } else { &["ClusterRole"] };
+    if !kinds.contains(&kind) {
+        let supported: Vec<String> = kinds.iter().map(|kind| quoted(kind)).collect();
+        causes.push(Cause::unsupported("roleRef.kind", quoted(kind), &supported));
     }
     if text(object, "/roleRef/name").is_empty() {
         causes.push(Cause::required("roleRef.name", ""));
@@ -199,7 +224,7 @@ fn binding(object: &Value, causes: &mut Vec<Cause>) {
             let supported = ["ServiceAccount", "User", "Group"].map(quoted);
             causes.push(Cause::unsupported(format!("subjects[{index}].kind"), quoted(kind), &supported));
         }
-        if kind == "ServiceAccount" && text(subject, "/namespace").is_empty() {
+        if !namespaced && kind == "ServiceAccount" && text(subject, "/namespace").is_empty() {
             causes.push(Cause::required(format!("subjects[{index}].namespace"), ""));
         }
     }

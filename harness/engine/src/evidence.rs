@@ -12,7 +12,9 @@ use crate::installer_log;
 const LOG_TAIL: usize = 25;
 
 /// What is looked at: group, version, kind, namespace.
-const OBJECTS: [(&str, &str, &str, Option<&str>); 3] = [
+const OBJECTS: [(&str, &str, &str, Option<&str>); 5] = [
+    ("", "v1", "Pod", Some("kubesphere-system")),
+    ("", "v1", "Event", Some("kubesphere-system")),
     ("installer.kubesphere.io", "v1alpha1", "ClusterConfiguration", Some("kubesphere-system")),
     ("", "v1", "ConfigMap", Some("kubesphere-system")),
     ("cluster.kubesphere.io", "v1alpha1", "Cluster", None),

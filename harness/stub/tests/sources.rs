@@ -47,7 +47,9 @@ fn programs_have_no_world_besides_their_context() {
     let mut around = Vec::new();
     for path in sources(&root) {
         let text = product(&path);
-        around.extend(FORBIDDEN.iter().filter(|word| text.contains(**word)).map(|word| format!("{}: {word}", path.display())));
+        around.extend(
+            FORBIDDEN.iter().filter(|word| text.contains(**word)).map(|word| format!("{}: {word}", path.display())),
+        );
     }
     assert!(around.is_empty(), "{}", around.join("\n"));
 }

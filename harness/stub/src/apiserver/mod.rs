@@ -65,7 +65,8 @@ pub async fn run(ctx: PodContext) -> ExitCode {
 }
 
 fn load(ctx: &PodContext) -> Result<Settings, String> {
-    let text = ctx.files.read(objects::CONFIG_PATH).ok_or("Config File \"kubesphere\" Not Found in \"[/etc/kubesphere]\"")?;
+    let text =
+        ctx.files.read(objects::CONFIG_PATH).ok_or("Config File \"kubesphere\" Not Found in \"[/etc/kubesphere]\"")?;
     Settings::parse(&String::from_utf8_lossy(&text)).map_err(|error| error.to_string())
 }
 
@@ -84,7 +85,12 @@ async fn follow_configuration(server: &Server) {
         known = text;
         match load(ctx) {
             Ok(settings) if settings.jwt_secret.is_empty() && server.has(Feature::MemberRoleChecked) => {
-                klog(ctx, 'E', "server.go:70", "[JWT secret MUST not be empty, please check whether the jwtSecret is set]");
+                klog(
+                    ctx,
+                    'E',
+                    "server.go:70",
+                    "[JWT secret MUST not be empty, please check whether the jwtSecret is set]",
+                );
                 return;
             }
             Ok(settings) => {

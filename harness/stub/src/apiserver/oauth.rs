@@ -12,7 +12,8 @@ use super::users::{self, PasswordError, User};
 
 /// Answers a grant: the client first, then the grant.
 pub async fn token(server: &Server, request: &Incoming) -> Answer {
-    let content_type = request.headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let content_type =
+        request.headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
     if !content_type.starts_with("application/x-www-form-urlencoded") {
         return respond::route_error(StatusCode::UNSUPPORTED_MEDIA_TYPE);
     }

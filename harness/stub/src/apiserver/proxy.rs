@@ -70,7 +70,9 @@ pub fn renamed_parameter(uri: &Uri, from: &str, to: &str) -> String {
 /// Headers that concern more than one connection.
 fn passed_on(headers: &HeaderMap<HeaderValue>) -> HeaderMap<HeaderValue> {
     let mut kept = headers.clone();
-    for name in [header::CONNECTION, header::HOST, header::TRANSFER_ENCODING, header::UPGRADE, header::TE, header::TRAILER] {
+    for name in
+        [header::CONNECTION, header::HOST, header::TRANSFER_ENCODING, header::UPGRADE, header::TE, header::TRAILER]
+    {
         kept.remove(name);
     }
     kept.remove("keep-alive");

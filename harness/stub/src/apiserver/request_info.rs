@@ -48,7 +48,9 @@ impl RequestInfo {
             parts.drain(1..3);
         }
         let path = if cluster.is_some() { format!("/{}", parts.join("/")) } else { uri.path().to_owned() };
-        let watching = uri.query().is_some_and(|query| query.split('&').any(|pair| matches!(pair, "watch=true" | "watch=1" | "watch")));
+        let watching = uri
+            .query()
+            .is_some_and(|query| query.split('&').any(|pair| matches!(pair, "watch=true" | "watch=1" | "watch")));
         let (verb, resource) = match ResourceInfo::of(&prefix, &parts) {
             None => (method.to_string(), None),
             Some((resource, watch_path)) => (verb(method, &resource, watching || watch_path), Some(resource)),
@@ -155,14 +157,26 @@ mod tests {
     }
 
     #[rstest]
-    #[case(Method::GET, "/api/v1/namespaces/kubesphere-system",
-        "namespaces \"kubesphere-system\" is forbidden: User \"u\" cannot get resource \"namespaces\" in API group \"\" in the namespace \"kubesphere-system\"")]
-    #[case(Method::GET, "/api/v1/nodes",
-        "nodes is forbidden: User \"u\" cannot list resource \"nodes\" in API group \"\" at the cluster scope")]
-    #[case(Method::POST, "/kapis/cluster.kubesphere.io/v1alpha1/clusters/validation",
-        "clusters.cluster.kubesphere.io \"validation\" is forbidden: User \"u\" cannot create resource \"clusters\" in API group \"cluster.kubesphere.io\" at the cluster scope")]
-    #[case(Method::POST, "/apis/cluster.kubesphere.io/v1alpha1/clusters",
-        "clusters.cluster.kubesphere.io is forbidden: User \"u\" cannot create resource \"clusters\" in API group \"cluster.kubesphere.io\" at the cluster scope")]
+    #[case(
+        Method::GET,
+        "/api/v1/namespaces/kubesphere-system",
+        "namespaces \"kubesphere-system\" is forbidden: User \"u\" cannot get resource \"namespaces\" in API group \"\" in the namespace \"kubesphere-system\""
+    )]
+    #[case(
+        Method::GET,
+        "/api/v1/nodes",
+        "nodes is forbidden: User \"u\" cannot list resource \"nodes\" in API group \"\" at the cluster scope"
+    )]
+    #[case(
+        Method::POST,
+        "/kapis/cluster.kubesphere.io/v1alpha1/clusters/validation",
+        "clusters.cluster.kubesphere.io \"validation\" is forbidden: User \"u\" cannot create resource \"clusters\" in API group \"cluster.kubesphere.io\" at the cluster scope"
+    )]
+    #[case(
+        Method::POST,
+        "/apis/cluster.kubesphere.io/v1alpha1/clusters",
+        "clusters.cluster.kubesphere.io is forbidden: User \"u\" cannot create resource \"clusters\" in API group \"cluster.kubesphere.io\" at the cluster scope"
+    )]
     #[case(Method::GET, "/healthz", "forbidden: User \"u\" cannot GET path \"/healthz\"")]
     fn words_what_is_forbidden(#[case] method: Method, #[case] path: &str, #[case] words: &str) {
         assert_eq!(info(&method, path).forbidden("u").0, words);
@@ -171,7 +185,11 @@ mod tests {
     #[rstest]
     #[case("/kapis/clusters/member1/version", Some("member1"), "/kapis/version")]
     #[case("/api/clusters/m.1/v1/nodes", Some("m.1"), "/api/v1/nodes")]
-    #[case("/apis/cluster.kubesphere.io/v1alpha1/clusters/member1", None, "/apis/cluster.kubesphere.io/v1alpha1/clusters/member1")]
+    #[case(
+        "/apis/cluster.kubesphere.io/v1alpha1/clusters/member1",
+        None,
+        "/apis/cluster.kubesphere.io/v1alpha1/clusters/member1"
+    )]
     #[case("/clusters/member1/version", None, "/clusters/member1/version")]
     fn finds_the_member_that_is_meant(#[case] path: &str, #[case] cluster: Option<&str>, #[case] rest: &str) {
         let info = info(&Method::GET, path);

@@ -32,15 +32,15 @@ pub async fn answer(server: &Server, group: &str, rest: &[&str], query: &str, id
     match name {
         Some(name) => match server.api.get(&target.named(name)).await {
             Ok(object) => respond::entity(StatusCode::OK, &shown(object)),
-            Err(error) if error.is_not_found() => {
-                refused(&format!("{} {name:?} not found", kind.singular))
-            }
+            Err(error) if error.is_not_found() => refused(&format!("{} {name:?} not found", kind.singular)),
             Err(error) => refused(&error.to_string()),
         },
         None => match server.api.get(&target).await {
             Ok(list) => respond::entity(StatusCode::OK, &page(list, query)),
             // Without the kind there is nothing of it (a cluster that never was a host has no Clusters either).
-            Err(CallError::Refused { code: 404, .. }) => respond::entity(StatusCode::OK, &json!({"items": [], "totalItems": 0})),
+            Err(CallError::Refused { code: 404, .. }) => {
+                respond::entity(StatusCode::OK, &json!({"items": [], "totalItems": 0}))
+            }
             Err(error) => refused(&error.to_string()),
         },
     }
@@ -64,7 +64,9 @@ fn kind_of(group: &str, plural: &str) -> Option<Kind> {
             "resources.kubesphere.io",
             "nodes" | "namespaces" | "pods" | "services" | "configmaps" | "secrets" | "serviceaccounts",
         ) => Target::core(plural),
-        ("resources.kubesphere.io", "deployments" | "statefulsets" | "daemonsets") => Target::group("apps", "v1", plural),
+        ("resources.kubesphere.io", "deployments" | "statefulsets" | "daemonsets") => {
+            Target::group("apps", "v1", plural)
+        }
         _ => return None,
     };
     let singular = target.description().unwrap_or_default();

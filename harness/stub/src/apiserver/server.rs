@@ -136,12 +136,17 @@ impl Server {
             ["kapis", "cluster.kubesphere.io", "v1alpha1", "clusters", "validation"] if *method == Method::POST => {
                 validation::validate(self, request).await
             }
-            ["kapis", "cluster.kubesphere.io", "v1alpha1", "clusters", name, "kubeconfig"] if *method == Method::PUT => {
+            ["kapis", "cluster.kubesphere.io", "v1alpha1", "clusters", name, "kubeconfig"]
+                if *method == Method::PUT =>
+            {
                 validation::update_kubeconfig(self, request, name).await
             }
-            ["kapis", group @ ("resources.kubesphere.io" | "tenant.kubesphere.io" | "iam.kubesphere.io"), _version, rest @ ..]
-                if *method == Method::GET =>
-            {
+            [
+                "kapis",
+                group @ ("resources.kubesphere.io" | "tenant.kubesphere.io" | "iam.kubesphere.io"),
+                _version,
+                rest @ ..,
+            ] if *method == Method::GET => {
                 Ok(resources::answer(self, group, rest, request.uri.query().unwrap_or_default(), identity).await)
             }
             _ => Ok(respond::route_error(StatusCode::NOT_FOUND)),

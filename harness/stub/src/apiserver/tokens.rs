@@ -8,8 +8,8 @@ use std::time::Duration;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use jiff::Timestamp;
-use kubesphere::duration;
 use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, crypto};
+use kubesphere::duration;
 use serde_json::{Map, Value, json};
 
 use super::settings::Settings;
@@ -128,7 +128,8 @@ fn sign(
     let header = URL_SAFE_NO_PAD.encode(json!({"alg": "HS256", "typ": "JWT"}).to_string());
     let message = format!("{header}.{}", URL_SAFE_NO_PAD.encode(Value::Object(claims).to_string()));
     let key = EncodingKey::from_secret(settings.jwt_secret.expose().as_bytes());
-    let signature = crypto::sign(message.as_bytes(), &key, Algorithm::HS256).map_err(|error| TokenError(error.to_string()))?;
+    let signature =
+        crypto::sign(message.as_bytes(), &key, Algorithm::HS256).map_err(|error| TokenError(error.to_string()))?;
     Ok(format!("{message}.{signature}"))
 }
 
@@ -238,7 +239,10 @@ mod tests {
     fn refuses_a_token_of_another_secret() {
         let token = issue(&settings(MEMBER), &TokenCache::default(), now(), "admin", None).unwrap().access;
         let other = settings(&MEMBER.replace("AAAA", "BBBB"));
-        assert_eq!(verify(&other, &TokenCache::default(), now(), &token).unwrap_err().to_string(), "signature is invalid");
+        assert_eq!(
+            verify(&other, &TokenCache::default(), now(), &token).unwrap_err().to_string(),
+            "signature is invalid"
+        );
     }
 
     #[test]

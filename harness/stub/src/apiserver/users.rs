@@ -75,7 +75,8 @@ pub async fn is_admin(api: &ApiClient, user: &str) -> bool {
     let bound = |binding: &Value| {
         let subjects = binding["subjects"].as_array();
         binding["roleRef"]["name"] == "platform-admin"
-            && subjects.is_some_and(|all| all.iter().any(|subject| subject["kind"] == "User" && subject["name"] == user))
+            && subjects
+                .is_some_and(|all| all.iter().any(|subject| subject["kind"] == "User" && subject["name"] == user))
     };
     bindings.is_ok_and(|list| list["items"].as_array().is_some_and(|items| items.iter().any(bound)))
 }

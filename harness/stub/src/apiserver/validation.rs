@@ -92,8 +92,10 @@ pub async fn update_kubeconfig(server: &Server, request: &Incoming, name: &str) 
     let checked = async {
         let body = decode(request).map_err(|text| Refusal::new(158, text))?;
         let kubeconfig = cluster_body::kubeconfig(&body).map_err(|text| Refusal::new(158, text))?;
-        let cluster = server.api.find(&Target::clusters().named(name)).await.map_err(|error| Refusal::new(164, error))?;
-        let cluster = cluster.ok_or_else(|| Refusal::new(164, format!("cluster.cluster.kubesphere.io {name:?} not found")))?;
+        let cluster =
+            server.api.find(&Target::clusters().named(name)).await.map_err(|error| Refusal::new(164, error))?;
+        let cluster =
+            cluster.ok_or_else(|| Refusal::new(164, format!("cluster.cluster.kubesphere.io {name:?} not found")))?;
         if cluster["metadata"]["labels"].get(labels::HOST_CLUSTER).is_some() {
             return Err(Refusal::new(168, "update kubeconfig of the host cluster is not allowed"));
         }
@@ -137,7 +139,8 @@ pub async fn update_kubeconfig(server: &Server, request: &Incoming, name: &str) 
 
 /// The body as go-restful decodes it: JSON, by its content type.
 fn decode(request: &Incoming) -> Result<Value, String> {
-    let content_type = request.headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let content_type =
+        request.headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
     if !content_type.contains("application/json") {
         return Err(format!("[ServiceError:400] Unable to unmarshal content of type:{content_type}"));
     }
@@ -150,7 +153,8 @@ fn connect(server: &Server, config: &RestConfig) -> Result<ApiClient, String> {
 
 /// The UID of the member's `kube-system`, by which clusters are told apart.
 async fn system_uid(member: &ApiClient) -> Result<String, String> {
-    let namespace = member.get(&Target::core("namespaces").named("kube-system")).await.map_err(|error| error.to_string())?;
+    let namespace =
+        member.get(&Target::core("namespaces").named("kube-system")).await.map_err(|error| error.to_string())?;
     Ok(text_of(&namespace["metadata"]["uid"]))
 }
 
@@ -223,7 +227,11 @@ fn refuse_configuration(server: &Server, line: u32, text: &str) -> Answer {
 }
 
 fn panics(server: &Server) -> Abort {
-    server.log('E', "server.go", "http: panic serving: runtime error: invalid memory address or nil pointer dereference");
+    server.log(
+        'E',
+        "server.go",
+        "http: panic serving: runtime error: invalid memory address or nil pointer dereference",
+    );
     Abort
 }
 

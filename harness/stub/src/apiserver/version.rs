@@ -49,6 +49,9 @@ mod tests {
     #[test]
     fn tells_the_version_of_its_image() {
         let told = version("kubesphere/ks-apiserver:v3.3.2", &json!({"minor": "20"}));
-        assert_eq!((&told["gitVersion"], &told["gitMinor"], &told["kubernetes"]["minor"]), (&"v3.3.2".into(), &"3".into(), &"20".into()));
+        assert_eq!(
+            (&told["gitVersion"], &told["gitMinor"], &told["kubernetes"]["minor"]),
+            (&"v3.3.2".into(), &"3".into(), &"20".into())
+        );
     }
 }

@@ -75,9 +75,9 @@ pub fn exists_call(name: &str) -> Call {
 #[must_use]
 pub fn create_calls(name: &str, kubeconfig_text: &str) -> [Call; 2] {
     let cluster = cluster_object(name, kubeconfig_text);
-    ["/kapis/cluster.kubesphere.io/v1alpha1/clusters/validation", "/apis/cluster.kubesphere.io/v1alpha1/clusters"].map(|path| {
-        Call { method: Method::POST, path: path.to_owned(), check_exist: false, body: Some(cluster.clone()) }
-    })
+    ["/kapis/cluster.kubesphere.io/v1alpha1/clusters/validation", "/apis/cluster.kubesphere.io/v1alpha1/clusters"].map(
+        |path| Call { method: Method::POST, path: path.to_owned(), check_exist: false, body: Some(cluster.clone()) },
+    )
 }
 
 /// What *Update kubeconfig* sends.

@@ -1,5 +1,5 @@
 //! ks-console: sessions, and requests passed on to ks-apiserver (console v3.4.1, `server/`). It may stand behind a path,
-//! as behind the API server's service proxy: nothing it answers names an absolute path of its own.
+//! as behind the API server's service proxy: it sends nobody to a path of its own, and its cookie is for every path.
 
 pub mod form;
 
@@ -90,9 +90,9 @@ impl Console {
                 (StatusCode::BAD_GATEWAY, json!({"error": "server_error", "error_description": cause}))
             }
         };
-        let token = granted["access_token"].as_str().and_then(|token| {
-            HeaderValue::from_str(&format!("{SESSION}={token}; Path=/; HttpOnly")).ok()
-        });
+        let token = granted["access_token"]
+            .as_str()
+            .and_then(|token| HeaderValue::from_str(&format!("{SESSION}={token}; Path=/; HttpOnly")).ok());
         let Some(cookie) = token else {
             let message = granted["error_description"].as_str().unwrap_or("the login failed");
             let body = json!({"status": code.as_u16(), "reason": granted["error"], "message": message});
@@ -137,7 +137,8 @@ impl Console {
     }
 }
 
-const PAGE: &str = "<!DOCTYPE html>\n<title>KubeSphere</title>\n<p>This console has no pages. POST a username and a password to login.</p>\n";
+const PAGE: &str = "<!DOCTYPE html>\n<title>KubeSphere</title>\n\
+                    <p>This console has no pages. POST a username and a password to login.</p>\n";
 
 /// An object and its absence are both answers to the form's question; anything else is passed on.
 fn existence(answer: Answer) -> Answer {

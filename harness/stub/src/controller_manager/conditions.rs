@@ -122,6 +122,9 @@ mod tests {
         let end = "2027-11-22T11:58:39Z".parse().unwrap();
         Condition::certificate(Some(end), "2026-11-22T00:00:00Z".parse().unwrap()).put(&mut cluster, at(0));
         let condition = &cluster["status"]["conditions"][0];
-        assert_eq!((&condition["message"], &condition["status"]), (&"2027-11-22 11:58:39 +0000 UTC".into(), &"False".into()));
+        assert_eq!(
+            (&condition["message"], &condition["status"]),
+            (&"2027-11-22 11:58:39 +0000 UTC".into(), &"False".into())
+        );
     }
 }

@@ -122,7 +122,9 @@ fn oauth_options(value: &Value) -> Node {
 
 fn select(value: &Value, known: &[&'static str]) -> Node {
     let zero = |value: &Value| matches!(value, Value::Null) || value == "" || value == false || value == 0;
-    Node::map(known.iter().filter(|field| !zero(&value[**field])).map(|field| (*field, Node::from(&value[*field]))).collect())
+    Node::map(
+        known.iter().filter(|field| !zero(&value[**field])).map(|field| (*field, Node::from(&value[*field]))).collect(),
+    )
 }
 
 fn string_unless_empty<'a>(value: &Value, field: &'a str) -> Option<(&'a str, Node)> {
@@ -160,7 +162,9 @@ impl Node {
     fn from(value: &Value) -> Self {
         match value {
             Value::String(text) => Self::string(text),
-            Value::Object(fields) => Self::Map(fields.iter().map(|(k, v)| (go_yaml::scalar(k), Self::from(v))).collect()),
+            Value::Object(fields) => {
+                Self::Map(fields.iter().map(|(k, v)| (go_yaml::scalar(k), Self::from(v))).collect())
+            }
             Value::Array(items) => Self::List(items.iter().map(Self::from).collect()),
             Value::Null | Value::Bool(_) | Value::Number(_) => Self::Scalar(value.to_string()),
         }

@@ -9,8 +9,8 @@ use serde_json::{Value, json};
 use super::controller::Controller;
 use crate::member::Target;
 
-const DESCRIPTION: &str = "The description was created by KubeSphere automatically. It is recommended that you use the Host Cluster \
-                           to manage clusters only and deploy workloads on Member Clusters.";
+const DESCRIPTION: &str = "The description was created by KubeSphere automatically. It is recommended that you use the \
+                           Host Cluster to manage clusters only and deploy workloads on Member Clusters.";
 
 impl Controller {
     /// Creates the host's Cluster when there is none; with more than one it only complains.

@@ -26,7 +26,9 @@ pub enum JoinError {
     #[error("Key \"token\" not found in service account secret")]
     NoToken,
     /// A workspace of the member exists on the host, without the member in its placement.
-    #[error("The workspace {workspace} is found in the target member cluster {cluster}, which is conflict with the workspace on host")]
+    #[error(
+        "The workspace {workspace} is found in the target member cluster {cluster}, which is conflict with the workspace on host"
+    )]
     Workspace {
         /// Its name.
         workspace: String,

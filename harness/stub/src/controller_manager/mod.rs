@@ -51,7 +51,8 @@ pub async fn run(ctx: PodContext) -> ExitCode {
 }
 
 fn load(ctx: &PodContext) -> Result<Settings, String> {
-    let text = ctx.files.read(objects::CONFIG_PATH).ok_or("Config File \"kubesphere\" Not Found in \"[/etc/kubesphere]\"")?;
+    let text =
+        ctx.files.read(objects::CONFIG_PATH).ok_or("Config File \"kubesphere\" Not Found in \"[/etc/kubesphere]\"")?;
     Settings::parse(&String::from_utf8_lossy(&text)).map_err(|error| error.to_string())
 }
 

@@ -76,7 +76,9 @@ impl Controller {
         for _ in 0..UNJOIN_TRIES {
             match unjoin(&self.host, name).await {
                 Ok(()) => break,
-                Err(error) => self.log('E', 355, &format!("Failed to unjoin federation for cluster {name}, error {error}")),
+                Err(error) => {
+                    self.log('E', 355, &format!("Failed to unjoin federation for cluster {name}, error {error}"));
+                }
             }
         }
         if let Some(finalizers) = cluster["metadata"]["finalizers"].as_array_mut() {
@@ -132,10 +134,15 @@ impl Controller {
                 };
             }
             Err(error) => {
-                self.log('E', 485, &format!("failed to get KubeSphere version, err: &errors.errorString{{s:{error:?}}}"));
+                self.log(
+                    'E',
+                    485,
+                    &format!("failed to get KubeSphere version, err: &errors.errorString{{s:{error:?}}}"),
+                );
             }
         }
-        let system = member.get(&Target::core("namespaces").named("kube-system")).await.map_err(|error| error.to_string())?;
+        let system =
+            member.get(&Target::core("namespaces").named("kube-system")).await.map_err(|error| error.to_string())?;
         cluster["status"]["uid"] = system["metadata"]["uid"].clone();
         if cluster["status"]["configz"]["multicluster"] == true && self.is_the_host_itself(&nodes).await? {
             cluster["metadata"]["labels"][labels::HOST_CLUSTER] = "".into();

@@ -198,7 +198,7 @@ impl ApiClient {
         Self::new(ctx.client.clone(), &base, ctx.network.clone(), ctx.clock.clone(), None, None)
     }
 
-    /// The same client with another limit, which the URL does not tell.
+    /// The client underneath, for requests that are passed on as they are.
     #[must_use]
     pub fn kube(&self) -> &kube::Client {
         &self.kube
@@ -252,7 +252,8 @@ impl ApiClient {
     }
 
     async fn call(&self, method: Method, target: &Target, object: Option<&Value>) -> Result<Value, CallError> {
-        let (code, body) = self.exchange(method.clone(), &target.path_and_query(self.limit), object, self.limit).await?;
+        let (code, body) =
+            self.exchange(method.clone(), &target.path_and_query(self.limit), object, self.limit).await?;
         if (200..300).contains(&code) {
             return serde_json::from_slice(&body).map_err(CallError::Unreadable);
         }

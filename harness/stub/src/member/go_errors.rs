@@ -100,12 +100,12 @@ pub fn generic_answer(code: u16, method: &Method, target: &Target, body: &[u8]) 
         409 => "the server reported a conflict".to_owned(),
         415 => "the body of the request was in an unknown format - accepted media types include:".to_owned(),
         422 => "the server rejected our request due to an error in our request".to_owned(),
-        429 => {
-            "the server has received too many requests and has asked us to try again later".to_owned()
-        }
+        429 => "the server has received too many requests and has asked us to try again later".to_owned(),
         503 => "the server is currently unable to handle the request".to_owned(),
-        504 => "the server was unable to return a response in the time allotted, but may still be processing the request"
-            .to_owned(),
+        504 => {
+            "the server was unable to return a response in the time allotted, but may still be processing the request"
+                .to_owned()
+        }
         500.. => format!(
             "an error on the server ({:?}) has prevented the request from succeeding",
             match String::from_utf8_lossy(body).trim() {
@@ -168,10 +168,16 @@ mod tests {
     #[rstest]
     #[case(400, Target::core("namespaces").named("kube-system"),
         "the server rejected our request for an unknown reason (get namespaces kube-system)")]
-    #[case(404, Target::group("tenant.kubesphere.io", "v1alpha1", "workspaces"),
-        "the server could not find the requested resource (get workspaces.tenant.kubesphere.io)")]
-    #[case(502, Target::path("/version"),
-        "an error on the server (\"unknown\") has prevented the request from succeeding")]
+    #[case(
+        404,
+        Target::group("tenant.kubesphere.io", "v1alpha1", "workspaces"),
+        "the server could not find the requested resource (get workspaces.tenant.kubesphere.io)"
+    )]
+    #[case(
+        502,
+        Target::path("/version"),
+        "an error on the server (\"unknown\") has prevented the request from succeeding"
+    )]
     fn words_an_answer_without_status(#[case] code: u16, #[case] target: Target, #[case] words: &str) {
         assert_eq!(generic_answer(code, &Method::GET, &target, b""), words);
     }

@@ -42,8 +42,8 @@ pub fn scalar(text: &str) -> String {
 
 fn reads_as_other_type(text: &str) -> bool {
     const WORDS: [&str; 28] = [
-        "", "~", "null", "Null", "NULL", "true", "True", "TRUE", "false", "False", "FALSE", "y", "Y", "yes", "Yes", "YES",
-        "n", "N", "no", "No", "NO", "on", "On", "ON", "off", "Off", "OFF", "<<",
+        "", "~", "null", "Null", "NULL", "true", "True", "TRUE", "false", "False", "FALSE", "y", "Y", "yes", "Yes",
+        "YES", "n", "N", "no", "No", "NO", "on", "On", "ON", "off", "Off", "OFF", "<<",
     ];
     const FLOATS: [&str; 12] =
         [".nan", ".NaN", ".NAN", ".inf", ".Inf", ".INF", "+.inf", "+.Inf", "+.INF", "-.inf", "-.Inf", "-.INF"];
@@ -60,7 +60,8 @@ fn is_number(text: &str) -> bool {
         plain.strip_prefix(prefix).is_some_and(|rest| !rest.is_empty() && rest.chars().all(|c| c.is_digit(radix)))
     };
     // `1:30:00` counted in sixties was a number in YAML 1.1, and yaml.v2 still quotes it.
-    let sexagesimal = digits.contains(':') && digits.split(':').all(|part| !part.is_empty() && part.parse::<f64>().is_ok());
+    let sexagesimal =
+        digits.contains(':') && digits.split(':').all(|part| !part.is_empty() && part.parse::<f64>().is_ok());
     radix("0x", 16) || radix("0o", 8) || radix("0b", 2) || plain.parse::<f64>().is_ok() || sexagesimal
 }
 
@@ -78,7 +79,12 @@ fn plain_is_allowed(text: &str) -> bool {
     let forbidden_start = "#,[]{}&*!|>'\"%@`".contains(first) || ("-?:".contains(first) && second_is_space);
     let document_mark = text.starts_with("---") || text.starts_with("...");
     let padded = text.starts_with(' ') || text.ends_with(' ');
-    !forbidden_start && !document_mark && !padded && !text.contains(": ") && !text.contains(" #") && !text.ends_with(':')
+    !forbidden_start
+        && !document_mark
+        && !padded
+        && !text.contains(": ")
+        && !text.contains(" #")
+        && !text.ends_with(':')
 }
 
 #[cfg(test)]

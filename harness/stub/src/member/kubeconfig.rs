@@ -107,11 +107,13 @@ impl Config {
         let fields = match document {
             Value::Null => return Ok(Self::default()),
             Value::Object(fields) => fields,
-            other => return Err(KubeconfigError::Decode(format!(
-                "couldn't get version/kind; json parse error: json: cannot unmarshal {} into Go value of type struct {{ \
+            other => {
+                return Err(KubeconfigError::Decode(format!(
+                    "couldn't get version/kind; json parse error: json: cannot unmarshal {} into Go value of type struct {{ \
                  APIVersion string \"json:\\\"apiVersion,omitempty\\\"\"; Kind string \"json:\\\"kind,omitempty\\\"\" }}",
-                json_type(&other)
-            ))),
+                    json_type(&other)
+                )));
+            }
         };
         let (version, kind) = (text_of(&fields, "apiVersion"), text_of(&fields, "kind"));
         let (version, kind) = (version.unwrap_or("v1"), kind.unwrap_or("Config"));
@@ -334,29 +336,45 @@ mod tests {
 
     #[rstest]
     #[case::malformed_yaml("a: b: c", "yaml: mapping values are not allowed in this context")]
-    #[case::plain_word("hello world",
+    #[case::plain_word(
+        "hello world",
         "couldn't get version/kind; json parse error: json: cannot unmarshal string into Go value of type struct { \
-         APIVersion string \"json:\\\"apiVersion,omitempty\\\"\"; Kind string \"json:\\\"kind,omitempty\\\"\" }")]
-    #[case::empty_document("{}",
-        "invalid configuration: no configuration has been provided, try setting KUBERNETES_MASTER environment variable")]
-    #[case::missing_context("current-context: nothing\n",
-        "invalid configuration: [context was not found for specified context: nothing, cluster has no server defined]")]
-    #[case::another_kind("apiVersion: v1\nkind: Pod\n",
-        "no kind \"Pod\" is registered for version \"v1\" in scheme \"pkg/runtime/scheme.go:100\"")]
+         APIVersion string \"json:\\\"apiVersion,omitempty\\\"\"; Kind string \"json:\\\"kind,omitempty\\\"\" }"
+    )]
+    #[case::empty_document(
+        "{}",
+        "invalid configuration: no configuration has been provided, try setting KUBERNETES_MASTER environment variable"
+    )]
+    #[case::missing_context(
+        "current-context: nothing\n",
+        "invalid configuration: [context was not found for specified context: nothing, cluster has no server defined]"
+    )]
+    #[case::another_kind(
+        "apiVersion: v1\nkind: Pod\n",
+        "no kind \"Pod\" is registered for version \"v1\" in scheme \"pkg/runtime/scheme.go:100\""
+    )]
     fn words_what_is_wrong_as_client_go_does(#[case] text: &str, #[case] words: &str) {
         assert_eq!(load(text.as_bytes()).unwrap_err().to_string(), words);
     }
 
     #[rstest]
-    #[case::files("client-certificate: /n/a.crt, client-key: /n/a.key",
+    #[case::files(
+        "client-certificate: /n/a.crt, client-key: /n/a.key",
         "invalid configuration: [unable to read client-cert /n/a.crt for u due to open /n/a.crt: no such file or directory, \
-         unable to read client-key /n/a.key for u due to open /n/a.key: no such file or directory]")]
-    #[case::no_key("client-certificate-data: YQ==",
-        "invalid configuration: client-key-data or client-key must be specified for u to use the clientCert authentication method.")]
-    #[case::two_methods("token: t, username: n",
-        "invalid configuration: more than one authentication method found for u; found [token basicAuth], only one is allowed")]
-    #[case::exec_without_version("exec: {command: aws}",
-        "invalid configuration: apiVersion must be specified for u to use exec authentication plugin")]
+         unable to read client-key /n/a.key for u due to open /n/a.key: no such file or directory]"
+    )]
+    #[case::no_key(
+        "client-certificate-data: YQ==",
+        "invalid configuration: client-key-data or client-key must be specified for u to use the clientCert authentication method."
+    )]
+    #[case::two_methods(
+        "token: t, username: n",
+        "invalid configuration: more than one authentication method found for u; found [token basicAuth], only one is allowed"
+    )]
+    #[case::exec_without_version(
+        "exec: {command: aws}",
+        "invalid configuration: apiVersion must be specified for u to use exec authentication plugin"
+    )]
     fn words_what_is_wrong_with_a_user(#[case] user: &str, #[case] words: &str) {
         let text = format!("{CLUSTER}{CONTEXT}users: [{{name: u, user: {{{user}}}}}]\n");
         assert_eq!(load(text.as_bytes()).unwrap_err().to_string(), words);
@@ -364,13 +382,15 @@ mod tests {
 
     #[test]
     fn reads_the_current_context() {
-        let text = format!("apiVersion: v1\nkind: Config\n{CLUSTER}{CONTEXT}users: [{{name: u, user: {{token: t}}}}]\n");
+        let text =
+            format!("apiVersion: v1\nkind: Config\n{CLUSTER}{CONTEXT}users: [{{name: u, user: {{token: t}}}}]\n");
         assert_eq!(load(text.as_bytes()).unwrap().server(), "https://192.0.2.1:6443");
     }
 
     #[test]
     fn takes_null_for_absent() {
-        let text = format!("{CLUSTER}{CONTEXT}users: [{{name: u, user: {{token: null, exec: null}}}}]\npreferences: {{}}\n");
+        let text =
+            format!("{CLUSTER}{CONTEXT}users: [{{name: u, user: {{token: null, exec: null}}}}]\npreferences: {{}}\n");
         load(text.as_bytes()).unwrap();
     }
 }

@@ -61,9 +61,9 @@ pub enum ClientError {
 /// Go's words for PEM that is none; other causes keep ours.
 fn words_of(error: &EndpointError) -> String {
     match error {
-        EndpointError::Tls(nodes::network::tls::TlsSettingsError::Pem { what: "certificate-authority-data", .. }) => {
-            "unable to load root certificates: unable to parse bytes as PEM block".to_owned()
-        }
+        EndpointError::Tls(nodes::network::tls::TlsSettingsError::Pem {
+            what: "certificate-authority-data", ..
+        }) => "unable to load root certificates: unable to parse bytes as PEM block".to_owned(),
         EndpointError::Tls(nodes::network::tls::TlsSettingsError::Pem { what, .. }) => format!(
             "tls: failed to find any PEM data in {} input",
             if *what == "client-key-data" { "key" } else { "certificate" }
@@ -150,14 +150,20 @@ impl RestConfig {
     ///
     /// # Errors
     /// [`ClientError`] in client-go's words.
-    pub fn connect(&self, network: &Arc<dyn Network>, clock: &Clock, limit: Option<Delay>) -> Result<ApiClient, ClientError> {
+    pub fn connect(
+        &self,
+        network: &Arc<dyn Network>,
+        clock: &Clock,
+        limit: Option<Delay>,
+    ) -> Result<ApiClient, ClientError> {
         if let Some(name) = &self.credentials.auth_provider {
             return Err(ClientError::AuthProvider(name.clone()));
         }
         if self.insecure && !self.authorities.is_empty() {
             return Err(ClientError::AuthorityAndInsecure);
         }
-        let with_scheme = if self.server.contains("://") { self.server.clone() } else { format!("http://{}", self.server) };
+        let with_scheme =
+            if self.server.contains("://") { self.server.clone() } else { format!("http://{}", self.server) };
         let uri: Uri = with_scheme.parse().map_err(|_| ClientError::Server(self.server.clone()))?;
         if uri.host().is_none() {
             return Err(ClientError::Server(self.server.clone()));

@@ -25,9 +25,16 @@ async fn dispatches_as_the_real_one_does() {
     let records = read(RECORDS);
     let of = |prefix: &str| records.iter().filter(move |record| record.case().starts_with(prefix)).collect::<Vec<_>>();
     let token = steady_token(&world).await;
-    for record in ["dispatch-equal-", "dispatch-host-", "dispatch-unknown-", "dispatch-member-as", "dispatch-cluster", "dispatch-tenant"]
-        .into_iter()
-        .flat_map(of)
+    for record in [
+        "dispatch-equal-",
+        "dispatch-host-",
+        "dispatch-unknown-",
+        "dispatch-member-as",
+        "dispatch-cluster",
+        "dispatch-tenant",
+    ]
+    .into_iter()
+    .flat_map(of)
     {
         tally.compare(&world, record, &send(&world, record, &token).await);
     }
@@ -35,21 +42,25 @@ async fn dispatches_as_the_real_one_does() {
     world.clock.hold("cluster-resync");
     let without_role = MEMBER_CONFIG.replace("    accessTokenMaxAge: 0\n", "");
     let without_role = without_role.replace("clusterRole: member\n  enable: false", "clusterRole: none");
-    world.host.until("the member wants cached tokens", async || {
-        if world.member.get(CONFIG_PATH).await["data"]["kubesphere.yaml"] != without_role.as_str() {
-            member_config(&world, &without_role).await;
-        }
-        ask(&world, "/kapis/clusters/member1/version", Some(&token)).await.status == Some(401)
-    })
-    .await;
+    world
+        .host
+        .until("the member wants cached tokens", async || {
+            if world.member.get(CONFIG_PATH).await["data"]["kubesphere.yaml"] != without_role.as_str() {
+                member_config(&world, &without_role).await;
+            }
+            ask(&world, "/kapis/clusters/member1/version", Some(&token)).await.status == Some(401)
+        })
+        .await;
     for record in of("dispatch-role-none-").into_iter().filter(|record| !record.case().contains("-later-")) {
         tally.compare(&world, record, &send(&world, record, &token).await);
     }
     world.clock.release("cluster-resync");
-    world.host.until("the next resync has rewritten the member's configuration", async || {
-        ask(&world, "/kapis/clusters/member1/version", Some(&token)).await.status == Some(200)
-    })
-    .await;
+    world
+        .host
+        .until("the next resync has rewritten the member's configuration", async || {
+            ask(&world, "/kapis/clusters/member1/version", Some(&token)).await.status == Some(200)
+        })
+        .await;
     for record in of("dispatch-role-none-later-").into_iter().chain(of("dispatch-restored")) {
         tally.compare(&world, record, &send(&world, record, &token).await);
     }
@@ -63,30 +74,36 @@ async fn dispatches_as_the_real_one_does() {
             world.host.until_ready("viaapi", "True").await;
         }
         if record.case() == "api-delete-cluster" {
-            world.host.until("viaapi is gone", async || {
-                world.host.get("/apis/cluster.kubesphere.io/v1alpha1/clusters/viaapi").await["code"] == 404
-            })
-            .await;
+            world
+                .host
+                .until("viaapi is gone", async || {
+                    world.host.get("/apis/cluster.kubesphere.io/v1alpha1/clusters/viaapi").await["code"] == 404
+                })
+                .await;
         }
     }
     let config = MEMBER_CONFIG.replace("clusterRole: member\n  enable: false", "clusterRole: host\n  enable: true");
     member_config(&world, &config).await;
     import(&world, "s-role-host").await;
-    world.host.until("the member works with its new role", async || {
-        let configz = "/kapis/clusters/s-role-host/config.kubesphere.io/v1alpha2/configs/configz";
-        ask(&world, configz, Some(&token)).await.body.contains("\"multicluster\": true")
-    })
-    .await;
+    world
+        .host
+        .until("the member works with its new role", async || {
+            let configz = "/kapis/clusters/s-role-host/config.kubesphere.io/v1alpha2/configs/configz";
+            ask(&world, configz, Some(&token)).await.body.contains("\"multicluster\": true")
+        })
+        .await;
     for record in of("dispatch-state-role-host-") {
         tally.compare(&world, record, &send(&world, record, &token).await);
     }
     member_config(&world, &MEMBER_CONFIG.replace("multicluster:\n  clusterRole: member\n  enable: false\n", "")).await;
     import(&world, "s-no-multicluster-section").await;
-    world.host.until("the member works without a role", async || {
-        let configz = "/kapis/clusters/s-no-multicluster-section/config.kubesphere.io/v1alpha2/configs/configz";
-        ask(&world, configz, Some(&token)).await.body.contains("\"multicluster\": false")
-    })
-    .await;
+    world
+        .host
+        .until("the member works without a role", async || {
+            let configz = "/kapis/clusters/s-no-multicluster-section/config.kubesphere.io/v1alpha2/configs/configz";
+            ask(&world, configz, Some(&token)).await.body.contains("\"multicluster\": false")
+        })
+        .await;
     for record in of("dispatch-state-no-multicluster-section-") {
         tally.compare(&world, record, &send(&world, record, &token).await);
     }
@@ -120,17 +137,26 @@ async fn import(world: &World, name: &str) {
     world.host.until_ready(name, "True").await;
     // The controller fills in the address, which is a change of the spec and makes it look once more.
     let line = format!("successfully joined federation for cluster {name}\n");
-    world.host.until("the controller is done with it", async || world.host.logs().await.matches(&line).count() >= 2).await;
+    world
+        .host
+        .until("the controller is done with it", async || world.host.logs().await.matches(&line).count() >= 2)
+        .await;
 }
 
 /// A token that stays good: one issued after the host has loaded its rewritten configuration.
 async fn steady_token(world: &World) -> String {
-    world.host.until("tokens without expiry", async || {
-        let form = "grant_type=password&username=admin&password=P%4088w0rd&client_id=kubesphere&client_secret=kubesphere";
-        let got = world.host.ask(Method::POST, "/oauth/token", &[("content-type", "application/x-www-form-urlencoded")], form).await;
-        got.status == Some(200) && !got.body.contains("expires_in")
-    })
-    .await;
+    world
+        .host
+        .until("tokens without expiry", async || {
+            let form =
+                "grant_type=password&username=admin&password=P%4088w0rd&client_id=kubesphere&client_secret=kubesphere";
+            let got = world
+                .host
+                .ask(Method::POST, "/oauth/token", &[("content-type", "application/x-www-form-urlencoded")], form)
+                .await;
+            got.status == Some(200) && !got.body.contains("expires_in")
+        })
+        .await;
     world.host.token("admin").await
 }
 
@@ -163,7 +189,11 @@ async fn send(world: &World, record: &Record, token: &str) -> Got {
         Value::String(text) => text.clone(),
         body => {
             let mut body = body.clone();
-            body["spec"]["connection"]["kubeconfig"] = stub::console::form::cluster_object("x", &kubeconfigs::valid(&world.member))["spec"]["connection"]["kubeconfig"].clone();
+            body["spec"]["connection"]["kubeconfig"] = stub::console::form::cluster_object(
+                "x",
+                &kubeconfigs::valid(&world.member),
+            )["spec"]["connection"]["kubeconfig"]
+                .clone();
             body.to_string()
         }
     };

@@ -207,7 +207,8 @@ impl Cluster {
     /// Asks the kube-apiserver as an administrator.
     pub async fn call(&self, method: Method, path: &str, object: Option<&Value>) -> (u16, Value) {
         let body = object.map_or_else(Body::empty, |object| Body::from(object.to_string().into_bytes()));
-        let request = Request::builder().method(method).uri(path).header("content-type", "application/json").body(body).unwrap();
+        let request =
+            Request::builder().method(method).uri(path).header("content-type", "application/json").body(body).unwrap();
         let answer = self.client.send(request).await.unwrap();
         let code = answer.status().as_u16();
         let bytes = answer.into_body().collect().await.unwrap().to_bytes();
@@ -218,10 +219,10 @@ impl Cluster {
         self.call(Method::GET, path, None).await.1
     }
 
-    pub async fn patch(&self, path: &str, patch: &Value) {
+    pub async fn patch(&self, path: &str, change: &Value) {
         let request = Request::patch(path)
             .header("content-type", "application/merge-patch+json")
-            .body(Body::from(patch.to_string().into_bytes()))
+            .body(Body::from(change.to_string().into_bytes()))
             .unwrap();
         let answer = self.client.send(request).await.unwrap();
         assert!(answer.status().is_success(), "PATCH {path}: {}", answer.status());
@@ -243,8 +244,12 @@ impl Cluster {
 
     /// A token of `user`.
     pub async fn token(&self, user: &str) -> String {
-        let form = format!("grant_type=password&username={user}&password=P%4088w0rd&client_id=kubesphere&client_secret=kubesphere");
-        let got = self.ask(Method::POST, "/oauth/token", &[("content-type", "application/x-www-form-urlencoded")], &form).await;
+        let form = format!(
+            "grant_type=password&username={user}&password=P%4088w0rd&client_id=kubesphere&client_secret=kubesphere"
+        );
+        let got = self
+            .ask(Method::POST, "/oauth/token", &[("content-type", "application/x-www-form-urlencoded")], &form)
+            .await;
         let body: Value = serde_json::from_str(&got.body).unwrap_or_else(|_| panic!("no token of {user}: {got:?}"));
         body["access_token"].as_str().unwrap_or_else(|| panic!("no token of {user}: {got:?}")).to_owned()
     }
@@ -270,7 +275,9 @@ impl Cluster {
         let mut all = String::new();
         for pod in pods["items"].as_array().into_iter().flatten() {
             let name = pod["metadata"]["name"].as_str().unwrap();
-            let request = Request::get(format!("/api/v1/namespaces/kubesphere-system/pods/{name}/log")).body(Body::empty()).unwrap();
+            let request = Request::get(format!("/api/v1/namespaces/kubesphere-system/pods/{name}/log"))
+                .body(Body::empty())
+                .unwrap();
             let answer = self.client.send(request).await.unwrap();
             let text = answer.into_body().collect().await.unwrap().to_bytes();
             writeln!(all, "--- {name}\n{}", String::from_utf8_lossy(&text)).unwrap();

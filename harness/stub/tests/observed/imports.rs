@@ -22,7 +22,9 @@ fn not_applicable(case: &str) -> Option<NotApplicable> {
     match case {
         "import-exec-present" => Some(NotApplicable::NeedsExecutable),
         // kube-apiserver refuses the object.
-        "import-empty" | "import-invalid-name" | "import-not-base64" | "import-plain-kubeconfig" => Some(NotApplicable::NotKubesphere),
+        "import-empty" | "import-invalid-name" | "import-not-base64" | "import-plain-kubeconfig" => {
+            Some(NotApplicable::NotKubesphere)
+        }
         // Conditions do not depend on the member's configuration; the dispatch records make these states.
         case if case.starts_with("import-state-") => Some(NotApplicable::OtherState),
         _ => None,
@@ -52,7 +54,9 @@ async fn ends_with_the_conditions_and_the_log_of_the_real_controller() {
         if got != expected {
             differences.push(format!("{}:\n  wanted {expected}\n  got    {got}", record.case()));
         }
-        for line in record.0["log"].as_array().into_iter().flatten().filter_map(Value::as_str).filter(|line| told_always(line)) {
+        for line in
+            record.0["log"].as_array().into_iter().flatten().filter_map(Value::as_str).filter(|line| told_always(line))
+        {
             if !logged(&world, &log, line) {
                 differences.push(format!("{}: not in the log: {line}", record.case()));
             }
@@ -90,7 +94,11 @@ fn conditions(world: &World, conditions: &Value) -> Value {
         .flatten()
         .map(|condition| {
             let reason = placeholders(world, condition["reason"].as_str().unwrap_or_default());
-            let message = if condition["type"] == "KubeConfigCertExpiresInSevenDays" { json!("<time>") } else { condition["message"].clone() };
+            let message = if condition["type"] == "KubeConfigCertExpiresInSevenDays" {
+                json!("<time>")
+            } else {
+                condition["message"].clone()
+            };
             json!([condition["type"], condition["status"], reason, message])
         })
         .collect();
@@ -109,11 +117,17 @@ async fn fills_in_a_joined_member_and_names_it_in_its_configuration() {
     let cluster = world.host.get(&format!("{CLUSTERS}/member1")).await;
     let status = &cluster["status"];
     assert_eq!((&status["nodeCount"], &status["kubeSphereVersion"]), (&2.into(), &"v3.3.2".into()));
-    assert_eq!(cluster["spec"]["connection"]["kubernetesAPIEndpoint"], format!("https://{}:6443", world.member.address));
-    world.host.until("the member knows its name", async || {
-        world.member.get(CONFIG).await["data"]["kubesphere.yaml"] == include_str!("../data/kubesphere-member-rewritten.yaml")
-    })
-    .await;
+    assert_eq!(
+        cluster["spec"]["connection"]["kubernetesAPIEndpoint"],
+        format!("https://{}:6443", world.member.address)
+    );
+    world
+        .host
+        .until("the member knows its name", async || {
+            world.member.get(CONFIG).await["data"]["kubesphere.yaml"]
+                == include_str!("../data/kubesphere-member-rewritten.yaml")
+        })
+        .await;
     world.stop().await;
 }
 
@@ -121,14 +135,19 @@ async fn fills_in_a_joined_member_and_names_it_in_its_configuration() {
 async fn forgets_a_member_on_the_host_alone() {
     let world = World::start().await;
     import(&world, "member1").await;
-    let on_host = ["/api/v1/namespaces/kube-federation-system/secrets/member1-secret",
-        "/apis/core.kubefed.io/v1beta1/namespaces/kube-federation-system/kubefedclusters/member1"];
+    let on_host = [
+        "/api/v1/namespaces/kube-federation-system/secrets/member1-secret",
+        "/apis/core.kubefed.io/v1beta1/namespaces/kube-federation-system/kubefedclusters/member1",
+    ];
     let on_member = "/api/v1/namespaces/kube-federation-system/serviceaccounts/member1-kubesphere";
     for path in on_host {
         assert_eq!(world.host.call(Method::GET, path, None).await.0, 200, "{path}");
     }
     world.host.call(Method::DELETE, &format!("{CLUSTERS}/member1"), None).await;
-    world.host.until("member1 is gone", async || world.host.get(&format!("{CLUSTERS}/member1")).await["code"] == 404).await;
+    world
+        .host
+        .until("member1 is gone", async || world.host.get(&format!("{CLUSTERS}/member1")).await["code"] == 404)
+        .await;
     for path in on_host {
         assert_eq!(world.host.call(Method::GET, path, None).await.0, 404, "{path}");
     }
@@ -140,7 +159,8 @@ async fn forgets_a_member_on_the_host_alone() {
 async fn renames_the_host_cluster_only_after_it_was_deleted() {
     let world = World::start().await;
     world.host.until_ready("host", "True").await;
-    let named = crate::fixture::HOST_CONFIG.replace("  enable: true\n", "  enable: true\n  hostClusterName: my-host.1\n");
+    let named =
+        crate::fixture::HOST_CONFIG.replace("  enable: true\n", "  enable: true\n  hostClusterName: my-host.1\n");
     world.host.patch(CONFIG, &json!({"data": {"kubesphere.yaml": named}})).await;
     let begin = world.clock.now();
     world.host.until("two resyncs", async || world.clock.now() > begin + TWO_RESYNCS).await;

@@ -71,7 +71,9 @@ pub async fn of_case(world: &World, case: &str) -> Option<String> {
         "malformed-yaml" => return Some("apiVersion: v1: kind: Config".to_owned()),
         "plain-text" => return Some("hello world".to_owned()),
         "no-current-context" => config["current-context"] = "nothing".into(),
-        "empty-config" => return Some("apiVersion: v1\nkind: Config\nclusters: []\ncontexts: []\nusers: []\n".to_owned()),
+        "empty-config" => {
+            return Some("apiVersion: v1\nkind: Config\nclusters: []\ncontexts: []\nusers: []\n".to_owned());
+        }
         "closed-port" => cluster(&mut config, "server", format!("https://{address}:6999").into()),
         "blackhole" => cluster(&mut config, "server", format!("https://{address}:6998").into()),
         "unknown-dns" => cluster(&mut config, "server", "https://member.invalid:6443".into()),
@@ -92,7 +94,9 @@ pub async fn of_case(world: &World, case: &str) -> Option<String> {
         }
         "no-credentials" => config["users"][0]["user"] = json!({}),
         "limited-rbac" => config = with_certificate(config, &world.member, "jane", &[], 365),
-        "expires-in-3-days" => config = with_certificate(config, &world.member, "kubernetes-admin", &["system:masters"], 3),
+        "expires-in-3-days" => {
+            config = with_certificate(config, &world.member, "kubernetes-admin", &["system:masters"], 3);
+        }
         "insecure-skip-tls" => {
             drop_ca(&mut config);
             cluster(&mut config, "insecure-skip-tls-verify", true.into());

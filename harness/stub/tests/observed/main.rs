@@ -1,9 +1,17 @@
 //! The stand-in against what the real control plane v3.3.2 answered (records in `tests/data`).
-#![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test may stop at the first surprise")]
+#![allow(
+    missing_docs,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test may stop at the first surprise"
+)]
 
+mod console;
 mod dispatch;
 mod fixture;
 mod imports;
+mod kubeconfig_update;
 mod kubeconfigs;
 mod oauth;
 mod records;

@@ -25,11 +25,13 @@ async fn answers_grants_and_identities_as_the_real_one_does() {
     }
     tally.note("oauth-rate-limit", rate_limit(&world).await);
     world.host.until_ready("host", "True").await;
-    world.host.until("tokens without expiry", async || {
-        let token = world.host.token("admin").await;
-        decoded(&token).get("exp").is_none()
-    })
-    .await;
+    world
+        .host
+        .until("tokens without expiry", async || {
+            let token = world.host.token("admin").await;
+            decoded(&token).get("exp").is_none()
+        })
+        .await;
     for record in records.iter().filter(|record| record.case().starts_with("afterhost-")) {
         let got = send(&world, record).await;
         tally.compare(&world, record, &got);
@@ -65,7 +67,9 @@ async fn send(world: &World, record: &Record) -> Got {
         }
     };
     let authorization = match record.case() {
-        "auth-good-token" | "auth-host-token-on-member" | "clusters-list" => Some(world.host.token("admin").await).map(|token| format!("Bearer {token}")),
+        "auth-good-token" | "auth-host-token-on-member" | "clusters-list" => {
+            Some(world.host.token("admin").await).map(|token| format!("Bearer {token}"))
+        }
         "clusters-list-member" => Some(world.member.token("admin").await).map(|token| format!("Bearer {token}")),
         "auth-bad-token" => Some("Bearer nonsense".to_owned()),
         "auth-basic" => Some("Basic YWRtaW46UEA4OHcwcmQ=".to_owned()),
@@ -84,7 +88,8 @@ async fn send(world: &World, record: &Record) -> Got {
 
 async fn refresh_token(cluster: &Cluster) -> String {
     let form = "grant_type=password&username=admin&password=P%4088w0rd&client_id=kubesphere&client_secret=kubesphere";
-    let got = cluster.ask(Method::POST, "/oauth/token", &[("content-type", "application/x-www-form-urlencoded")], form).await;
+    let got =
+        cluster.ask(Method::POST, "/oauth/token", &[("content-type", "application/x-www-form-urlencoded")], form).await;
     let body: Value = serde_json::from_str(&got.body).unwrap();
     body["refresh_token"].as_str().unwrap().to_owned()
 }
@@ -115,8 +120,13 @@ async fn rate_limit(world: &World) -> Option<String> {
     world.host.create_bob().await;
     let mut codes = Vec::new();
     for password in std::iter::repeat_n("wrong", 13).chain(["P%4088w0rd"]) {
-        let form = format!("grant_type=password&username=bob&password={password}&client_id=kubesphere&client_secret=kubesphere");
-        let got = world.host.ask(Method::POST, "/oauth/token", &[("content-type", "application/x-www-form-urlencoded")], &form).await;
+        let form = format!(
+            "grant_type=password&username=bob&password={password}&client_id=kubesphere&client_secret=kubesphere"
+        );
+        let got = world
+            .host
+            .ask(Method::POST, "/oauth/token", &[("content-type", "application/x-www-form-urlencoded")], &form)
+            .await;
         codes.push(got.status.unwrap());
     }
     let wanted: Vec<u16> = std::iter::repeat_n(400, 10).chain(std::iter::repeat_n(429, 4)).collect();
