@@ -102,6 +102,14 @@ fn in_version(resource: &Resource, stored: &Stored) -> Bytes {
     }
 }
 
+/// How a list goes on.
+pub struct Next {
+    /// What to ask for the next page with.
+    pub token: String,
+    /// How many objects follow; only told where no selector is at work.
+    pub remaining: Option<usize>,
+}
+
 /// How objects of one resource are shown to one client.
 #[derive(Clone)]
 pub struct Shower {
@@ -155,10 +163,13 @@ impl Shower {
     }
 
     /// A list, as an answer.
-    pub fn list(&self, objects: &[std::sync::Arc<Stored>], revision: u64, next: &str) -> Response<Body> {
+    pub fn list(&self, objects: &[std::sync::Arc<Stored>], revision: u64, next: Option<&Next>) -> Response<Body> {
         let mut metadata = json!({"resourceVersion": revision.to_string()});
-        if !next.is_empty() {
-            metadata["continue"] = Value::from(next);
+        if let Some(next) = next {
+            metadata["continue"] = Value::from(next.token.as_str());
+            if let Some(remaining) = next.remaining {
+                metadata["remainingItemCount"] = Value::from(remaining);
+            }
         }
         match self.form {
             Form::Table(version) => {

@@ -31,7 +31,12 @@ fn items<'a>(map: &'a mut Map<String, Value>, key: &str) -> impl Iterator<Item =
 /// Fills in what holds whenever an object of `resource` is read from a client.
 pub fn fill(resource: &Resource, object: &mut Value) {
     match &*resource.full_name {
-        "pods" => pod_spec(child(object, "spec")),
+        "pods" => {
+            pod_spec(child(object, "spec"));
+            if let Some(Value::Object(status)) = object.get_mut("status") {
+                pod_status(status);
+            }
+        }
         "deployments.apps" => deployment(object),
         "replicasets.apps" => replica_set(object),
         "services" => service(object),
@@ -108,6 +113,35 @@ fn pod_spec(spec: &mut Map<String, Value>) {
     if let Some(account) = spec.get("serviceAccountName").or_else(|| spec.get("serviceAccount")).cloned() {
         spec.insert("serviceAccountName".to_owned(), account.clone());
         spec.insert("serviceAccount".to_owned(), account);
+    }
+}
+
+/// What the original always writes of a pod's status, and the one list and field that say the same.
+fn pod_status(status: &mut Map<String, Value>) {
+    if let Some(ip) = status.get("podIP").cloned() {
+        let first = status.get("podIPs").and_then(|ips| ips.pointer("/0/ip")).cloned();
+        if first.as_ref() != Some(&ip) {
+            status.insert("podIPs".to_owned(), json!([{"ip": ip}]));
+        }
+    }
+    for condition in items(status, "conditions") {
+        set(condition, "lastProbeTime", Value::Null);
+        set(condition, "lastTransitionTime", Value::Null);
+    }
+    for key in ["containerStatuses", "initContainerStatuses"] {
+        for container in items(status, key) {
+            set(container, "state", json!({}));
+            set(container, "lastState", json!({}));
+            for state in ["state", "lastState"] {
+                if let Some(Value::Object(running)) = container.get_mut(state).and_then(|state| state.get_mut("running")) {
+                    set(running, "startedAt", Value::Null);
+                }
+                if let Some(Value::Object(ended)) = container.get_mut(state).and_then(|state| state.get_mut("terminated")) {
+                    set(ended, "startedAt", Value::Null);
+                    set(ended, "finishedAt", Value::Null);
+                }
+            }
+        }
     }
 }
 

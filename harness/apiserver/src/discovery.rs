@@ -123,26 +123,6 @@ pub fn paths(registry: &Registry) -> Value {
     json!({"paths": paths})
 }
 
-/// `/openapi/v2` as JSON: valid, and without definitions, so that clients leave validation to the server.
-#[must_use]
-pub fn openapi() -> Value {
-    json!({"swagger": "2.0", "info": {"title": "Kubernetes", "version": "v1.20.2"}, "paths": {}, "definitions": {}})
-}
-
-/// The same in protobuf (gnostic's `openapi.v2.Document`: 1 swagger, 2 info {1 title, 2 version}, 8 paths,
-/// 9 definitions).
-#[must_use]
-pub fn openapi_protobuf() -> Vec<u8> {
-    let field = |number: u8, body: &[u8]| {
-        let length = u8::try_from(body.len()).unwrap_or(0);
-        let mut out = vec![number << 3 | 2, length];
-        out.extend_from_slice(body);
-        out
-    };
-    let info = [field(1, b"Kubernetes"), field(2, b"v1.20.2")].concat();
-    [field(1, b"2.0"), field(2, &info), field(8, b""), field(9, b"")].concat()
-}
-
 /// The checks of `/healthz?verbose` and its kin.
 const CHECKS: &[&str] = &["ping", "log", "etcd", "poststarthook/rbac/bootstrap-roles", "poststarthook/crd-informer-synced"];
 

@@ -20,7 +20,7 @@ use crate::registry::Resource;
 use crate::request::{self, Query, ResourcePath, Target};
 use crate::state::State;
 use crate::status::{Cause, Failure, quoted};
-use crate::{discovery, logs, proxy, reviews, scale};
+use crate::{discovery, logs, openapi, proxy, reviews, scale};
 
 /// The largest body that is read (`--max-request-bytes` of etcd and the original's own limit: 3 MiB).
 const LARGEST_BODY: usize = 3 * 1024 * 1024;
@@ -146,9 +146,9 @@ fn path_answer(state: &State, request: &Request<Incoming>, query: &Query) -> Res
         ["openapi", "v2"] => {
             let accept = request.headers().get(http::header::ACCEPT).and_then(|value| value.to_str().ok()).unwrap_or_default();
             if accept.contains("proto-openapi") {
-                return Ok(answer::bytes("application/octet-stream", discovery::openapi_protobuf()));
+                return Ok(answer::bytes("application/octet-stream", openapi::as_protobuf(&registry)));
             }
-            Ok(answer::json_value(StatusCode::OK, &discovery::openapi()))
+            Ok(answer::json_value(StatusCode::OK, &openapi::as_json(&registry)))
         }
         ["api", version] => match discovery::resources(&registry, "", version) {
             Some(found) => document(&found),
@@ -410,7 +410,7 @@ impl Call<'_> {
                 Err(failure) => return Err(failure),
             }
         }
-        Ok(self.shower().list(&objects, revision, ""))
+        Ok(self.shower().list(&objects, revision, None))
     }
 
     fn scale(&self, verb: &str) -> Result<Response<Body>, Failure> {

@@ -38,6 +38,7 @@ mod logs;
 mod names;
 mod negotiate;
 mod objects;
+mod openapi;
 mod options;
 mod patch;
 mod pki;

@@ -63,6 +63,12 @@ fn random_suffix() -> String {
     (0..5).map(|_| char::from(pick())).collect()
 }
 
+/// What a body of a wrong shape is told.
+fn undecodable(resource: &Resource, text: &str) -> Failure {
+    let (kind, version) = (&resource.kind, &resource.version);
+    Failure::bad_request(format!("{kind} in version \"{version}\" cannot be handled as a {kind}: {text}"))
+}
+
 impl Place<'_> {
     /// The key of `name` here.
     pub fn key(&self, name: &str) -> Key {
@@ -119,7 +125,7 @@ impl Place<'_> {
     /// As the original refuses.
     pub fn create(&self, mut object: Value) -> Result<Arc<Stored>, Failure> {
         let resource = self.resource;
-        shape(resource, &mut object)?;
+        shape(resource, &mut object).map_err(|text| undecodable(resource, &text))?;
         self.check_place(&mut object)?;
         self.check_namespace(&object)?;
         if !text(&object, "/metadata/resourceVersion").is_empty() {
@@ -262,7 +268,14 @@ impl Place<'_> {
     ) -> Result<Value, Failure> {
         let resource = self.resource;
         let mut object = changed;
-        shape(resource, &mut object)?;
+        let sent = (intent == Intent::Patch).then(|| object.to_string());
+        shape(resource, &mut object).map_err(|text| match sent {
+            Some(sent) => {
+                let cause = Cause::invalid("patch", crate::status::quoted(&sent), &text);
+                Failure::invalid("", "", "", &[cause])
+            }
+            None => undecodable(resource, &text),
+        })?;
         self.check_place(&mut object)?;
         let given = text(&object, "/metadata/name");
         if given != name {
@@ -303,6 +316,7 @@ impl Place<'_> {
         }
         if &**self.table() == "services" {
             services::keep_allocation(&mut object, old);
+            self.allocate_ports(&mut object);
         }
         if &**self.table() == "pods" && part == Part::Object {
             pods::keep_account(&mut object, old);

@@ -8,7 +8,7 @@ use http::Response;
 use serde_json::Value;
 use tokio::time::Instant;
 
-use crate::answer::{self, Body, Shower};
+use crate::answer::{self, Body, Next, Shower};
 use crate::registry::Resource;
 use crate::request::Query;
 use crate::selector::{FieldSelector, LabelSelector};
@@ -50,6 +50,10 @@ impl Selection {
             && self.fields.matches(object)
     }
 
+    fn is_everything(&self) -> bool {
+        self.labels.is_empty() && self.fields.is_empty()
+    }
+
     /// The objects meant, and the revision at which they are so.
     pub fn list(&self, state: &State, resource: &Resource) -> (Vec<Arc<Stored>>, u64) {
         let snapshot = state.store.list(&resource.full_name, self.namespace.as_deref());
@@ -89,7 +93,7 @@ pub fn list(state: &State, resource: &Resource, selection: &Selection, shower: &
         })?,
     };
     if limit == 0 {
-        return Ok(shower.list(&objects, revision, ""));
+        return Ok(shower.list(&objects, revision, None));
     }
     let start = match query.get("continue") {
         None => 0,
@@ -100,8 +104,12 @@ pub fn list(state: &State, resource: &Resource, selection: &Selection, shower: &
     };
     let end = start.saturating_add(limit).min(objects.len());
     let page = objects.get(start..end).unwrap_or_default();
-    let next = if end < objects.len() { format!("offset-{end}") } else { String::new() };
-    Ok(shower.list(page, revision, &next))
+    let remaining = objects.len() - end;
+    let next = (remaining > 0).then(|| Next {
+        token: format!("offset-{end}"),
+        remaining: selection.is_everything().then_some(remaining),
+    });
+    Ok(shower.list(page, revision, next.as_ref()))
 }
 
 /// What a change is to someone who sees only the objects of a selection.

@@ -230,6 +230,12 @@ impl FieldSelector {
         Ok(Self(demands))
     }
 
+    /// Whether everything fits.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
     /// Whether `object`'s fields fit.
     #[must_use]
     pub fn matches(&self, object: &Value) -> bool {

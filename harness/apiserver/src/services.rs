@@ -44,27 +44,49 @@ impl Place<'_> {
         };
         spec.insert("clusterIPs".to_owned(), Value::from(vec![address.clone()]));
         spec.insert("clusterIP".to_owned(), Value::from(address));
-        if kind == "NodePort" || kind == "LoadBalancer" {
-            let used: Vec<i64> = services
-                .iter()
-                .flat_map(|(_, service)| service.value.pointer("/spec/ports").and_then(Value::as_array).into_iter().flatten())
-                .filter_map(|port| port.get("nodePort").and_then(Value::as_i64))
-                .collect();
-            for port in spec.get_mut("ports").and_then(Value::as_array_mut).into_iter().flatten() {
-                if port.get("nodePort").and_then(Value::as_i64).unwrap_or(0) == 0 {
-                    let fresh = || rand::random_range(30000_i64..=32767);
-                    let number = std::iter::repeat_with(fresh).find(|number| !used.contains(number));
-                    port["nodePort"] = Value::from(number);
-                }
-            }
-        }
+        self.allocate_ports(object);
         Ok(())
     }
+
+    /// Gives the ports of an exposed Service a port of every node.
+    pub fn allocate_ports(&self, object: &mut Value) {
+        if !is_exposed(object) {
+            return;
+        }
+        let services = self.state.store.list(self.table(), None).objects;
+        let ports = |service: &Value| -> Vec<i64> {
+            let ports = service.pointer("/spec/ports").and_then(Value::as_array).into_iter().flatten();
+            ports.filter_map(|port| port.get("nodePort").and_then(Value::as_i64)).collect()
+        };
+        let mut used: Vec<i64> = services.iter().flat_map(|(_, service)| ports(&service.value)).collect();
+        for port in object.pointer_mut("/spec/ports").and_then(Value::as_array_mut).into_iter().flatten() {
+            if port.get("nodePort").and_then(Value::as_i64).unwrap_or(0) == 0 {
+                let fresh = || rand::random_range(30000_i64..=32767);
+                let number = std::iter::repeat_with(fresh).find(|number| !used.contains(number));
+                used.extend(number);
+                port["nodePort"] = Value::from(number);
+            }
+        }
+    }
+}
+
+fn is_exposed(service: &Value) -> bool {
+    matches!(text(service, "/spec/type"), "NodePort" | "LoadBalancer")
 }
 
 /// An update that leaves out what was allocated does not mean to give it up.
 pub fn keep_allocation(object: &mut Value, old: &Value) {
+    let exposed = is_exposed(object);
     let Some(spec) = object.get_mut("spec").and_then(Value::as_object_mut) else { return };
+    if !exposed && is_exposed(old) {
+        // What belongs to the type that it was goes with it.
+        spec.remove("externalTrafficPolicy");
+        for port in spec.get_mut("ports").and_then(Value::as_array_mut).into_iter().flatten() {
+            if let Some(port) = port.as_object_mut() {
+                port.remove("nodePort");
+            }
+        }
+    }
     let empty = |value: Option<&Value>| value.and_then(Value::as_str).is_none_or(str::is_empty);
     if spec.get("type").and_then(Value::as_str) == Some("ExternalName") {
         return;
@@ -77,7 +99,6 @@ pub fn keep_allocation(object: &mut Value, old: &Value) {
         spec.insert("clusterIPs".to_owned(), Value::from(vec![address]));
     }
     let old_ports: Vec<Value> = old.pointer("/spec/ports").and_then(Value::as_array).cloned().unwrap_or_default();
-    let exposed = matches!(spec.get("type").and_then(Value::as_str), Some("NodePort" | "LoadBalancer"));
     for port in spec.get_mut("ports").and_then(Value::as_array_mut).into_iter().flatten() {
         if exposed
             && port.get("nodePort").and_then(Value::as_i64).unwrap_or(0) == 0

@@ -88,17 +88,15 @@ pub fn counts_generations(resource: &Resource) -> bool {
 }
 
 /// Brings an object from a client into its kind's shape.
-pub fn shape(resource: &Resource, object: &mut Value) -> Result<(), Failure> {
-    let kind = if resource.kind.is_empty() { "Object" } else { &resource.kind };
-    let undecodable = |text: String| {
-        let version = &resource.version;
-        Failure::bad_request(format!("{kind} in version \"{version}\" cannot be handled as a {kind}: {text}"))
-    };
+///
+/// # Errors
+/// What the original's decoder says.
+pub fn shape(resource: &Resource, object: &mut Value) -> Result<(), String> {
     if let Some(type_name) = resource.type_name {
-        return types::normalize(type_name, object).map_err(undecodable);
+        return types::normalize(type_name, object);
     }
     let mut meta = Value::Object(std::mem::take(metadata(object)));
-    types::normalize("meta.ObjectMeta", &mut meta).map_err(undecodable)?;
+    types::normalize("meta.ObjectMeta", &mut meta)?;
     if let (Value::Object(meta), Value::Object(map)) = (meta, object) {
         map.insert("metadata".to_owned(), Value::Object(meta));
     }

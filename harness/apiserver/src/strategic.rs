@@ -62,7 +62,8 @@ fn merge_object(fields: Option<&Fields>, original: &mut Value, patch: &Value) ->
             && let Some(Value::Array(items)) = map.get_mut(name)
         {
             let merge_key = fields.and_then(|fields| fields.get(name)).map_or("", |field| field.merge_key.as_str());
-            reorder(items, order, merge_key);
+            let was = identities(items, merge_key);
+            reorder(items, &identities(order, merge_key), &was, merge_key);
         }
     }
     Ok(())
@@ -101,9 +102,10 @@ fn merge_field(
                 *slot = Value::Array(Vec::new());
             }
             let Value::Array(present) = slot else { return Ok(()) };
-            merge_list(field, present, items)?;
-            if let Some(order) = order {
-                reorder(present, order, &field.merge_key);
+            let was = identities(present, &field.merge_key);
+            let replaced = merge_list(field, present, items)?;
+            if !replaced {
+                reorder(present, &identities(order.unwrap_or(items), &field.merge_key), &was, &field.merge_key);
             }
             Ok(())
         }
@@ -118,7 +120,8 @@ fn merge_field(
     }
 }
 
-fn merge_list(field: &Field, present: &mut Vec<Value>, changes: &[Value]) -> Result<(), String> {
+/// Merges `changes` into `present`; tells whether they replaced it.
+fn merge_list(field: &Field, present: &mut Vec<Value>, changes: &[Value]) -> Result<bool, String> {
     let key = field.merge_key.as_str();
     if key.is_empty() {
         for change in changes {
@@ -126,11 +129,11 @@ fn merge_list(field: &Field, present: &mut Vec<Value>, changes: &[Value]) -> Res
                 present.push(change.clone());
             }
         }
-        return Ok(());
+        return Ok(false);
     }
     if changes.iter().any(|change| change.get(DIRECTIVE).and_then(Value::as_str) == Some("replace")) {
         *present = changes.iter().filter(|change| !only_directive(change)).map(cleaned).collect();
-        return Ok(());
+        return Ok(true);
     }
     let inner = match &field.kind {
         Type::List(item) => match item.as_ref() {
@@ -157,35 +160,43 @@ fn merge_list(field: &Field, present: &mut Vec<Value>, changes: &[Value]) -> Res
             present.push(item);
         }
     }
-    Ok(())
+    Ok(false)
 }
 
 fn only_directive(change: &Value) -> bool {
     change.as_object().is_some_and(|map| map.len() == 1 && map.contains_key(DIRECTIVE))
 }
 
-/// Puts `items` in the order of `order`; an item that is not named stays behind the one it followed.
-fn reorder(items: &mut Vec<Value>, order: &[Value], key: &str) {
-    let identity = |item: &Value| if key.is_empty() { item.clone() } else { item.get(key).cloned().unwrap_or_default() };
-    let rank = |item: &Value| {
-        let wanted = identity(item);
-        order.iter().position(|entry| identity(entry) == wanted)
+/// The identity of a list's element: its merge key, or itself.
+fn identity(item: &Value, key: &str) -> Value {
+    if key.is_empty() { item.clone() } else { item.get(key).cloned().unwrap_or_default() }
+}
+
+fn identities(items: &[Value], key: &str) -> Vec<Value> {
+    items.iter().map(|item| identity(item, key)).collect()
+}
+
+/// Puts `items` in the order of the patch: those that it names in the order of `order`; the others stay in their own
+/// order, each before a named one only where it stood before it in the list as it was (`was`).
+fn reorder(items: &mut Vec<Value>, order: &[Value], was: &[Value], key: &str) {
+    let position = |list: &[Value], item: &Value| {
+        let wanted = identity(item, key);
+        list.iter().position(|found| *found == wanted)
     };
-    let mut named: Vec<Value> = items.iter().filter(|item| rank(item).is_some()).cloned().collect();
-    named.sort_by_key(|item| rank(item));
-    let mut named = named.into_iter();
-    let taken = std::mem::take(items);
-    let mut others: Vec<(usize, Value)> = Vec::new();
-    for (index, item) in taken.into_iter().enumerate() {
-        if rank(&item).is_some() {
-            items.extend(named.next());
-        } else {
-            others.push((index, item));
-        }
-    }
-    for (index, item) in others {
-        let at = index.min(items.len());
-        items.insert(at, item);
+    let (mut named, others): (Vec<Value>, Vec<Value>) =
+        std::mem::take(items).into_iter().partition(|item| position(order, item).is_some());
+    named.sort_by_key(|item| position(order, item));
+    let (mut named, mut others) = (named.into_iter().peekable(), others.into_iter().peekable());
+    loop {
+        let other_first = match (others.peek(), named.peek()) {
+            (None, None) => return,
+            (Some(_), None) => true,
+            (None, Some(_)) => false,
+            (Some(other), Some(name)) => {
+                matches!((position(was, other), position(was, name)), (Some(other), Some(name)) if other < name)
+            }
+        };
+        items.extend(if other_first { others.next() } else { named.next() });
     }
 }
 
@@ -225,6 +236,11 @@ mod tests {
         json!({"$setElementOrder/containers": [{"name": "c"}, {"name": "b"}, {"name": "a"}], "containers": [{"name": "c"}]}),
         json!({"containers": [{"name": "c"}, {"name": "b"}, {"name": "a"}]})
     )]
+    #[case::puts_new_elements_first(
+        json!({"containers": [{"name": "z"}, {"name": "x"}]}),
+        json!({"containers": [{"name": "q"}]}),
+        json!({"containers": [{"name": "q"}, {"name": "z"}, {"name": "x"}]})
+    )]
     #[case::replaces_lists_without_strategy(
         json!({"containers": [{"name": "a", "args": ["x"]}]}),
         json!({"containers": [{"name": "a", "args": ["y"]}]}),
@@ -255,7 +271,7 @@ mod tests {
         let mut original = json!({"metadata": {"finalizers": ["a", "b"]}});
         let patch = json!({"metadata": {"$deleteFromPrimitiveList/finalizers": ["a"], "finalizers": ["c"]}});
         apply("core.v1.ConfigMap", &mut original, &patch).unwrap();
-        assert_eq!(original["metadata"]["finalizers"], json!(["b", "c"]));
+        assert_eq!(original["metadata"]["finalizers"], json!(["c", "b"]));
     }
 
     #[test]

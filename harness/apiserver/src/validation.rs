@@ -97,7 +97,7 @@ fn pod_spec(spec: &Value, field: &str, causes: &mut Vec<Cause>) {
     }
     let policy = text(spec, "/restartPolicy");
     if !["Always", "OnFailure", "Never"].contains(&policy) {
-        let supported = ["Always", "Never", "OnFailure"].map(quoted);
+        let supported = ["Always", "OnFailure", "Never"].map(quoted);
         causes.push(Cause::unsupported(format!("{field}.restartPolicy"), quoted(policy), &supported));
     }
 }
@@ -147,6 +147,10 @@ fn service(object: &Value, causes: &mut Vec<Cause>) {
             let detail = "must be between 1 and 65535, inclusive";
             causes.push(Cause::invalid(format!("spec.ports[{index}].port"), number, detail));
         }
+        if let Some(target) = port.get("targetPort").and_then(Value::as_i64).filter(|port| !(1..=65535).contains(port)) {
+            let detail = "must be between 1 and 65535, inclusive";
+            causes.push(Cause::invalid(format!("spec.ports[{index}].targetPort"), target, detail));
+        }
     }
 }
 
@@ -180,13 +184,14 @@ fn endpoints(object: &Value, causes: &mut Vec<Cause>) {
             for (index, address) in list(value, &format!("/{key}")).iter().enumerate() {
                 let ip = text(address, "/ip");
                 let field = format!("subsets[{subset}].{key}[{index}].ip");
-                let fault = match ip.parse::<IpAddr>() {
-                    Err(_) => Some("must be a valid IP address, (e.g. 10.9.8.7)"),
-                    Ok(ip) if ip.is_unspecified() => Some("may not be unspecified (0.0.0.0)"),
-                    Ok(ip) if ip.is_loopback() => Some("may not be in the loopback range (127.0.0.0/8)"),
-                    Ok(_) => None,
+                let faults: &[&str] = match ip.parse::<IpAddr>() {
+                    // Two checks, two texts.
+                    Err(_) => &["must be a valid IP address, (e.g. 10.9.8.7 or 2001:db8::ffff)", "must be a valid IP address"],
+                    Ok(ip) if ip.is_unspecified() => &["may not be unspecified (0.0.0.0)"],
+                    Ok(ip) if ip.is_loopback() => &["may not be in the loopback range (127.0.0.0/8)"],
+                    Ok(_) => &[],
                 };
-                causes.extend(fault.map(|fault| Cause::invalid(field, quoted(ip), fault)));
+                causes.extend(faults.iter().map(|fault| Cause::invalid(field.clone(), quoted(ip), fault)));
             }
         }
         let ports = list(value, "/ports");

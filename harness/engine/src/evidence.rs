@@ -36,6 +36,12 @@ pub(crate) async fn collect(pair: &Pair) -> Vec<Evidence> {
     evidence
 }
 
+/// Whether an object can explain anything: not what every cluster has, and of the events only the warnings.
+fn explains(object: &DynamicObject) -> bool {
+    object.metadata.name.as_deref() != Some("kube-root-ca.crt")
+        && object.data.get("type").is_none_or(|kind| kind != "Normal")
+}
+
 async fn objects(
     cluster: &dyn Cluster,
     group: &str,
@@ -50,7 +56,7 @@ async fn objects(
     };
     // A kind that is not served is told by its absence.
     let Ok(list) = api.list(&ListParams::default()).await else { return Vec::new() };
-    let shown = list.items.into_iter().filter(|object| object.metadata.name.as_deref() != Some("kube-root-ca.crt"));
+    let shown = list.items.into_iter().filter(explains);
     shown
         .map(|mut object| {
             object.metadata.managed_fields = None;

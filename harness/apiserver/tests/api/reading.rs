@@ -162,3 +162,26 @@ async fn reads_dry_runs_without_storing() {
     assert_eq!(made.unwrap()["metadata"]["name"], "a");
     assert_eq!(cluster.refused("GET", &format!("{MAPS}/a"), Value::Null).await.0, 404);
 }
+#[tokio::test(flavor = "multi_thread")]
+async fn zz_times() {
+    let mut all = Vec::new();
+    for _ in 0..50 {
+        let begun = std::time::Instant::now();
+        let two = async || { let cluster = start().await; cluster.get("/api/v1/namespaces/kube-system").await; cluster };
+        let (a, b) = futures::join!(two(), two());
+        all.push(begun.elapsed());
+        a.server.stop().await; b.server.stop().await;
+    }
+    all.sort();
+    println!("start p50 {:?} p95 {:?}", all[25], all[47]);
+    let cluster = start().await;
+    let begun = std::time::Instant::now();
+    for i in 0..1000 { cluster.post(MAPS, json!({"metadata": {"name": format!("m{i}")}, "data": {"x": "y".repeat(2048)}})).await; }
+    println!("create {:?}/op", begun.elapsed() / 1000);
+    let begun = std::time::Instant::now();
+    for i in 0..1000 { cluster.get(&format!("{MAPS}/m{i}")).await; }
+    println!("get {:?}/op", begun.elapsed() / 1000);
+    let begun = std::time::Instant::now();
+    for _ in 0..10 { cluster.get(MAPS).await; }
+    println!("list1000 {:?}/op", begun.elapsed() / 10);
+}

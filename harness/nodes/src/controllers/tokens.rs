@@ -122,6 +122,15 @@ pub(crate) fn start(cluster: &Arc<Cluster>, signer: Signer, ca_pem: &Arc<str>) {
             secrets.push(Work::Secret(key));
         }
     });
+    // An account may be seen before its namespace is: the two come by different watches.
+    let (namespaces, home) = (queue.clone(), Arc::downgrade(cluster));
+    cluster.caches.namespaces.on_change(move |change| {
+        let (Some(home), Some(namespace)) = (home.upgrade(), change.new) else { return };
+        let name = namespace.metadata.name.as_deref().unwrap_or_default();
+        for account in home.caches.service_accounts.in_namespace(name) {
+            namespaces.push(Work::Account(Key::of(account.as_ref())));
+        }
+    });
     let tokens = Arc::new(Tokens { cluster: cluster.clone(), signer, ca_pem: ca_pem.clone() });
     work(cluster, "tokens", queue, move |work| {
         let tokens = tokens.clone();

@@ -21,7 +21,7 @@ while read -r verb group; do
     stop) exit 0 ;;
   esac
 done
-for group in $groups; do kill -KILL -- "-$group" 2>/dev/null; done
+for group in $groups; do kill -KILL "-$group" 2>/dev/null; done
 "#;
 
 /// The supervising child of one run.
