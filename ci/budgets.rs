@@ -47,7 +47,7 @@ fn ms(duration: Duration) -> String {
 /// From nothing to the first authenticated TLS GET answered by both clusters, KubeSphere's CRDs established.
 async fn start(samples: usize, envtests: usize) -> Result<(), Failure> {
     let directories = (tempfile::tempdir()?, tempfile::tempdir()?);
-    let lease = Lease::begin(directories.0.path(), directories.1.path(), "bench").await?;
+    let lease = Lease::begin(directories.0.path(), directories.1.path(), "bench")?;
     let release = kubesphere::Release::find("3.3.2")?;
     let mut embedded = Vec::new();
     for _ in 0..samples {
@@ -55,7 +55,8 @@ async fn start(samples: usize, envtests: usize) -> Result<(), Failure> {
         let pair = Embedded.create(&lease, &plan()).await?;
         let member = member(&pair)?;
         tokio::try_join!(engine::establish_crds(&pair.host, release), engine::establish_crds(member, release))?;
-        tokio::try_join!(pair.host.client().apiserver_version(), member.client().apiserver_version())?;
+        let (one, other) = (pair.host.client(), member.client());
+        tokio::try_join!(one.apiserver_version(), other.apiserver_version())?;
         embedded.push(begin.elapsed());
         pair.destroy().await;
     }
@@ -89,7 +90,11 @@ async fn default_run() -> Result<(), Failure> {
     let wall = begin.elapsed();
     let (own, children) = (cpu::own() - own, cpu::children() - children);
     let cores = std::thread::available_parallelism()?.get();
-    line("default run: cells / kubectl processes", &format!("{} / {}", report.scenarios.len(), report.kubectl.processes), "");
+    line(
+        "default run: cells / kubectl processes",
+        &format!("{} / {}", report.scenarios.len(), report.kubectl.processes),
+        "",
+    );
     line("default run: own CPU", &ms(own), "");
     line("default run: children's CPU", &ms(children), "");
     line("default run: own / children's CPU", &format!("{:.2}", own.as_secs_f64() / children.as_secs_f64()), "<= 0.5");
@@ -104,9 +109,13 @@ async fn default_run() -> Result<(), Failure> {
 /// What one more cluster with KubeSphere costs.
 async fn memory((few, many): (usize, usize)) -> Result<(), Failure> {
     let directories = (tempfile::tempdir()?, tempfile::tempdir()?);
-    let lease = Lease::begin(directories.0.path(), directories.1.path(), "bench").await?;
+    let lease = Lease::begin(directories.0.path(), directories.1.path(), "bench")?;
     let given = Given {
-        host: GivenCluster { kubesphere: GivenKubesphere::Installed, cluster_role: "host".to_owned(), ..GivenCluster::default() },
+        host: GivenCluster {
+            kubesphere: GivenKubesphere::Installed,
+            cluster_role: "host".to_owned(),
+            ..GivenCluster::default()
+        },
         member: None,
     };
     let (mut pairs, mut resident_at_few) = (Vec::new(), 0.0);

@@ -1,5 +1,7 @@
 //! The command as a user runs it, without kubectl or clusters.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test stops at the first surprise")]
+
 use std::fs;
 use std::path::PathBuf;
 
@@ -109,7 +111,8 @@ fn refuses_an_unknown_option() {
 
 #[test]
 fn says_how_to_install_kubectl_where_it_is_missing() {
-    let output = ks_e2e().args(["run", "jwt-get"]).env("PATH", "/nonexistent").env_remove("KS_E2E_KUBECTL").output().unwrap();
+    let output =
+        ks_e2e().args(["run", "jwt-get"]).env("PATH", "/nonexistent").env_remove("KS_E2E_KUBECTL").output().unwrap();
     assert_eq!(output.status.code(), Some(3));
     let stderr = String::from_utf8_lossy(&output.stderr).into_owned();
     assert!(stderr.contains("kubectl") && stderr.contains("ci/setup"), "{stderr}");

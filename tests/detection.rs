@@ -1,5 +1,7 @@
 //! The suite fails when the procedure is wrong, and says where.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test stops at the first surprise")]
+
 use std::fs;
 use std::path::Path;
 use std::process::Output;
@@ -17,7 +19,8 @@ fn only_cell(arguments: &[&str]) -> (Value, String) {
     let directory = tempfile::tempdir().unwrap();
     let output = run(arguments, directory.path());
     let text = format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
-    let report = fs::read_to_string(directory.path().join("report.json")).unwrap_or_else(|error| panic!("{error}\n{text}"));
+    let report =
+        fs::read_to_string(directory.path().join("report.json")).unwrap_or_else(|error| panic!("{error}\n{text}"));
     let report: Value = serde_json::from_str(&report).unwrap();
     let cells = report["scenarios"].as_array().unwrap();
     assert_eq!(cells.len(), 1, "{text}");
@@ -67,7 +70,10 @@ fn an_installer_that_ignores_the_role_fails(#[case] scenario: &str) {
 
 #[test]
 fn an_unreachable_kubeconfig_names_the_layer() {
-    let text = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("scenarios/import/import-unreachable-kubeconfig.yaml")).unwrap();
+    let text = fs::read_to_string(
+        Path::new(env!("CARGO_MANIFEST_DIR")).join("scenarios/import/import-unreachable-kubeconfig.yaml"),
+    )
+    .unwrap();
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("changed.yaml");
     fs::write(&path, text.replace("  checks:\n", "  checks:\n    - kubeconfig-reachable\n")).unwrap();
@@ -109,7 +115,12 @@ fn no_secret_is_shown_anywhere() {
         written.extend(fs::read(entry.unwrap().path()).unwrap());
     }
     let text = String::from_utf8(written).unwrap();
-    assert!(text.contains("jwtSecret: sha256:") || text.contains("jwtSecret: \\\"sha256:") || text.contains("jwtSecret: \"sha256:"), "{text}");
+    assert!(
+        text.contains("jwtSecret: sha256:")
+            || text.contains("jwtSecret: \\\"sha256:")
+            || text.contains("jwtSecret: \"sha256:"),
+        "{text}"
+    );
     for canary in ["P@88w0rd", "PRIVATE KEY", "eyJhbGciOi"] {
         assert!(!text.contains(canary), "{canary} is shown");
     }

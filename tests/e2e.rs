@@ -1,6 +1,8 @@
 //! A named test per cell, listed by the planner that the command uses. `KS_E2E_PROVIDER` and `KS_E2E_RELEASE` choose
 //! the provider and the releases; what is missing makes the tests ignored, with the reason on standard error.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test stops at the first surprise")]
+
 use std::io::Write;
 use std::process::ExitCode;
 use std::sync::{Arc, Mutex};
@@ -66,8 +68,7 @@ fn trial(cell: Cell, tools: Option<Tools>, runtime: Arc<Runtime>) -> Trial {
 
 async fn run(cell: Cell, tools: Tools) -> Result<(), Failed> {
     let output = Shared::default();
-    let mut terminal =
-        Terminal::new(TerminalOptions { colour: false, live: false, width: Some(120) }, output.clone());
+    let mut terminal = Terminal::new(TerminalOptions { colour: false, live: false, width: Some(120) }, output.clone());
     let observer = Box::new(move |event: &_| drop(terminal.on_event(event)));
     let options = RunOptions::new(vec![cell], Arc::new(Embedded), tools);
     let report = engine::run(options, observer, CancellationToken::new()).await?;

@@ -1,5 +1,7 @@
 //! Whatever ends a run, nothing is left: no process, no file.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test stops at the first surprise")]
+
 use std::fs;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
@@ -27,7 +29,9 @@ impl Place {
 
     /// A run in the middle of following a log, which would go on for ever.
     fn endless_run(&self) -> Child {
-        let text = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("scenarios/host/host-verify-logs.yaml")).unwrap();
+        let text =
+            fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("scenarios/host/host-verify-logs.yaml"))
+                .unwrap();
         let path = self.state.path().join("endless.yaml");
         fs::write(&path, text.replace("Welcome to KubeSphere, within: 5m", "Never said, within: 100000h")).unwrap();
         let child = self.ks_e2e().arg("run").arg(&path).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();

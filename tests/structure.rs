@@ -1,5 +1,7 @@
 //! The house's own rules: dependencies point down, every scenario is in the map, programs see only their context.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test stops at the first surprise")]
+
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -34,7 +36,8 @@ fn dependencies(manifest: &Path) -> Vec<String> {
 fn dependencies_point_down() {
     let allowed: BTreeMap<_, _> = MAY_USE.into_iter().collect();
     for (name, may_use) in &allowed {
-        let manifest = if *name == "cli" { root().join("Cargo.toml") } else { root().join(format!("harness/{name}/Cargo.toml")) };
+        let manifest =
+            if *name == "cli" { root().join("Cargo.toml") } else { root().join(format!("harness/{name}/Cargo.toml")) };
         for dependency in dependencies(&manifest) {
             if allowed.contains_key(dependency.as_str()) {
                 assert!(may_use.contains(&dependency.as_str()), "{name} must not depend on {dependency}");
@@ -67,15 +70,8 @@ fn every_scenario_is_in_the_map() {
 }
 
 /// What a program must not use, since its context is its whole world.
-const FORBIDDEN: [&str; 7] = [
-    "std::env",
-    "TcpStream",
-    "TcpListener",
-    "SystemTime::now",
-    "tokio::time",
-    "thread::sleep",
-    "Client::try_default",
-];
+const FORBIDDEN: [&str; 7] =
+    ["std::env", "TcpStream", "TcpListener", "SystemTime::now", "tokio::time", "thread::sleep", "Client::try_default"];
 
 #[test]
 fn programs_see_only_their_context() {

@@ -43,7 +43,13 @@ impl Server {
             .arg(format!("--initial-cluster=default={peer}"))
             .spawn()?;
         let apiserver = quiet(&assets.join("kube-apiserver"))
-            .args(["--etcd-servers", &client, "--bind-address=127.0.0.1", "--advertise-address=127.0.0.1", "--insecure-port=0"])
+            .args([
+                "--etcd-servers",
+                &client,
+                "--bind-address=127.0.0.1",
+                "--advertise-address=127.0.0.1",
+                "--insecure-port=0",
+            ])
             .arg(format!("--secure-port={secure}"))
             .arg("--cert-dir")
             .arg(directory.path())
@@ -91,7 +97,8 @@ fn quiet(program: &Path) -> Command {
 
 fn ports() -> std::io::Result<[u16; 3]> {
     // All three at once, so that they differ.
-    let listeners = [TcpListener::bind("127.0.0.1:0")?, TcpListener::bind("127.0.0.1:0")?, TcpListener::bind("127.0.0.1:0")?];
+    let listeners =
+        [TcpListener::bind("127.0.0.1:0")?, TcpListener::bind("127.0.0.1:0")?, TcpListener::bind("127.0.0.1:0")?];
     let [one, two, three] = &listeners;
     Ok([one.local_addr()?.port(), two.local_addr()?.port(), three.local_addr()?.port()])
 }

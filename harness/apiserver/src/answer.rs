@@ -193,7 +193,8 @@ impl Shower {
 
     fn plain_list(&self, objects: &[std::sync::Arc<Stored>], metadata: &Value) -> Vec<u8> {
         let (kind, version) = (Value::from(self.resource.list_kind.as_str()), Value::from(self.resource.api_version()));
-        let mut out = format!("{{\"kind\":{kind},\"apiVersion\":{version},\"metadata\":{metadata},\"items\":[").into_bytes();
+        let mut out =
+            format!("{{\"kind\":{kind},\"apiVersion\":{version},\"metadata\":{metadata},\"items\":[").into_bytes();
         for (index, stored) in objects.iter().enumerate() {
             if index > 0 {
                 out.push(b',');

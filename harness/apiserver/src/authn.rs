@@ -139,10 +139,7 @@ pub enum PeerCertificate {
 }
 
 /// Reads and verifies the chain that a client has shown.
-pub fn peer_certificate(
-    chain: Option<&[CertificateDer<'_>]>,
-    verifier: &dyn ClientCertVerifier,
-) -> PeerCertificate {
+pub fn peer_certificate(chain: Option<&[CertificateDer<'_>]>, verifier: &dyn ClientCertVerifier) -> PeerCertificate {
     let Some((leaf, intermediates)) = chain.and_then(<[_]>::split_first) else { return PeerCertificate::Absent };
     let Ok((_, certificate)) = x509_parser::parse_x509_certificate(leaf) else { return PeerCertificate::Untrusted };
     let (from, until) = (certificate.validity().not_before.timestamp(), certificate.validity().not_after.timestamp());
@@ -203,9 +200,10 @@ impl Tokens {
         validation.validate_exp = false;
         validation.validate_aud = false;
         validation.required_spec_claims.clear();
-        let claims = self.keys.iter().find_map(|key| {
-            jsonwebtoken::decode::<Claims>(token, key, &validation).ok().map(|data| data.claims)
-        })?;
+        let claims = self
+            .keys
+            .iter()
+            .find_map(|key| jsonwebtoken::decode::<Claims>(token, key, &validation).ok().map(|data| data.claims))?;
         let mut seen = lock();
         if seen.len() >= REMEMBERED_TOKENS {
             seen.clear();

@@ -47,8 +47,7 @@ impl Ask {
                     format!("in the namespace {}", crate::status::quoted(namespace))
                 };
                 let subject = group_resource(plural, group);
-                let named =
-                    if name.is_empty() { String::new() } else { format!(" {}", crate::status::quoted(name)) };
+                let named = if name.is_empty() { String::new() } else { format!(" {}", crate::status::quoted(name)) };
                 let message = format!(
                     "{subject}{named} is forbidden: User {user} cannot {verb} resource {} in API group {} {place}",
                     crate::status::quoted(resource),
@@ -157,7 +156,13 @@ mod tests {
 
     fn ask(verb: &str, resource: &str, namespace: &str, name: &str) -> Ask {
         let own = str::to_owned;
-        Ask::Resource { verb: own(verb), group: String::new(), resource: own(resource), namespace: own(namespace), name: own(name) }
+        Ask::Resource {
+            verb: own(verb),
+            group: String::new(),
+            resource: own(resource),
+            namespace: own(namespace),
+            name: own(name),
+        }
     }
 
     fn store() -> Store {
@@ -166,15 +171,31 @@ mod tests {
             let name = value["metadata"]["name"].as_str().unwrap().to_owned();
             store.create(&group_resource(plural, RBAC), Key::new(namespace, name), value).unwrap();
         };
-        put("roles", "a", json!({"metadata": {"name": "r"}, "rules": [
+        put(
+            "roles",
+            "a",
+            json!({"metadata": {"name": "r"}, "rules": [
             {"apiGroups": [""], "resources": ["pods", "*/status"], "verbs": ["get"]},
-            {"apiGroups": [""], "resources": ["secrets"], "resourceNames": ["s"], "verbs": ["get"]}]}));
-        put("rolebindings", "a", json!({"metadata": {"name": "b"}, "roleRef": {"kind": "Role", "name": "r"},
-            "subjects": [{"kind": "User", "name": "jane"}, {"kind": "ServiceAccount", "name": "x"}]}));
-        put("clusterroles", "", json!({"metadata": {"name": "c"}, "rules": [
-            {"nonResourceURLs": ["/healthz", "/api/*"], "verbs": ["get"]}]}));
-        put("clusterrolebindings", "", json!({"metadata": {"name": "d"}, "roleRef": {"kind": "ClusterRole", "name": "c"},
-            "subjects": [{"kind": "Group", "name": "g"}]}));
+            {"apiGroups": [""], "resources": ["secrets"], "resourceNames": ["s"], "verbs": ["get"]}]}),
+        );
+        put(
+            "rolebindings",
+            "a",
+            json!({"metadata": {"name": "b"}, "roleRef": {"kind": "Role", "name": "r"},
+            "subjects": [{"kind": "User", "name": "jane"}, {"kind": "ServiceAccount", "name": "x"}]}),
+        );
+        put(
+            "clusterroles",
+            "",
+            json!({"metadata": {"name": "c"}, "rules": [
+            {"nonResourceURLs": ["/healthz", "/api/*"], "verbs": ["get"]}]}),
+        );
+        put(
+            "clusterrolebindings",
+            "",
+            json!({"metadata": {"name": "d"}, "roleRef": {"kind": "ClusterRole", "name": "c"},
+            "subjects": [{"kind": "Group", "name": "g"}]}),
+        );
         store
     }
 
@@ -205,8 +226,14 @@ mod tests {
     fn words_refusals_as_the_original() {
         let user = User { name: "jane".into(), groups: vec![] };
         let text = ask("get", "namespaces", "kube-system", "kube-system").refusal(&user).message;
-        assert_eq!(text, "namespaces \"kube-system\" is forbidden: User \"jane\" cannot get resource \"namespaces\" in API group \"\" in the namespace \"kube-system\"");
+        assert_eq!(
+            text,
+            "namespaces \"kube-system\" is forbidden: User \"jane\" cannot get resource \"namespaces\" in API group \"\" in the namespace \"kube-system\""
+        );
         let text = ask("list", "nodes", "", "").refusal(&user).message;
-        assert_eq!(text, "nodes is forbidden: User \"jane\" cannot list resource \"nodes\" in API group \"\" at the cluster scope");
+        assert_eq!(
+            text,
+            "nodes is forbidden: User \"jane\" cannot list resource \"nodes\" in API group \"\" at the cluster scope"
+        );
     }
 }

@@ -133,10 +133,14 @@ fn pod_status(status: &mut Map<String, Value>) {
             set(container, "state", json!({}));
             set(container, "lastState", json!({}));
             for state in ["state", "lastState"] {
-                if let Some(Value::Object(running)) = container.get_mut(state).and_then(|state| state.get_mut("running")) {
+                if let Some(Value::Object(running)) =
+                    container.get_mut(state).and_then(|state| state.get_mut("running"))
+                {
                     set(running, "startedAt", Value::Null);
                 }
-                if let Some(Value::Object(ended)) = container.get_mut(state).and_then(|state| state.get_mut("terminated")) {
+                if let Some(Value::Object(ended)) =
+                    container.get_mut(state).and_then(|state| state.get_mut("terminated"))
+                {
                     set(ended, "startedAt", Value::Null);
                     set(ended, "finishedAt", Value::Null);
                 }
@@ -202,7 +206,8 @@ fn service(object: &mut Value) {
     for port in items(spec, "ports") {
         set(port, "protocol", "TCP");
         let number = port.get("port").cloned().unwrap_or(Value::from(0));
-        let unset = matches!(port.get("targetPort"), None | Some(Value::Null)) || port.get("targetPort") == Some(&Value::from(0));
+        let unset = matches!(port.get("targetPort"), None | Some(Value::Null))
+            || port.get("targetPort") == Some(&Value::from(0));
         if unset {
             port.insert("targetPort".to_owned(), number);
         }
@@ -269,7 +274,8 @@ fn webhooks(object: &mut Value) {
         set(hook, "objectSelector", json!({}));
         set(hook, "timeoutSeconds", 10);
         items(hook, "rules").for_each(|rule| set(rule, "scope", "*"));
-        if let Some(Value::Object(service)) = hook.get_mut("clientConfig").and_then(|config| config.get_mut("service")) {
+        if let Some(Value::Object(service)) = hook.get_mut("clientConfig").and_then(|config| config.get_mut("service"))
+        {
             set(service, "port", 443);
         }
     }

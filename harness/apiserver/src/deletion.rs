@@ -123,7 +123,14 @@ impl Place<'_> {
         let shown = self.state.store.remove(table, &key, before, last)?;
         self.after_removal(&before.value);
         // These kinds answer with what they were (`ReturnDeletedObject` of their strategies in Kubernetes 1.20).
-        let answers = matches!(&**table, "pods" | "serviceaccounts" | "persistentvolumes" | "persistentvolumeclaims" | "storageclasses.storage.k8s.io");
+        let answers = matches!(
+            &**table,
+            "pods"
+                | "serviceaccounts"
+                | "persistentvolumes"
+                | "persistentvolumeclaims"
+                | "storageclasses.storage.k8s.io"
+        );
         Ok(if answers { Deleted::Object(shown) } else { Deleted::Gone(Arc::clone(before)) })
     }
 
@@ -146,9 +153,7 @@ impl Place<'_> {
             let status = map.entry("status").or_insert_with(|| json!({}));
             status["phase"] = Value::from("Terminating");
         }
-        if !marked_before
-            && let Some(generation) = object.pointer("/metadata/generation").and_then(Value::as_i64)
-        {
+        if !marked_before && let Some(generation) = object.pointer("/metadata/generation").and_then(Value::as_i64) {
             object["metadata"]["generation"] = Value::from(generation + 1);
         }
         if self.dry_run {

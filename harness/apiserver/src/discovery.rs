@@ -124,7 +124,8 @@ pub fn paths(registry: &Registry) -> Value {
 }
 
 /// The checks of `/healthz?verbose` and its kin.
-const CHECKS: &[&str] = &["ping", "log", "etcd", "poststarthook/rbac/bootstrap-roles", "poststarthook/crd-informer-synced"];
+const CHECKS: &[&str] =
+    &["ping", "log", "etcd", "poststarthook/rbac/bootstrap-roles", "poststarthook/crd-informer-synced"];
 
 /// The text of a health endpoint.
 #[must_use]

@@ -98,8 +98,12 @@ fn proxy_verb(method: &Method) -> &'static str {
 fn impersonated(state: &State, user: User, headers: &HeaderMap) -> Result<User, Failure> {
     let header = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
     let Some(name) = header("impersonate-user") else { return Ok(user) };
-    let groups: Vec<String> =
-        headers.get_all("impersonate-group").iter().filter_map(|value| value.to_str().ok()).map(str::to_owned).collect();
+    let groups: Vec<String> = headers
+        .get_all("impersonate-group")
+        .iter()
+        .filter_map(|value| value.to_str().ok())
+        .map(str::to_owned)
+        .collect();
     let account = name.strip_prefix("system:serviceaccount:").and_then(|rest| rest.split_once(':'));
     let ask = |resource: &str, namespace: &str, name: &str| Ask::Resource {
         verb: "impersonate".to_owned(),
@@ -139,12 +143,14 @@ fn path_answer(state: &State, request: &Request<Incoming>, query: &Query) -> Res
         ["api"] => document(&discovery::api_versions(state.address)),
         ["apis"] => document(&discovery::groups(&registry)),
         ["version"] => document(&discovery::version()),
-        [name @ ("healthz" | "livez" | "readyz")] => {
-            Ok(answer::text(StatusCode::OK, discovery::health(name, request.uri().query().is_some_and(|q| q.contains("verbose")))))
-        }
+        [name @ ("healthz" | "livez" | "readyz")] => Ok(answer::text(
+            StatusCode::OK,
+            discovery::health(name, request.uri().query().is_some_and(|q| q.contains("verbose"))),
+        )),
         ["healthz" | "livez" | "readyz", _, ..] => Ok(answer::text(StatusCode::OK, "ok")),
         ["openapi", "v2"] => {
-            let accept = request.headers().get(http::header::ACCEPT).and_then(|value| value.to_str().ok()).unwrap_or_default();
+            let accept =
+                request.headers().get(http::header::ACCEPT).and_then(|value| value.to_str().ok()).unwrap_or_default();
             if accept.contains("proto-openapi") {
                 return Ok(answer::bytes("application/octet-stream", openapi::as_protobuf(&registry)));
             }
@@ -284,9 +290,7 @@ impl Call<'_> {
                 let selection = self.selection()?;
                 reads::list(self.state, self.resource, &selection, &self.shower(), self.query)
             }
-            "watch" => {
-                reads::watch(self.state, self.resource, self.selection()?, self.shower(), self.query)
-            }
+            "watch" => reads::watch(self.state, self.resource, self.selection()?, self.shower(), self.query),
             "create" => self.create(),
             "update" => self.update(),
             "patch" => self.patch(),

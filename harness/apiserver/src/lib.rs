@@ -149,11 +149,11 @@ impl ApiServer {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.map_err(StartError::Listen)?;
         let address = listener.local_addr().map_err(StartError::Listen)?;
         let authority = Authority::generate(clock.now())?;
-        let tokens =
-            Tokens::new(&options.service_account_public_keys_pem).map_err(StartError::ServiceAccountKey)?;
+        let tokens = Tokens::new(&options.service_account_public_keys_pem).map_err(StartError::ServiceAccountKey)?;
         let verifier = authn::client_verifier(authority.certificate()).map_err(StartError::Authority)?;
         let tls = server_tls(&authority, &options, clock, Arc::clone(&verifier))?;
-        let kubelet_client = authority.client_identity("kube-apiserver-kubelet-client", "system:masters", clock.now())?;
+        let kubelet_client =
+            authority.client_identity("kube-apiserver-kubelet-client", "system:masters", clock.now())?;
         let state = Arc::new(State::new(Parts {
             clock,
             tokens,

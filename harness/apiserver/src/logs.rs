@@ -67,7 +67,10 @@ fn kubelet(state: &State, node: &str) -> Result<Upstream, Failure> {
     let found = found.ok_or_else(|| Failure::core_not_found("pods", node))?;
     let addresses = found.value.pointer("/status/addresses").and_then(Value::as_array).into_iter().flatten();
     let by_kind = |kind: &str| {
-        addresses.clone().find(|address| text(address, "/type") == kind).map(|address| text(address, "/address").to_owned())
+        addresses
+            .clone()
+            .find(|address| text(address, "/type") == kind)
+            .map(|address| text(address, "/address").to_owned())
     };
     // The order that kubeadm configures (`--kubelet-preferred-address-types`).
     let host = ["InternalIP", "ExternalIP", "Hostname"].iter().find_map(|kind| by_kind(kind));
@@ -96,7 +99,9 @@ pub async fn answer(state: &Arc<State>, path: &ResourcePath, query: &Query) -> R
     let to = kubelet(state, node)?;
     let options: Vec<String> = OPTIONS
         .iter()
-        .filter_map(|key| query.get(key).map(|value| format!("{key}={}", value.replace('+', "%2B").replace(':', "%3A"))))
+        .filter_map(|key| {
+            query.get(key).map(|value| format!("{key}={}", value.replace('+', "%2B").replace(':', "%3A")))
+        })
         .collect();
     let suffix = if options.is_empty() { String::new() } else { format!("?{}", options.join("&")) };
     let place = format!("/containerLogs/{}/{}/{container}{suffix}", path.namespace, path.name);

@@ -140,7 +140,9 @@ pub fn metadata(resource: &Resource, object: &Value, causes: &mut Vec<Cause>) {
         causes.extend(name(resource, given).iter().map(|fault| Cause::invalid("metadata.name", quoted(given), fault)));
     }
     labels(object.pointer("/metadata/labels"), "metadata.labels", causes);
-    for key in object.pointer("/metadata/annotations").and_then(Value::as_object).into_iter().flatten().map(|(key, _)| key) {
+    for key in
+        object.pointer("/metadata/annotations").and_then(Value::as_object).into_iter().flatten().map(|(key, _)| key)
+    {
         if let Some(fault) = qualified_name(&key.to_lowercase()) {
             causes.push(Cause::invalid("metadata.annotations", quoted(key), &fault));
         }
@@ -149,7 +151,10 @@ pub fn metadata(resource: &Resource, object: &Value, causes: &mut Vec<Cause>) {
         let finalizer = finalizer.as_str().unwrap_or_default();
         if let Some(fault) = qualified_name(finalizer) {
             causes.push(Cause::invalid("metadata.finalizers", quoted(finalizer), &fault));
-        } else if !finalizer.contains('/') && resource.group.is_empty() && !["orphan", "foregroundDeletion", "kubernetes"].contains(&finalizer) {
+        } else if !finalizer.contains('/')
+            && resource.group.is_empty()
+            && !["orphan", "foregroundDeletion", "kubernetes"].contains(&finalizer)
+        {
             let detail = "name is neither a standard finalizer name nor is it fully qualified";
             causes.push(Cause::invalid("metadata.finalizers[0]", quoted(finalizer), detail));
         }

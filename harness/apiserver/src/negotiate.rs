@@ -97,14 +97,11 @@ pub fn read_object(resource: &Resource, headers: &HeaderMap, body: &Bytes) -> Re
                 ))
             })
         }
-        "application/vnd.kubernetes.protobuf" if resource.custom.is_none() => {
-            proto::decode(body, |_, kind| type_of(resource, kind)).ok_or_else(|| {
-                Failure::bad_request(format!("the object provided is unrecognized (must be of type {kind})"))
-            })
-        }
-        _ if resource.custom.is_some() => {
-            Err(Failure::unsupported_media_type("application/json, application/yaml"))
-        }
+        "application/vnd.kubernetes.protobuf" if resource.custom.is_none() => proto::decode(body, |_, kind| {
+            type_of(resource, kind)
+        })
+        .ok_or_else(|| Failure::bad_request(format!("the object provided is unrecognized (must be of type {kind})"))),
+        _ if resource.custom.is_some() => Err(Failure::unsupported_media_type("application/json, application/yaml")),
         _ => Err(Failure::unsupported_media_type(
             "application/json, application/yaml, application/vnd.kubernetes.protobuf",
         )),

@@ -5,12 +5,10 @@ use std::sync::{Arc, PoisonError};
 use serde_json::{Map, Value};
 
 use crate::registry::Resource;
+use crate::shape::{check, counts_generations, fill, in_order, keep_identity, metadata, put_or_remove, same, shape};
 use crate::state::State;
 use crate::status::{Cause, Failure};
 use crate::store::{Key, Refusal, Stored};
-use crate::shape::{
-    check, counts_generations, fill, in_order, keep_identity, metadata, put_or_remove, same, shape,
-};
 use crate::{crd, defaults, pods, services};
 
 /// Where a write goes.
@@ -157,7 +155,11 @@ impl Place<'_> {
                 None => Ok(Stored::detached(object)),
             };
         }
-        let stored = self.state.store.create(self.table(), self.key(&name), object).map_err(|_| Failure::already_exists(resource, &name))?;
+        let stored = self
+            .state
+            .store
+            .create(self.table(), self.key(&name), object)
+            .map_err(|_| Failure::already_exists(resource, &name))?;
         drop(guard);
         self.after_write();
         Ok(stored)
@@ -361,8 +363,7 @@ impl Place<'_> {
             return;
         }
         let relevant = |value: &Value| -> Map<String, Value> {
-            let skipped: &[&str] =
-                if self.resource.has_status() { &["metadata", "status"] } else { &["metadata"] };
+            let skipped: &[&str] = if self.resource.has_status() { &["metadata", "status"] } else { &["metadata"] };
             let entries = value.as_object().into_iter().flatten();
             entries.filter(|(key, _)| !skipped.contains(&key.as_str())).map(|(k, v)| (k.clone(), v.clone())).collect()
         };

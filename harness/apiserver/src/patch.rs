@@ -42,7 +42,11 @@ impl Patch {
             "application/strategic-merge-patch+json" => match resource.type_name {
                 Some(type_name) => {
                     let patch = serde_json::from_slice(body).map_err(|error| {
-                        Failure::bad_request(if error.is_eof() { "unexpected EOF".to_owned() } else { error.to_string() })
+                        Failure::bad_request(if error.is_eof() {
+                            "unexpected EOF".to_owned()
+                        } else {
+                            error.to_string()
+                        })
                     })?;
                     Ok(Self::Strategic(type_name, patch))
                 }

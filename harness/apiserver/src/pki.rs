@@ -137,7 +137,11 @@ impl Authority {
         self.certificate.clone()
     }
 
-    fn sign(&self, params: &CertificateParams, subject: &str) -> Result<(rcgen::Certificate, KeyPair), CertificateError> {
+    fn sign(
+        &self,
+        params: &CertificateParams,
+        subject: &str,
+    ) -> Result<(rcgen::Certificate, KeyPair), CertificateError> {
         let failed = |cause| CertificateError { subject: subject.to_owned(), cause };
         let key = KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256).map_err(failed)?;
         let certificate = params.signed_by(&key, &self.issuer).map_err(failed)?;

@@ -22,7 +22,8 @@ impl Place<'_> {
         spec.insert("serviceAccount".to_owned(), Value::from(account.as_str()));
         let found = self.state.store.get(&Arc::from("serviceaccounts"), &self.key(&account));
         let Some(found) = found else { return };
-        let automount = spec.get("automountServiceAccountToken").or_else(|| found.value.get("automountServiceAccountToken"));
+        let automount =
+            spec.get("automountServiceAccountToken").or_else(|| found.value.get("automountServiceAccountToken"));
         if automount == Some(&Value::Bool(false)) {
             return;
         }

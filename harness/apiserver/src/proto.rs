@@ -164,9 +164,7 @@ fn read_value(kind: &Type, wire: &Wire<'_>) -> Option<Value> {
         (Type::Number, Wire::Number(number)) => Some(Value::from(f64::from_bits(*number))),
         (Type::Bool, Wire::Number(number)) => Some(Value::from(*number != 0)),
         (Type::String, Wire::Bytes(bytes)) => Some(Value::from(String::from_utf8_lossy(bytes).into_owned())),
-        (Type::Bytes, Wire::Bytes(bytes)) => {
-            Some(Value::from(base64::engine::general_purpose::STANDARD.encode(bytes)))
-        }
+        (Type::Bytes, Wire::Bytes(bytes)) => Some(Value::from(base64::engine::general_purpose::STANDARD.encode(bytes))),
         (Type::Time | Type::MicroTime, Wire::Bytes(bytes)) => read_time(kind, bytes),
         (Type::Quantity, Wire::Bytes(bytes)) => Some(Value::from(text_of(bytes, 1))),
         (Type::IntOrString, Wire::Bytes(bytes)) => Some(if number_of(bytes, 1) == Some(1) {

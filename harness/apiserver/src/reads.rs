@@ -36,7 +36,8 @@ impl Selection {
     /// # Errors
     /// 400, in the original's words.
     pub fn read(resource: &Resource, namespace: &str, name: &str, query: &Query) -> Result<Self, Failure> {
-        let labels = LabelSelector::parse(query.get("labelSelector").unwrap_or_default()).map_err(Failure::bad_request)?;
+        let labels =
+            LabelSelector::parse(query.get("labelSelector").unwrap_or_default()).map_err(Failure::bad_request)?;
         let fields = FieldSelector::parse(query.get("fieldSelector").unwrap_or_default(), resource)?;
         let some = |text: &str| Some(text.to_owned()).filter(|text| !text.is_empty());
         Ok(Self { namespace: some(namespace).filter(|_| resource.namespaced), name: some(name), labels, fields })
@@ -82,7 +83,13 @@ pub fn revision(query: &Query) -> Result<Option<u64>, Failure> {
 ///
 /// # Errors
 /// 400 and 500, in the original's words.
-pub fn list(state: &State, resource: &Resource, selection: &Selection, shower: &Shower, query: &Query) -> Result<Response<Body>, Failure> {
+pub fn list(
+    state: &State,
+    resource: &Resource,
+    selection: &Selection,
+    shower: &Shower,
+    query: &Query,
+) -> Result<Response<Body>, Failure> {
     revision(query)?;
     let (objects, revision) = selection.list(state, resource);
     let limit = match query.get("limit") {
@@ -105,10 +112,8 @@ pub fn list(state: &State, resource: &Resource, selection: &Selection, shower: &
     let end = start.saturating_add(limit).min(objects.len());
     let page = objects.get(start..end).unwrap_or_default();
     let remaining = objects.len() - end;
-    let next = (remaining > 0).then(|| Next {
-        token: format!("offset-{end}"),
-        remaining: selection.is_everything().then_some(remaining),
-    });
+    let next = (remaining > 0)
+        .then(|| Next { token: format!("offset-{end}"), remaining: selection.is_everything().then_some(remaining) });
     Ok(shower.list(page, revision, next.as_ref()))
 }
 

@@ -105,7 +105,17 @@ const fn row(
     type_name: &'static str,
     short_names: &'static [&'static str],
 ) -> Row {
-    Row { group, plural, kind, namespaced, type_name, short_names, categories: &[], verbs: ALL_VERBS, subresources: &[] }
+    Row {
+        group,
+        plural,
+        kind,
+        namespaced,
+        type_name,
+        short_names,
+        categories: &[],
+        verbs: ALL_VERBS,
+        subresources: &[],
+    }
 }
 
 const ADMISSION: &str = "admissionregistration.k8s.io";
@@ -124,8 +134,14 @@ const BUILT_IN: &[Row] = &[
         ..row("", "namespaces", "Namespace", false, "core.v1.Namespace", &["ns"])
     },
     Row { subresources: &["proxy", "status"], ..row("", "nodes", "Node", false, "core.v1.Node", &["no"]) },
-    Row { subresources: &["status"], ..row("", "persistentvolumeclaims", "PersistentVolumeClaim", true, "core.v1.PersistentVolumeClaim", &["pvc"]) },
-    Row { subresources: &["status"], ..row("", "persistentvolumes", "PersistentVolume", false, "core.v1.PersistentVolume", &["pv"]) },
+    Row {
+        subresources: &["status"],
+        ..row("", "persistentvolumeclaims", "PersistentVolumeClaim", true, "core.v1.PersistentVolumeClaim", &["pvc"])
+    },
+    Row {
+        subresources: &["status"],
+        ..row("", "persistentvolumes", "PersistentVolume", false, "core.v1.PersistentVolume", &["pv"])
+    },
     Row {
         categories: &["all"],
         subresources: &["binding", "log", "proxy", "status"],
@@ -139,11 +155,32 @@ const BUILT_IN: &[Row] = &[
         subresources: &["proxy", "status"],
         ..row("", "services", "Service", true, "core.v1.Service", &["svc"])
     },
-    row(ADMISSION, "mutatingwebhookconfigurations", "MutatingWebhookConfiguration", false, "admissionregistration.v1.MutatingWebhookConfiguration", &[]),
-    row(ADMISSION, "validatingwebhookconfigurations", "ValidatingWebhookConfiguration", false, "admissionregistration.v1.ValidatingWebhookConfiguration", &[]),
+    row(
+        ADMISSION,
+        "mutatingwebhookconfigurations",
+        "MutatingWebhookConfiguration",
+        false,
+        "admissionregistration.v1.MutatingWebhookConfiguration",
+        &[],
+    ),
+    row(
+        ADMISSION,
+        "validatingwebhookconfigurations",
+        "ValidatingWebhookConfiguration",
+        false,
+        "admissionregistration.v1.ValidatingWebhookConfiguration",
+        &[],
+    ),
     Row {
         subresources: &["status"],
-        ..row("apiextensions.k8s.io", "customresourcedefinitions", "CustomResourceDefinition", false, "", &["crd", "crds"])
+        ..row(
+            "apiextensions.k8s.io",
+            "customresourcedefinitions",
+            "CustomResourceDefinition",
+            false,
+            "",
+            &["crd", "crds"],
+        )
     },
     Row {
         categories: &["all"],
@@ -155,9 +192,39 @@ const BUILT_IN: &[Row] = &[
         subresources: &["scale", "status"],
         ..row("apps", "replicasets", "ReplicaSet", true, "apps.v1.ReplicaSet", &["rs"])
     },
-    Row { verbs: CREATE, ..row(AUTHORIZATION, "localsubjectaccessreviews", "LocalSubjectAccessReview", true, "authorization.v1.LocalSubjectAccessReview", &[]) },
-    Row { verbs: CREATE, ..row(AUTHORIZATION, "selfsubjectaccessreviews", "SelfSubjectAccessReview", false, "authorization.v1.SelfSubjectAccessReview", &[]) },
-    Row { verbs: CREATE, ..row(AUTHORIZATION, "subjectaccessreviews", "SubjectAccessReview", false, "authorization.v1.SubjectAccessReview", &[]) },
+    Row {
+        verbs: CREATE,
+        ..row(
+            AUTHORIZATION,
+            "localsubjectaccessreviews",
+            "LocalSubjectAccessReview",
+            true,
+            "authorization.v1.LocalSubjectAccessReview",
+            &[],
+        )
+    },
+    Row {
+        verbs: CREATE,
+        ..row(
+            AUTHORIZATION,
+            "selfsubjectaccessreviews",
+            "SelfSubjectAccessReview",
+            false,
+            "authorization.v1.SelfSubjectAccessReview",
+            &[],
+        )
+    },
+    Row {
+        verbs: CREATE,
+        ..row(
+            AUTHORIZATION,
+            "subjectaccessreviews",
+            "SubjectAccessReview",
+            false,
+            "authorization.v1.SubjectAccessReview",
+            &[],
+        )
+    },
     row("coordination.k8s.io", "leases", "Lease", true, "coordination.v1.Lease", &[]),
     row(RBAC, "clusterrolebindings", "ClusterRoleBinding", false, "rbac.v1.ClusterRoleBinding", &[]),
     row(RBAC, "clusterroles", "ClusterRole", false, "rbac.v1.ClusterRole", &[]),

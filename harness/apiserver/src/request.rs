@@ -104,7 +104,9 @@ impl Query {
     pub fn parse(text: Option<&str>) -> Self {
         let decode = |part: &str| percent_decoded(&part.replace('+', " "));
         let pairs = text.unwrap_or_default().split('&').filter(|pair| !pair.is_empty());
-        Self(pairs.map(|pair| pair.split_once('=').unwrap_or((pair, ""))).map(|(k, v)| (decode(k), decode(v))).collect())
+        Self(
+            pairs.map(|pair| pair.split_once('=').unwrap_or((pair, ""))).map(|(k, v)| (decode(k), decode(v))).collect(),
+        )
     }
 
     /// The first value of `key`, if it is not empty.

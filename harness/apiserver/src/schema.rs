@@ -144,10 +144,8 @@ fn check_enum(schema: &Value, value: &Value, path: &str, causes: &mut Vec<Cause>
     if let Some(Value::Array(allowed)) = schema.get("enum")
         && !allowed.contains(value)
     {
-        let supported: Vec<String> = allowed
-            .iter()
-            .map(|value| value.as_str().map_or_else(|| quoted(&value.to_string()), quoted))
-            .collect();
+        let supported: Vec<String> =
+            allowed.iter().map(|value| value.as_str().map_or_else(|| quoted(&value.to_string()), quoted)).collect();
         causes.push(Cause::unsupported(path, value, &supported));
     }
 }

@@ -151,9 +151,9 @@ impl Reader<'_> {
             "notin" => Ok(Requirement::NotIn(key, self.values()?)),
             ">" | "<" => {
                 let text = self.value();
-                let bound = text.parse().map_err(|_| {
-                    format!("for 'Gt', 'Lt' operators, the value must be an integer: found '{text}'")
-                })?;
+                let bound = text
+                    .parse()
+                    .map_err(|_| format!("for 'Gt', 'Lt' operators, the value must be an integer: found '{text}'"))?;
                 Ok(if operator == ">" { Requirement::Greater(key, bound) } else { Requirement::Less(key, bound) })
             }
             found => Err(format!("found '{found}', expected: '=', '!=', '==', 'in', notin'")),
@@ -189,11 +189,37 @@ pub struct FieldSelector(Vec<(String, bool, String)>);
 /// Fields that can be selected on besides name and namespace, by resource, as the original's conversion functions
 /// name them (pkg/apis/core/v1/conversion.go of Kubernetes 1.20).
 const SELECTABLE: &[(&str, &[&str])] = &[
-    ("pods", &["spec.nodeName", "spec.restartPolicy", "spec.schedulerName", "spec.serviceAccountName", "status.phase", "status.podIP", "status.podIPs", "status.nominatedNodeName"]),
+    (
+        "pods",
+        &[
+            "spec.nodeName",
+            "spec.restartPolicy",
+            "spec.schedulerName",
+            "spec.serviceAccountName",
+            "status.phase",
+            "status.podIP",
+            "status.podIPs",
+            "status.nominatedNodeName",
+        ],
+    ),
     ("nodes", &["spec.unschedulable"]),
     ("namespaces", &["status.phase"]),
     ("secrets", &["type"]),
-    ("events", &["involvedObject.kind", "involvedObject.namespace", "involvedObject.name", "involvedObject.uid", "involvedObject.apiVersion", "involvedObject.resourceVersion", "involvedObject.fieldPath", "reason", "source", "type"]),
+    (
+        "events",
+        &[
+            "involvedObject.kind",
+            "involvedObject.namespace",
+            "involvedObject.name",
+            "involvedObject.uid",
+            "involvedObject.apiVersion",
+            "involvedObject.resourceVersion",
+            "involvedObject.fieldPath",
+            "reason",
+            "source",
+            "type",
+        ],
+    ),
 ];
 
 impl FieldSelector {
@@ -240,7 +266,11 @@ impl FieldSelector {
     #[must_use]
     pub fn matches(&self, object: &Value) -> bool {
         self.0.iter().all(|(field, equal, wanted)| {
-            let path = if field == "source" { "/source/component".to_owned() } else { format!("/{}", field.replace('.', "/")) };
+            let path = if field == "source" {
+                "/source/component".to_owned()
+            } else {
+                format!("/{}", field.replace('.', "/"))
+            };
             let found = match object.pointer(&path) {
                 Some(Value::String(text)) => text.clone(),
                 Some(Value::Bool(flag)) => flag.to_string(),

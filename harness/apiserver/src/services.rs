@@ -30,7 +30,8 @@ impl Place<'_> {
             "None" => given,
             "" => {
                 let [a, b] = self.state.service_cidr_prefix;
-                let fresh = || Ipv4Addr::new(a, b, rand::random_range(0..=255), rand::random_range(1..=254)).to_string();
+                let fresh =
+                    || Ipv4Addr::new(a, b, rand::random_range(0..=255), rand::random_range(1..=254)).to_string();
                 // The Service `kubernetes` has the first address even before it is stored.
                 let first = Ipv4Addr::new(a, b, 0, 1).to_string();
                 std::iter::repeat_with(fresh).find(|ip| *ip != first && !taken(ip)).unwrap_or_default()

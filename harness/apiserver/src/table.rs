@@ -11,21 +11,78 @@ use crate::registry::Resource;
 /// columns of `-o wide`.
 const COLUMNS: &[(&str, &[&str])] = &[
     ("namespaces", &["Name", "Status", "Age"]),
-    ("pods", &["Name", "Ready", "Status", "Restarts:integer", "Age", "+IP", "+Node", "+Nominated Node", "+Readiness Gates"]),
+    (
+        "pods",
+        &["Name", "Ready", "Status", "Restarts:integer", "Age", "+IP", "+Node", "+Nominated Node", "+Readiness Gates"],
+    ),
     ("services", &["Name", "Type", "Cluster-IP", "External-IP", "Port(s)", "Age", "+Selector"]),
     ("endpoints", &["Name", "Endpoints", "Age"]),
     ("configmaps", &["Name", "Data", "Age"]),
     ("secrets", &["Name", "Type", "Data", "Age"]),
     ("serviceaccounts", &["Name", "Secrets", "Age"]),
-    ("nodes", &["Name", "Status", "Roles", "Age", "Version", "+Internal-IP", "+External-IP", "+OS-Image", "+Kernel-Version", "+Container-Runtime"]),
-    ("events", &["Last Seen", "Type", "Reason", "Object", "+Subobject", "+Source", "Message", "+First Seen", "+Count", "+Name"]),
-    ("persistentvolumes", &["Name", "Capacity", "Access Modes", "Reclaim Policy", "Status", "Claim", "StorageClass", "Reason", "Age", "+VolumeMode"]),
-    ("persistentvolumeclaims", &["Name", "Status", "Volume", "Capacity", "Access Modes", "StorageClass", "Age", "+VolumeMode"]),
+    (
+        "nodes",
+        &[
+            "Name",
+            "Status",
+            "Roles",
+            "Age",
+            "Version",
+            "+Internal-IP",
+            "+External-IP",
+            "+OS-Image",
+            "+Kernel-Version",
+            "+Container-Runtime",
+        ],
+    ),
+    (
+        "events",
+        &[
+            "Last Seen",
+            "Type",
+            "Reason",
+            "Object",
+            "+Subobject",
+            "+Source",
+            "Message",
+            "+First Seen",
+            "+Count",
+            "+Name",
+        ],
+    ),
+    (
+        "persistentvolumes",
+        &[
+            "Name",
+            "Capacity",
+            "Access Modes",
+            "Reclaim Policy",
+            "Status",
+            "Claim",
+            "StorageClass",
+            "Reason",
+            "Age",
+            "+VolumeMode",
+        ],
+    ),
+    (
+        "persistentvolumeclaims",
+        &["Name", "Status", "Volume", "Capacity", "Access Modes", "StorageClass", "Age", "+VolumeMode"],
+    ),
     ("deployments.apps", &["Name", "Ready", "Up-to-date", "Available", "Age", "+Containers", "+Images", "+Selector"]),
-    ("replicasets.apps", &["Name", "Desired:integer", "Current:integer", "Ready:integer", "Age", "+Containers", "+Images", "+Selector"]),
+    (
+        "replicasets.apps",
+        &["Name", "Desired:integer", "Current:integer", "Ready:integer", "Age", "+Containers", "+Images", "+Selector"],
+    ),
     ("rolebindings.rbac.authorization.k8s.io", &["Name", "Role", "Age", "+Users", "+Groups", "+ServiceAccounts"]),
-    ("clusterrolebindings.rbac.authorization.k8s.io", &["Name", "Role", "Age", "+Users", "+Groups", "+ServiceAccounts"]),
-    ("storageclasses.storage.k8s.io", &["Name", "Provisioner", "ReclaimPolicy", "VolumeBindingMode", "AllowVolumeExpansion", "Age"]),
+    (
+        "clusterrolebindings.rbac.authorization.k8s.io",
+        &["Name", "Role", "Age", "+Users", "+Groups", "+ServiceAccounts"],
+    ),
+    (
+        "storageclasses.storage.k8s.io",
+        &["Name", "Provisioner", "ReclaimPolicy", "VolumeBindingMode", "AllowVolumeExpansion", "Age"],
+    ),
     ("leases.coordination.k8s.io", &["Name", "Holder", "Age"]),
     ("validatingwebhookconfigurations.admissionregistration.k8s.io", &["Name", "Webhooks:integer", "Age"]),
     ("mutatingwebhookconfigurations.admissionregistration.k8s.io", &["Name", "Webhooks:integer", "Age"]),
@@ -41,9 +98,7 @@ fn columns(resource: &Resource) -> &'static [&'static str] {
 /// The column definitions of a resource.
 #[must_use]
 pub fn definitions(resource: &Resource) -> Value {
-    let definition = |name: &str, kind: &str, format: &str, priority: i64| {
-        json!({"name": name, "type": kind, "format": format, "description": "", "priority": priority})
-    };
+    let definition = |name: &str, kind: &str, format: &str, priority: i64| json!({"name": name, "type": kind, "format": format, "description": "", "priority": priority});
     if let Some(custom) = &resource.custom {
         let mut all = vec![definition("Name", "string", "name", 0)];
         all.extend(custom.columns.iter().map(|c| definition(&c.name, &c.kind, &c.format, c.priority)));

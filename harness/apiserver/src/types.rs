@@ -186,7 +186,9 @@ fn normalize_value(kind: &Type, value: &mut Value, path: &str) -> Result<(), Str
             let standard = &base64::engine::general_purpose::STANDARD;
             match standard.decode(text.replace(['\n', '\r'], "")) {
                 Ok(_) => Ok(()),
-                Err(error) => Err(format!("{path}: decode base64: illegal base64 data at input byte {}", offset(&error))),
+                Err(error) => {
+                    Err(format!("{path}: decode base64: illegal base64 data at input byte {}", offset(&error)))
+                }
             }
         }
         (Type::List(inner), Value::Array(items)) => {

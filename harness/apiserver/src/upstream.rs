@@ -130,6 +130,10 @@ where
         let _ended = stop.run_until_cancelled(connection).await;
     });
     sender.send_request(request).await.map_err(|error| {
-        if error.is_incomplete_message() || error.is_closed() || error.is_canceled() { "EOF".to_owned() } else { error.to_string() }
+        if error.is_incomplete_message() || error.is_closed() || error.is_canceled() {
+            "EOF".to_owned()
+        } else {
+            error.to_string()
+        }
     })
 }

@@ -147,7 +147,8 @@ fn service(object: &Value, causes: &mut Vec<Cause>) {
             let detail = "must be between 1 and 65535, inclusive";
             causes.push(Cause::invalid(format!("spec.ports[{index}].port"), number, detail));
         }
-        if let Some(target) = port.get("targetPort").and_then(Value::as_i64).filter(|port| !(1..=65535).contains(port)) {
+        if let Some(target) = port.get("targetPort").and_then(Value::as_i64).filter(|port| !(1..=65535).contains(port))
+        {
             let detail = "must be between 1 and 65535, inclusive";
             causes.push(Cause::invalid(format!("spec.ports[{index}].targetPort"), target, detail));
         }
@@ -186,7 +187,9 @@ fn endpoints(object: &Value, causes: &mut Vec<Cause>) {
                 let field = format!("subsets[{subset}].{key}[{index}].ip");
                 let faults: &[&str] = match ip.parse::<IpAddr>() {
                     // Two checks, two texts.
-                    Err(_) => &["must be a valid IP address, (e.g. 10.9.8.7 or 2001:db8::ffff)", "must be a valid IP address"],
+                    Err(_) => {
+                        &["must be a valid IP address, (e.g. 10.9.8.7 or 2001:db8::ffff)", "must be a valid IP address"]
+                    }
                     Ok(ip) if ip.is_unspecified() => &["may not be unspecified (0.0.0.0)"],
                     Ok(ip) if ip.is_loopback() => &["may not be in the loopback range (127.0.0.0/8)"],
                     Ok(_) => &[],
@@ -275,12 +278,8 @@ pub fn validate_update(resource: &Resource, object: &Value, before: &Value) -> V
             if object.get("roleRef") != before.get("roleRef") =>
         {
             let part = |key: &str| quoted(text(object, &format!("/roleRef/{key}")));
-            let shown = format!(
-                "rbac.RoleRef{{APIGroup:{}, Kind:{}, Name:{}}}",
-                part("apiGroup"),
-                part("kind"),
-                part("name")
-            );
+            let shown =
+                format!("rbac.RoleRef{{APIGroup:{}, Kind:{}, Name:{}}}", part("apiGroup"), part("kind"), part("name"));
             causes.push(Cause::invalid("roleRef", shown, "cannot change roleRef"));
         }
         "services" => service_update(object, before, &mut causes),

@@ -8,8 +8,7 @@ use crate::arguments::LintArguments;
 use crate::exit;
 
 pub fn lint(arguments: &LintArguments) -> ExitCode {
-    let loaded =
-        if arguments.paths.is_empty() { library::built_in() } else { library::from_paths(&arguments.paths) };
+    let loaded = if arguments.paths.is_empty() { library::built_in() } else { library::from_paths(&arguments.paths) };
     match loaded {
         Ok(scenarios) => {
             println!("{} scenarios, no problem", scenarios.len());

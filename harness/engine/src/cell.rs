@@ -127,7 +127,9 @@ async fn provision(cell: &Cell, around: &Surroundings<'_>, begin: Instant) -> Ve
             verdict
         }
         Ok(()) => {
-            around.recorder.record(&Event::CellProvisioned { cell: cell.id.clone(), duration_ms: millis(begin.elapsed()) });
+            around
+                .recorder
+                .record(&Event::CellProvisioned { cell: cell.id.clone(), duration_ms: millis(begin.elapsed()) });
             act(cell, around, release, &pair, &waiter).await
         }
     };
@@ -323,5 +325,11 @@ fn cell_seed(seed: u64, id: &str) -> u64 {
 
 /// The texts that a scenario's steps wait for on `on`, without repetition.
 pub(crate) fn awaited(scenario: &Scenario, on: On) -> BTreeSet<&str> {
-    scenario.steps.iter().filter(|step| step.on == on).filter_map(|step| step.until.as_ref()).map(|until| until.output.as_str()).collect()
+    scenario
+        .steps
+        .iter()
+        .filter(|step| step.on == on)
+        .filter_map(|step| step.until.as_ref())
+        .map(|until| until.output.as_str())
+        .collect()
 }

@@ -61,7 +61,9 @@ async fn objects(
         .map(|mut object| {
             object.metadata.managed_fields = None;
             object.metadata.annotations = None;
-            if let Some(connection) = object.data.pointer_mut("/spec/connection").and_then(|value| value.as_object_mut()) {
+            if let Some(connection) =
+                object.data.pointer_mut("/spec/connection").and_then(|value| value.as_object_mut())
+            {
                 connection.remove("kubeconfig");
             }
             Evidence {

@@ -81,7 +81,7 @@ pub async fn install(pair: &Pair, given: &Given, release: &Release) -> Result<()
     bring(pair, given, release, &waiter).await
 }
 
-/// Creates the CustomResourceDefinitions of `kubesphere-installer.yaml` and waits until they are served.
+/// Creates the `CustomResourceDefinition`s of `kubesphere-installer.yaml` and waits until they are served.
 ///
 /// # Errors
 /// When the API server refuses one, or does not establish it within ten seconds.
@@ -194,8 +194,8 @@ async fn create(cluster: &Arc<dyn Cluster>, object: Value) -> Result<(), GivenEr
     let object: DynamicObject =
         serde_json::from_value(object).map_err(|error| GivenError::Manifest { on, reason: error.to_string() })?;
     let types = object.types.clone().unwrap_or_default();
-    let kind = GroupVersionKind::try_from(types)
-        .map_err(|error| GivenError::Manifest { on, reason: error.to_string() })?;
+    let kind =
+        GroupVersionKind::try_from(types).map_err(|error| GivenError::Manifest { on, reason: error.to_string() })?;
     let resource = ApiResource::from_gvk(&kind);
     let api: Api<DynamicObject> = match &object.metadata.namespace {
         Some(namespace) => Api::namespaced_with(cluster.client(), namespace, &resource),

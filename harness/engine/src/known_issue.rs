@@ -19,7 +19,8 @@ impl<'a> Expectation<'a> {
 
     /// The outcome of a failure of the step or check `name` with these texts: the known issue or a real failure.
     pub fn judge(&mut self, name: &str, texts: &[&str]) -> Outcome {
-        let known = self.issue.filter(|issue| issue.fails == name && texts.iter().any(|text| issue.text.is_match(text)));
+        let known =
+            self.issue.filter(|issue| issue.fails == name && texts.iter().any(|text| issue.text.is_match(text)));
         if known.is_some() {
             self.occurred = true;
             Outcome::KnownIssue
@@ -35,7 +36,10 @@ impl<'a> Expectation<'a> {
             (Some(failure), _) => (Outcome::Failed, Some(failure)),
             (None, Some(issue)) if self.occurred => (Outcome::KnownIssue, Some(issue.reference.clone())),
             (None, Some(issue)) => {
-                let reason = format!("\"{}\" passed, although {} says that it fails; remove knownIssue", issue.fails, issue.reference);
+                let reason = format!(
+                    "\"{}\" passed, although {} says that it fails; remove knownIssue",
+                    issue.fails, issue.reference
+                );
                 (Outcome::Failed, Some(reason))
             }
             (None, None) => (Outcome::Passed, None),

@@ -18,9 +18,9 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use crate::cell::{self, Surroundings};
+use crate::millis;
 use crate::recorder::{Observer, Recorder};
 use crate::tools::Tools;
-use crate::millis;
 
 /// What a run is asked to do.
 pub struct RunOptions {
@@ -72,7 +72,7 @@ pub async fn run(options: RunOptions, observer: Observer, stop: CancellationToke
     // Remains of dead runs are no reason to fail this one; `ks-e2e sweep` reports them.
     let _swept = sweep(&options.state);
     let run_id = format!("{:08x}", rand::rng().random::<u32>());
-    let lease = Lease::begin(&options.state, &std::env::temp_dir(), &run_id).await?;
+    let lease = Lease::begin(&options.state, &std::env::temp_dir(), &run_id)?;
     let recorder = Recorder::new(Masker::new(rand::rng().random()), observer);
     recorder.record(&Event::RunStarted {
         version: env!("CARGO_PKG_VERSION").to_owned(),
@@ -156,6 +156,6 @@ fn children_cpu_ms() -> u64 {
     let Ok(usage) = getrusage(UsageWho::RUSAGE_CHILDREN) else { return 0 };
     [usage.user_time(), usage.system_time()]
         .into_iter()
-        .map(|time| u64::try_from(time.tv_sec() * 1000 + i64::from(time.tv_usec()) / 1000).unwrap_or_default())
+        .map(|time| u64::try_from(time.tv_sec() * 1000 + time.tv_usec() / 1000).unwrap_or_default())
         .sum()
 }

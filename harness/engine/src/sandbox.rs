@@ -26,7 +26,12 @@ impl Sandbox {
     ///
     /// # Errors
     /// When it cannot be written.
-    pub fn create(root: PathBuf, tools: &Tools, kubeconfig: &str, files: &[(&str, String)]) -> Result<Self, SandboxError> {
+    pub fn create(
+        root: PathBuf,
+        tools: &Tools,
+        kubeconfig: &str,
+        files: &[(&str, String)],
+    ) -> Result<Self, SandboxError> {
         let sandbox = Self { root };
         for directory in ["home/.kube", "work", "bin", "tmp"] {
             let path = sandbox.root.join(directory);

@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use kube::Api;
 use k8s_openapi::api::core::v1::{ConfigMap, Secret};
+use kube::Api;
 use kube::api::ListParams;
 use kubesphere::KubesphereConfig;
 use providers::{Cluster, Pair};
@@ -21,7 +21,10 @@ pub async fn jwt_secret(client: &kube::Client) -> Result<String, String> {
     let text = object.data.as_ref().and_then(|data| data.get("kubesphere.yaml"));
     let text = text.ok_or("ConfigMap kubesphere-system/kubesphere-config has no key kubesphere.yaml")?;
     let config = KubesphereConfig::parse(text).map_err(|error| error.to_string())?;
-    config.jwt_secret().map(|secret| secret.expose().to_owned()).ok_or_else(|| "kubesphere.yaml has no authentication.jwtSecret".to_owned())
+    config
+        .jwt_secret()
+        .map(|secret| secret.expose().to_owned())
+        .ok_or_else(|| "kubesphere.yaml has no authentication.jwtSecret".to_owned())
 }
 
 /// Teaches `masker` the secrets that both clusters hold now.
@@ -44,7 +47,8 @@ async fn learn_from(masker: &Masker, cluster: &dyn Cluster) {
     let Ok(list) = api.list(&ListParams::default()).await else { return };
     for value in list.items.into_iter().flat_map(|secret| secret.data.unwrap_or_else(BTreeMap::new)) {
         let (key, value) = value;
-        if key != "namespace" && key != "ca.crt"
+        if key != "namespace"
+            && key != "ca.crt"
             && let Ok(text) = String::from_utf8(value.0)
         {
             masker.add(&text);

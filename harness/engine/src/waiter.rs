@@ -37,7 +37,7 @@ impl PairWaiter {
     /// Watches `pair` until it is dropped; waits end early when `stop` is cancelled.
     #[must_use]
     pub fn new(pair: &Pair, stop: &CancellationToken) -> Self {
-        let (changed, changes) = watch::channel(0);
+        let (sender, changes) = watch::channel(0);
         let watches = CancellationToken::new();
         let clusters = [Some(&pair.host), pair.member.as_ref()];
         for client in clusters.into_iter().flatten().map(|cluster| cluster.client()) {
@@ -50,14 +50,14 @@ impl PairWaiter {
                     plural: plural.to_owned(),
                 };
                 let api = kube::Api::<DynamicObject>::all_with(client.clone(), &resource);
-                let (changed, watches) = (changed.clone(), watches.clone());
+                let (sender, watches) = (sender.clone(), watches.clone());
                 tokio::spawn(watches.run_until_cancelled_owned(async move {
                     // An error (a kind that is not served yet) is no change; the watcher goes on by itself.
                     let stream = watcher::watcher(api, watcher::Config::default());
                     let mut stream = std::pin::pin!(kube::runtime::WatchStreamExt::default_backoff(stream));
                     while let Some(event) = stream.next().await {
                         if event.is_ok() {
-                            changed.send_modify(|count| *count += 1);
+                            sender.send_modify(|count| *count += 1);
                         }
                     }
                 }));

@@ -35,7 +35,8 @@ impl Access {
     /// # Errors
     /// When it is not YAML, or its current context lacks something.
     pub fn of(kubeconfig: &str) -> Result<Self, AccessError> {
-        let config: Value = serde_yaml::from_str(kubeconfig).map_err(|error| AccessError(format!("not YAML: {error}")))?;
+        let config: Value =
+            serde_yaml::from_str(kubeconfig).map_err(|error| AccessError(format!("not YAML: {error}")))?;
         let current = config["current-context"].as_str().unwrap_or_default();
         let context = named(&config, "contexts", "context", current)?;
         let cluster = named(&config, "clusters", "cluster", context["cluster"].as_str().unwrap_or_default())?;
@@ -48,7 +49,9 @@ impl Access {
             authority_pem: decoded(cluster, "certificate-authority-data")?.unwrap_or_default(),
             insecure: cluster["insecure-skip-tls-verify"].as_bool().unwrap_or_default(),
             tls_server_name: cluster["tls-server-name"].as_str().map(str::to_owned),
-            identity: certificate.zip(key).map(|(certificate_pem, key_pem)| ClientIdentity { certificate_pem, key_pem }),
+            identity: certificate
+                .zip(key)
+                .map(|(certificate_pem, key_pem)| ClientIdentity { certificate_pem, key_pem }),
             token: user["token"].as_str().map(str::to_owned),
         })
     }
@@ -82,7 +85,8 @@ impl Access {
 /// When it is not a kubeconfig.
 pub fn with_server(kubeconfig: &str, server: &str) -> Result<String, AccessError> {
     let current = Access::of(kubeconfig)?.server;
-    let mut config: Value = serde_yaml::from_str(kubeconfig).map_err(|error| AccessError(format!("not YAML: {error}")))?;
+    let mut config: Value =
+        serde_yaml::from_str(kubeconfig).map_err(|error| AccessError(format!("not YAML: {error}")))?;
     for cluster in config["clusters"].as_sequence_mut().into_iter().flatten() {
         if cluster["cluster"]["server"].as_str() == Some(&current) {
             cluster["cluster"]["server"] = server.into();
@@ -116,7 +120,10 @@ users: [{name: u, user: {token: t}}]
     #[test]
     fn follows_the_current_context() {
         let access = Access::of(CONFIG).unwrap();
-        assert_eq!((access.server.as_str(), access.authority_pem.as_slice()), ("https://10.0.0.1:6443", b"CA".as_slice()));
+        assert_eq!(
+            (access.server.as_str(), access.authority_pem.as_slice()),
+            ("https://10.0.0.1:6443", b"CA".as_slice())
+        );
         assert_eq!(access.endpoint().unwrap().authorization.as_deref(), Some("Bearer t"));
     }
 

@@ -140,7 +140,16 @@ async fn start(
     })
     .await
     .map_err(|e| failed("start the nodes")(e.into()))?;
-    let cluster = EmbeddedCluster { on, client, network, clock: clock.clone(), nodes: specs, admin, pasteable, authority: server.ca_pem().to_owned() };
+    let cluster = EmbeddedCluster {
+        on,
+        client,
+        network,
+        clock: clock.clone(),
+        nodes: specs,
+        admin,
+        pasteable,
+        authority: server.ca_pem().to_owned(),
+    };
     Ok(Started { cluster: Arc::new(cluster), running: (nodes, server) })
 }
 
@@ -152,7 +161,11 @@ fn node_specs(on: On, count: usize) -> Vec<NodeSpec> {
             name: format!("{on}-node{}", index + 1),
             ip: Ipv4Addr::new(172, 18, third, u8::try_from(index + 2).unwrap_or(u8::MAX)).into(),
             machine_id: format!("{:032x}", rand::rng().random::<u128>()),
-            roles: if index == 0 { vec!["control-plane".to_owned(), "master".to_owned()] } else { vec!["worker".to_owned()] },
+            roles: if index == 0 {
+                vec!["control-plane".to_owned(), "master".to_owned()]
+            } else {
+                vec!["worker".to_owned()]
+            },
         })
         .collect()
 }

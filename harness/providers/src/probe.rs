@@ -28,9 +28,10 @@ pub(crate) async fn probe(network: Arc<dyn Network>, clock: &Clock, kubeconfig: 
         Ok(access) => access,
         Err(error) => return stopped(Layer::Kubeconfig, error.to_string()),
     };
-    let client = access.endpoint().map_err(|error| error.to_string()).and_then(|endpoint| {
-        client::client(network, clock, &endpoint).map_err(|error| error.to_string())
-    });
+    let client = access
+        .endpoint()
+        .map_err(|error| error.to_string())
+        .and_then(|endpoint| client::client(network, clock, &endpoint).map_err(|error| error.to_string()));
     let client = match client {
         Ok(client) => client,
         Err(reason) => return stopped(Layer::Kubeconfig, reason),
@@ -64,7 +65,8 @@ pub(crate) async fn through_service_proxy(
     let failed = |reason: String| ViewError { cluster: on, operation: operation.clone(), reason };
     let (mut parts, body) = request.into_parts();
     let path = parts.uri.path_and_query().map_or("/", http::uri::PathAndQuery::as_str);
-    parts.uri = format!("{SERVICE_PROXY}{path}").parse().map_err(|error: http::uri::InvalidUri| failed(error.to_string()))?;
+    parts.uri =
+        format!("{SERVICE_PROXY}{path}").parse().map_err(|error: http::uri::InvalidUri| failed(error.to_string()))?;
     let answer = client.send(Request::from_parts(parts, Body::from(body))).await;
     let (parts, body) = answer.map_err(|error| failed(error.to_string()))?.into_parts();
     let body = body.collect().await.map_err(|error| failed(error.to_string()))?;

@@ -1,5 +1,7 @@
 //! Two clusters are two identities, and nothing of a cluster stays when it is gone.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test stops at the first surprise")]
+
 use std::collections::BTreeSet;
 
 use k8s_openapi::api::core::v1::{Namespace, Secret, ServiceAccount};
@@ -16,9 +18,9 @@ struct Place {
 }
 
 impl Place {
-    async fn new() -> Self {
+    fn new() -> Self {
         let directories = [tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap()];
-        let lease = Lease::begin(directories[0].path(), directories[1].path(), "test").await.unwrap();
+        let lease = Lease::begin(directories[0].path(), directories[1].path(), "test").unwrap();
         Self { lease, _directories: directories }
     }
 
@@ -44,7 +46,7 @@ async fn service_account_token(cluster: &dyn Cluster) -> Vec<u8> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn clusters_never_share_an_identity() {
-    let place = Place::new().await;
+    let place = Place::new();
     let pairs = [place.pair().await, place.pair().await];
     let (mut authorities, mut uids, mut machines, mut tokens, mut keys) =
         (BTreeSet::new(), BTreeSet::new(), BTreeSet::new(), BTreeSet::new(), BTreeSet::new());
@@ -65,7 +67,7 @@ async fn clusters_never_share_an_identity() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_cluster_does_not_know_the_other_ones_credentials() {
-    let place = Place::new().await;
+    let place = Place::new();
     let pair = place.pair().await;
     let member = pair.member.as_ref().unwrap();
     // The member's server with the host's client certificate, and the other way round with its authority.
@@ -86,7 +88,7 @@ async fn a_cluster_does_not_know_the_other_ones_credentials() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_destroyed_pair_listens_no_more() {
-    let place = Place::new().await;
+    let place = Place::new();
     let pair = place.pair().await;
     let clients: Vec<_> = [&pair.host, pair.member.as_ref().unwrap()].map(|cluster| cluster.client()).into();
     pair.destroy().await;

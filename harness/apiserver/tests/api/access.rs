@@ -15,7 +15,8 @@ use crate::support::{Cluster, HOUR, call, certificate_user, refused, start, star
 #[tokio::test]
 async fn refuses_certificates_of_a_foreign_authority() {
     let (cluster, other) = (start().await, start().await);
-    let foreign = other.server.issue_client_certificate("eve", &["system:masters"], Lifetime::for_duration(HOUR)).unwrap();
+    let foreign =
+        other.server.issue_client_certificate("eve", &["system:masters"], Lifetime::for_duration(HOUR)).unwrap();
     let client = cluster.client_with(certificate_user(&foreign)).await;
     assert_eq!(refused(&client, "GET", "/api/v1/nodes", Value::Null).await, (401, "Unauthorized".to_owned()));
 }
@@ -36,7 +37,8 @@ async fn refuses_certificates_outside_their_time(#[case] from: i64, #[case] unti
 #[tokio::test]
 async fn judges_time_by_its_own_clock() {
     let cluster = start_with(Options { clock_offset_seconds: 400 * 24 * 3600, ..Options::default() }).await;
-    let issued = cluster.server.issue_client_certificate("jane", &["system:masters"], Lifetime::for_duration(HOUR)).unwrap();
+    let issued =
+        cluster.server.issue_client_certificate("jane", &["system:masters"], Lifetime::for_duration(HOUR)).unwrap();
     let client = cluster.client_with(certificate_user(&issued)).await;
     assert_eq!(refused(&client, "GET", "/api/v1/nodes", Value::Null).await.0, 401);
 }
@@ -58,7 +60,8 @@ async fn lets_nobody_in_particular_see_little() {
 async fn follows_roles_as_they_are_bound() {
     let cluster = start().await;
     let jane = cluster.user("jane", &["devs"]).await;
-    let text = "pods is forbidden: User \"jane\" cannot list resource \"pods\" in API group \"\" in the namespace \"default\"";
+    let text =
+        "pods is forbidden: User \"jane\" cannot list resource \"pods\" in API group \"\" in the namespace \"default\"";
     assert_eq!(refused(&jane, "GET", "/api/v1/namespaces/default/pods", Value::Null).await, (403, text.to_owned()));
     let rbac = "/apis/rbac.authorization.k8s.io/v1";
     let binding = json!({"metadata": {"name": "devs"}, "roleRef": {"kind": "ClusterRole", "name": "view"}, "subjects": [{"kind": "Group", "name": "devs"}]});
@@ -70,8 +73,13 @@ async fn follows_roles_as_they_are_bound() {
         let answer = call(&jane, "POST", reviews, "application/json", review(verb)).await.unwrap();
         assert_eq!(answer["status"]["allowed"], expected);
     }
-    let refused = cluster.refused("PATCH", &format!("{rbac}/namespaces/default/rolebindings/devs"), json!({"roleRef": {"name": "edit"}})).await;
-    assert_eq!(refused.1, "RoleBinding.rbac.authorization.k8s.io \"devs\" is invalid: roleRef: Invalid value: rbac.RoleRef{APIGroup:\"rbac.authorization.k8s.io\", Kind:\"ClusterRole\", Name:\"edit\"}: cannot change roleRef");
+    let refused = cluster
+        .refused("PATCH", &format!("{rbac}/namespaces/default/rolebindings/devs"), json!({"roleRef": {"name": "edit"}}))
+        .await;
+    assert_eq!(
+        refused.1,
+        "RoleBinding.rbac.authorization.k8s.io \"devs\" is invalid: roleRef: Invalid value: rbac.RoleRef{APIGroup:\"rbac.authorization.k8s.io\", Kind:\"ClusterRole\", Name:\"edit\"}: cannot change roleRef"
+    );
 }
 
 struct Account {

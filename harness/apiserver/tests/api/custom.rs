@@ -59,7 +59,8 @@ async fn prunes_and_fills_in_defaults() {
 async fn refuses_what_the_schema_forbids() {
     let cluster = with_things().await;
     let refused = async |body: Value| cluster.refused("POST", THINGS, body).await;
-    let text = "Thing.x.io \"a\" is invalid: spec.k: Invalid value: \"!!\": spec.k in body must be of type byte: \"!!\"";
+    let text =
+        "Thing.x.io \"a\" is invalid: spec.k: Invalid value: \"!!\": spec.k in body must be of type byte: \"!!\"";
     assert_eq!(refused(thing("a", &json!({"s": "a", "k": "!!"}))).await, (422, text.to_owned()));
     let text = "Thing.x.io \"a\" is invalid: spec.s: Required value";
     assert_eq!(refused(thing("a", &json!({}))).await, (422, text.to_owned()));
@@ -69,7 +70,10 @@ async fn refuses_what_the_schema_forbids() {
     assert_eq!(refused(other).await, (400, text.to_owned()));
     let mut other = thing("a", &json!({"s": "a"}));
     other["kind"] = json!("B");
-    assert_eq!(refused(other).await, (422, "B.x.io \"a\" is invalid: kind: Invalid value: \"B\": must be Thing".to_owned()));
+    assert_eq!(
+        refused(other).await,
+        (422, "B.x.io \"a\" is invalid: kind: Invalid value: \"B\": must be Thing".to_owned())
+    );
 }
 
 #[tokio::test]
@@ -77,10 +81,12 @@ async fn demands_the_revision_that_an_update_replaces() {
     let cluster = with_things().await;
     cluster.post(THINGS, thing("a", &json!({"s": "a"}))).await;
     let refused = cluster.refused("PUT", &format!("{THINGS}/a"), thing("a", &json!({"s": "b"}))).await;
-    let text = "things.x.io \"a\" is invalid: metadata.resourceVersion: Invalid value: 0x0: must be specified for an update";
+    let text =
+        "things.x.io \"a\" is invalid: metadata.resourceVersion: Invalid value: 0x0: must be specified for an update";
     assert_eq!(refused, (422, text.to_owned()));
     let Err(kube::Error::Api(status)) =
-        call(&cluster.admin, "PATCH", &format!("{THINGS}/a"), "application/strategic-merge-patch+json", json!({})).await
+        call(&cluster.admin, "PATCH", &format!("{THINGS}/a"), "application/strategic-merge-patch+json", json!({}))
+            .await
     else {
         panic!("must fail")
     };

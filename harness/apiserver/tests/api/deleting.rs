@@ -27,7 +27,10 @@ async fn waits_for_finalizers() {
     assert!(marked["metadata"]["deletionTimestamp"].is_string());
     assert_eq!(marked["metadata"]["deletionGracePeriodSeconds"], 0);
     let refused = cluster.refused("PATCH", &place, json!({"metadata": {"finalizers": ["a/b", "c/d"]}})).await;
-    assert_eq!(refused.1, "ConfigMap \"q\" is invalid: metadata.finalizers: Forbidden: no new finalizers can be added if the object is being deleted, found new finalizers []string{\"c/d\"}");
+    assert_eq!(
+        refused.1,
+        "ConfigMap \"q\" is invalid: metadata.finalizers: Forbidden: no new finalizers can be added if the object is being deleted, found new finalizers []string{\"c/d\"}"
+    );
     cluster.merge(&place, json!({"metadata": {"finalizers": null}})).await;
     assert_eq!(cluster.refused("GET", &place, Value::Null).await.0, 404);
 }
@@ -38,7 +41,9 @@ async fn honours_preconditions() {
     let made = cluster.post(MAPS, json!({"metadata": {"name": "q"}})).await;
     let uid = made["metadata"]["uid"].as_str().unwrap();
     let refused = cluster.refused("DELETE", &format!("{MAPS}/q"), json!({"preconditions": {"uid": "abc"}})).await;
-    let text = format!("Operation cannot be fulfilled on ConfigMap \"q\": the UID in the precondition (abc) does not match the UID in record ({uid}). The object might have been deleted and then recreated");
+    let text = format!(
+        "Operation cannot be fulfilled on ConfigMap \"q\": the UID in the precondition (abc) does not match the UID in record ({uid}). The object might have been deleted and then recreated"
+    );
     assert_eq!(refused, (409, text));
 }
 
@@ -79,7 +84,10 @@ async fn holds_a_namespace_until_it_is_finalized() {
     let place = "/api/v1/namespaces/n1";
     cluster.post("/api/v1/namespaces", json!({"metadata": {"name": "n1"}})).await;
     let marked = cluster.delete(place).await;
-    assert_eq!((&marked["status"]["phase"], &marked["spec"]["finalizers"]), (&json!("Terminating"), &json!(["kubernetes"])));
+    assert_eq!(
+        (&marked["status"]["phase"], &marked["spec"]["finalizers"]),
+        (&json!("Terminating"), &json!(["kubernetes"]))
+    );
     let refused = cluster.refused("POST", &format!("{place}/configmaps"), json!({"metadata": {"name": "y"}})).await;
     assert_eq!(refused, (403, "configmaps \"y\" is forbidden: unable to create new content in namespace n1 because it is being terminated".to_owned()));
     cluster.put(&format!("{place}/finalize"), json!({"metadata": {"name": "n1"}, "spec": {"finalizers": []}})).await;

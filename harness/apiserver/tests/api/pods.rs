@@ -56,7 +56,12 @@ async fn echo(tls: bool) -> SocketAddr {
             tokio::spawn(async move {
                 let service = service_fn(|request: Request<hyper::body::Incoming>| async move {
                     let headers = request.headers();
-                    let shown = format!("{} {} auth={}", request.method(), request.uri(), headers.contains_key("authorization"));
+                    let shown = format!(
+                        "{} {} auth={}",
+                        request.method(),
+                        request.uri(),
+                        headers.contains_key("authorization")
+                    );
                     Ok::<_, Infallible>(Response::new(Full::new(Bytes::from(shown))))
                 });
                 let server = hyper::server::conn::http1::Builder::new();
@@ -102,7 +107,10 @@ async fn asks_the_kubelet_for_logs() {
 #[rstest]
 #[case("q/log", "a container name must be specified for pod q, choose one of: [a b]")]
 #[case("q/log?container=zz", "container zz is not valid for pod q")]
-#[case("q/log?container=a&tailLines=-2", "PodLogOptions \"q\" is invalid: tailLines: Invalid value: -2: must be greater than or equal to 0")]
+#[case(
+    "q/log?container=a&tailLines=-2",
+    "PodLogOptions \"q\" is invalid: tailLines: Invalid value: -2: must be greater than or equal to 0"
+)]
 #[case("none/log", "pods \"none\" not found")]
 #[tokio::test]
 async fn refuses_logs_in_the_words_of_the_original(#[case] path: &str, #[case] message: &str) {
@@ -164,7 +172,11 @@ async fn passes_on_only_to_addresses_of_pods() {
 #[case("a:b:c:d", 400, "invalid service request \"a:b:c:d\"")]
 #[case(":ks:", 500, "error trying to reach service: dial tcp 10.244.0.7:9: connect: connection refused")]
 #[tokio::test]
-async fn refuses_proxies_in_the_words_of_the_original(#[case] reference: &str, #[case] code: u16, #[case] message: &str) {
+async fn refuses_proxies_in_the_words_of_the_original(
+    #[case] reference: &str,
+    #[case] code: u16,
+    #[case] message: &str,
+) {
     let (cluster, _) = with_service().await;
     cluster.post("/api/v1/namespaces/default/endpoints", endpoints(9, "p")).await;
     let refused = cluster.refused("GET", &format!("{PROXY}/{reference}/proxy/x"), Value::Null).await;

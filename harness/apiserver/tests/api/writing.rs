@@ -53,12 +53,18 @@ async fn fills_in_what_a_user_would_notice() {
     assert_eq!(service["spec"]["ports"][0], json!({"port": 80, "protocol": "TCP", "targetPort": 80}));
     assert!(service["spec"]["clusterIP"].as_str().unwrap().starts_with("10.96."));
     let template = json!({"metadata": {"labels": {"a": "b"}}, "spec": {"containers": [{"name": "a", "image": "i"}]}});
-    let body = json!({"metadata": {"name": "d"}, "spec": {"selector": {"matchLabels": {"a": "b"}}, "template": template}});
+    let body =
+        json!({"metadata": {"name": "d"}, "spec": {"selector": {"matchLabels": {"a": "b"}}, "template": template}});
     let deployment = cluster.post(DEPLOYMENTS, body).await;
     assert_eq!(deployment["spec"]["replicas"], 1);
     assert_eq!(deployment["spec"]["template"]["spec"]["containers"][0]["imagePullPolicy"], "Always");
-    assert_eq!(deployment["spec"]["strategy"], json!({"type": "RollingUpdate", "rollingUpdate": {"maxUnavailable": "25%", "maxSurge": "25%"}}));
-    let secret = cluster.post("/api/v1/namespaces/default/secrets", json!({"metadata": {"name": "x"}, "stringData": {"a": "b"}})).await;
+    assert_eq!(
+        deployment["spec"]["strategy"],
+        json!({"type": "RollingUpdate", "rollingUpdate": {"maxUnavailable": "25%", "maxSurge": "25%"}})
+    );
+    let secret = cluster
+        .post("/api/v1/namespaces/default/secrets", json!({"metadata": {"name": "x"}, "stringData": {"a": "b"}}))
+        .await;
     assert_eq!((&secret["data"], &secret["type"]), (&json!({"a": "Yg=="}), &json!("Opaque")));
 }
 
@@ -95,7 +101,10 @@ async fn patches_by_every_media_type() {
     let json_patch = json!([{"op": "replace", "path": "/data/a", "value": "2"}]);
     assert_eq!(patch("application/json-patch+json", json_patch).await.unwrap()["data"]["a"], "2");
     let strategic = json!({"data": {"b": "3"}});
-    assert_eq!(patch("application/strategic-merge-patch+json", strategic).await.unwrap()["data"], json!({"a": "2", "b": "3"}));
+    assert_eq!(
+        patch("application/strategic-merge-patch+json", strategic).await.unwrap()["data"],
+        json!({"a": "2", "b": "3"})
+    );
     let merge = json!({"data": {"a": null}});
     assert_eq!(patch("application/merge-patch+json", merge).await.unwrap()["data"], json!({"b": "3"}));
     let Err(kube::Error::Api(status)) = patch("text/plain", json!({})).await else { panic!("must fail") };
@@ -109,14 +118,16 @@ async fn patches_by_every_media_type() {
 async fn counts_generations_of_specs_and_separates_status() {
     let cluster = start().await;
     let template = json!({"metadata": {"labels": {"a": "b"}}, "spec": {"containers": [{"name": "a", "image": "i"}]}});
-    let body = json!({"metadata": {"name": "d"}, "spec": {"selector": {"matchLabels": {"a": "b"}}, "template": template}});
+    let body =
+        json!({"metadata": {"name": "d"}, "spec": {"selector": {"matchLabels": {"a": "b"}}, "template": template}});
     cluster.post(DEPLOYMENTS, body).await;
     let place = format!("{DEPLOYMENTS}/d");
     let labelled = cluster.merge(&place, json!({"metadata": {"labels": {"x": "y"}}, "status": {"replicas": 9}})).await;
     assert_eq!((&labelled["metadata"]["generation"], labelled["status"].get("replicas")), (&json!(1), None));
     let scaled = cluster.merge(&format!("{place}/scale"), json!({"spec": {"replicas": 3}})).await;
     assert_eq!((&scaled["kind"], &scaled["spec"]["replicas"]), (&json!("Scale"), &json!(3)));
-    let told = cluster.merge(&format!("{place}/status"), json!({"spec": {"replicas": 7}, "status": {"replicas": 2}})).await;
+    let told =
+        cluster.merge(&format!("{place}/status"), json!({"spec": {"replicas": 7}, "status": {"replicas": 2}})).await;
     assert_eq!((&told["spec"]["replicas"], &told["status"]["replicas"]), (&json!(3), &json!(2)));
     assert_eq!(told["metadata"]["generation"], 2);
 }
@@ -126,8 +137,13 @@ async fn keeps_what_cannot_change() {
     let cluster = start().await;
     let service = cluster.post(SERVICES, json!({"metadata": {"name": "s"}, "spec": {"ports": [{"port": 80}]}})).await;
     let refused = cluster.refused("PATCH", &format!("{SERVICES}/s"), json!({"spec": {"clusterIP": "10.96.9.9"}})).await;
-    assert_eq!(refused.1, "Service \"s\" is invalid: spec.clusterIPs[0]: Invalid value: []string{\"10.96.9.9\"}: may not change once set");
-    let replaced = cluster.put(&format!("{SERVICES}/s"), json!({"metadata": {"name": "s"}, "spec": {"ports": [{"port": 81}]}})).await;
+    assert_eq!(
+        refused.1,
+        "Service \"s\" is invalid: spec.clusterIPs[0]: Invalid value: []string{\"10.96.9.9\"}: may not change once set"
+    );
+    let replaced = cluster
+        .put(&format!("{SERVICES}/s"), json!({"metadata": {"name": "s"}, "spec": {"ports": [{"port": 81}]}}))
+        .await;
     assert_eq!(replaced["spec"]["clusterIP"], service["spec"]["clusterIP"]);
     let refused = cluster.refused("PATCH", &format!("{SERVICES}/s"), json!({"metadata": {"uid": "b"}})).await;
     assert_eq!(refused.1, "Service \"s\" is invalid: metadata.uid: Invalid value: \"b\": field is immutable");

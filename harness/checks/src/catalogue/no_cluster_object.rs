@@ -39,12 +39,17 @@ mod tests {
     use crate::testing::{FakeCluster, Run};
 
     fn host_with(names: &[&str]) -> FakeCluster {
-        names.iter().fold(FakeCluster::host().cc(&json!({})), |host, name| host.cluster(&json!({"metadata": {"name": name}})))
+        names
+            .iter()
+            .fold(FakeCluster::host().cc(&json!({})), |host, name| host.cluster(&json!({"metadata": {"name": name}})))
     }
 
     #[tokio::test]
     async fn holds_when_only_others_are_there() {
-        Run::new(host_with(&["host"]), FakeCluster::member()).check("no-cluster-object", &[("name", "member1")]).await.holds();
+        Run::new(host_with(&["host"]), FakeCluster::member())
+            .check("no-cluster-object", &[("name", "member1")])
+            .await
+            .holds();
     }
 
     #[tokio::test]

@@ -9,7 +9,7 @@ use serde_json::Value;
 use stub::console::form;
 
 /// Longest wait of a browser for one answer.
-const ANSWER: Delay = Delay::new("browser", Duration::from_secs(60));
+const ANSWER: Delay = Delay::new("browser", Duration::from_mins(1));
 
 /// A person's session in the console of one cluster.
 pub struct Console {
@@ -67,7 +67,12 @@ impl Console {
     ///
     /// # Errors
     /// When the console does not answer or refuses the password.
-    pub async fn log_in(admin_kubeconfig: &str, clock: &Clock, user: &str, password: &str) -> Result<Self, ConsoleError> {
+    pub async fn log_in(
+        admin_kubeconfig: &str,
+        clock: &Clock,
+        user: &str,
+        password: &str,
+    ) -> Result<Self, ConsoleError> {
         let (http, server) = http_client(admin_kubeconfig)?;
         let base = format!("{server}/api/v1/namespaces/kubesphere-system/services/ks-console:80/proxy");
         let console = Self { http, base, clock: clock.clone() };
@@ -94,8 +99,7 @@ impl Console {
             return Ok(Import::Refused { message, validation: None });
         }
         let cluster = form::cluster_object(name, kubeconfig);
-        let (status, body) =
-            self.post("/kapis/cluster.kubesphere.io/v1alpha1/clusters/validation", &cluster).await?;
+        let (status, body) = self.post("/kapis/cluster.kubesphere.io/v1alpha1/clusters/validation", &cluster).await?;
         let validation = (status.as_u16(), body.clone());
         if !status.is_success() {
             return Ok(Import::Refused { message: body.trim_end().to_owned(), validation: Some(validation) });

@@ -159,8 +159,10 @@ spec:
 
     #[test]
     fn changes_the_named_fields_and_nothing_else() {
-        let edited =
-            apply(TEXT, &fields(&[("spec.authentication.jwtSecret", "abcDEF12"), ("spec.multicluster.clusterRole", "member")]));
+        let edited = apply(
+            TEXT,
+            &fields(&[("spec.authentication.jwtSecret", "abcDEF12"), ("spec.multicluster.clusterRole", "member")]),
+        );
         assert_eq!(
             edited.unwrap(),
             TEXT.replace("jwtSecret: \"\"", "jwtSecret: abcDEF12").replace("clusterRole: none", "clusterRole: member")

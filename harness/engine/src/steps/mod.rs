@@ -178,12 +178,14 @@ fn judge(step: &Step, outcome: &CommandOutcome) -> Option<(String, String)> {
     if outcome.ended == Ended::ByDeadline {
         return Some((format!("an end within {} s", step.timeout.as_secs()), "the command still ran".to_owned()));
     }
-    let wanted = step.expect.exit_code.unwrap_or(0);
-    if outcome.exit_code != Some(wanted) {
-        let actual = outcome.exit_code.map_or_else(|| "the command was killed".to_owned(), |code| format!("exit code {code}"));
-        return Some((format!("exit code {wanted}"), actual));
+    let code = step.expect.exit_code.unwrap_or(0);
+    if outcome.exit_code != Some(code) {
+        let actual =
+            outcome.exit_code.map_or_else(|| "the command was killed".to_owned(), |found| format!("exit code {found}"));
+        return Some((format!("exit code {code}"), actual));
     }
-    let streams = [("output", &step.expect.stdout, &outcome.stdout), ("error output", &step.expect.stderr, &outcome.stderr)];
+    let streams =
+        [("output", &step.expect.stdout, &outcome.stdout), ("error output", &step.expect.stderr, &outcome.stderr)];
     streams.into_iter().find_map(|(name, wanted, text)| {
         let wanted = wanted.as_ref().filter(|wanted| !text.contains(wanted.as_str()))?;
         Some((format!("{name} with \"{wanted}\""), format!("{name} without it")))
@@ -226,18 +228,17 @@ async fn import(step: &Step, name: &str, pasted: Result<String, String>, world: 
         return done;
     };
     let password = world.facts.admin_password.clone();
-    let stop = world.stop;
-    let act = async {
+    let in_the_browser = async {
         let console = Console::log_in(cluster.admin_kubeconfig(), &world.pair.clock, "admin", &password).await?;
         console.import_cluster(name, &kubeconfig).await
     };
-    let Some(import) = stop.run_until_cancelled(act).await else {
+    let Some(answer) = world.stop.run_until_cancelled(in_the_browser).await else {
         done.interrupted = true;
         return done;
     };
     world.facts.pasted_kubeconfig = Some(kubeconfig);
     let wanted = step.expect.refused.as_deref();
-    match import {
+    match answer {
         Err(error) => return refused(done, "an answer of the console", &error),
         Ok(Import::Created { validation }) => {
             world.facts.validation = Some(fact(validation));

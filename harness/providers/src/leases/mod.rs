@@ -57,7 +57,7 @@ impl Lease {
     ///
     /// # Errors
     /// When the lease file or the directory cannot be made.
-    pub async fn begin(state: &Path, temporary: &Path, run_id: &str) -> Result<Self, LeaseError> {
+    pub fn begin(state: &Path, temporary: &Path, run_id: &str) -> Result<Self, LeaseError> {
         let failed = |operation, path: &Path| {
             let path = path.to_owned();
             move |source| LeaseError { operation, path, source }
@@ -70,7 +70,7 @@ impl Lease {
         append(&file, &Entry::Directory { path: directory.clone() }).map_err(failed("write", &path))?;
         file.sync_data().map_err(failed("write", &path))?;
         make_private_directory(&directory).map_err(failed("create", &directory))?;
-        let supervisor = Supervisor::start().await.map_err(failed("start the supervisor of", &path))?;
+        let supervisor = Supervisor::start().map_err(failed("start the supervisor of", &path))?;
         Ok(Self(Arc::new(Inner { run_id: run_id.to_owned(), path, file: Mutex::new(file), directory, supervisor })))
     }
 
@@ -114,8 +114,11 @@ impl Lease {
         self.0.supervisor.stop().await;
         let removed = std::fs::remove_dir_all(&self.0.directory);
         removed.map_err(|source| LeaseError { operation: "remove", path: self.0.directory.clone(), source })?;
-        std::fs::remove_file(&self.0.path)
-            .map_err(|source| LeaseError { operation: "remove", path: self.0.path.clone(), source })
+        std::fs::remove_file(&self.0.path).map_err(|source| LeaseError {
+            operation: "remove",
+            path: self.0.path.clone(),
+            source,
+        })
     }
 
     fn write(&self, entry: &Entry) -> Result<(), LeaseError> {

@@ -33,7 +33,7 @@ impl Supervisor {
     ///
     /// # Errors
     /// When no shell can be started.
-    pub async fn start() -> io::Result<Self> {
+    pub fn start() -> io::Result<Self> {
         let mut child = Command::new("/bin/sh")
             .args(["-c", SCRIPT, "ks-e2e-supervisor"])
             .env_clear()
@@ -81,7 +81,14 @@ mod tests {
     use super::*;
 
     fn sleeper() -> Child {
-        Command::new("/bin/sh").args(["-c", "exec sleep 600"]).stdout(Stdio::null()).stderr(Stdio::null()).process_group(0).kill_on_drop(true).spawn().unwrap()
+        Command::new("/bin/sh")
+            .args(["-c", "exec sleep 600"])
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .process_group(0)
+            .kill_on_drop(true)
+            .spawn()
+            .unwrap()
     }
 
     async fn closed_pipe_kills(supervisor: Supervisor, child: &mut Child) -> bool {
@@ -98,7 +105,7 @@ mod tests {
 
     #[tokio::test]
     async fn kills_a_watched_group_when_the_pipe_closes() {
-        let supervisor = Supervisor::start().await.unwrap();
+        let supervisor = Supervisor::start().unwrap();
         let mut child = sleeper();
         supervisor.watch(i32::try_from(child.id().unwrap()).unwrap()).await;
         assert!(closed_pipe_kills(supervisor, &mut child).await);
@@ -106,7 +113,7 @@ mod tests {
 
     #[tokio::test]
     async fn spares_a_group_that_it_was_told_to_forget() {
-        let supervisor = Supervisor::start().await.unwrap();
+        let supervisor = Supervisor::start().unwrap();
         let mut child = sleeper();
         let pid = i32::try_from(child.id().unwrap()).unwrap();
         supervisor.watch(1_000_000).await;

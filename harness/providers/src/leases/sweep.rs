@@ -97,7 +97,7 @@ mod tests {
     #[tokio::test]
     async fn leaves_a_living_run_alone() {
         let (state, temporary) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
-        let lease = Lease::begin(state.path(), temporary.path(), "alive").await.unwrap();
+        let lease = Lease::begin(state.path(), temporary.path(), "alive").unwrap();
         assert_eq!(sweep(state.path()).unwrap(), []);
         assert!(lease.directory().exists());
         lease.end().await.unwrap();
@@ -106,9 +106,15 @@ mod tests {
     #[tokio::test]
     async fn removes_what_a_dead_run_left() {
         let (state, temporary) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
-        let mut child = tokio::process::Command::new("/bin/sh").args(["-c", "exec sleep 600"]).stdout(std::process::Stdio::null()).stderr(std::process::Stdio::null()).process_group(0).spawn().unwrap();
+        let mut child = tokio::process::Command::new("/bin/sh")
+            .args(["-c", "exec sleep 600"])
+            .stdout(std::process::Stdio::null())
+            .stderr(std::process::Stdio::null())
+            .process_group(0)
+            .spawn()
+            .unwrap();
         let directory = {
-            let lease = Lease::begin(state.path(), temporary.path(), "dead").await.unwrap();
+            let lease = Lease::begin(state.path(), temporary.path(), "dead").unwrap();
             lease.write(&Entry::ProcessGroup(ProcessGroup::of(i32::try_from(child.id().unwrap()).unwrap()))).unwrap();
             lease.directory().to_owned()
         };

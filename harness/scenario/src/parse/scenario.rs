@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::check::{Before, checks};
 use super::fields::{self, Fields, Notes};
-use super::node::{Entry, Node, Value, Position};
+use super::node::{Entry, Node, Position, Value};
 use super::step::{Around, step};
 use super::variables::Variables;
 use crate::known::Known;

@@ -77,9 +77,7 @@ pub fn through_shell(secret: &JwtSecret) -> Result<JwtSecret, String> {
                 return Err(format!("/bin/sh: the value of jwtSecret has a {character} in it"));
             }
             blank if blank.is_ascii_whitespace() => {
-                if text.peek().is_some_and(|next| !next.is_ascii_whitespace()) {
-                    words_after += 1;
-                }
+                words_after += usize::from(text.peek().is_some_and(|next| !next.is_ascii_whitespace()));
             }
             other if words_after == 0 => word.push(other),
             _ => {}
