@@ -26,6 +26,8 @@ fn main() -> Result<(), Failure> {
     if let Some(code) = engine::serve_as_editor() {
         std::process::exit(i32::from(code != std::process::ExitCode::SUCCESS));
     }
+    // The first call decides for the whole process; there is no other before it.
+    let _installed = rustls::crypto::ring::default_provider().install_default();
     let short = std::env::args().any(|argument| argument == "--short");
     let runtime = Runtime::new()?;
     println!("{:<64} {:>12}  {}", "figure", "measured", "budget");

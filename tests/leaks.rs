@@ -61,7 +61,7 @@ impl Place {
 fn wait_until(what: &str, holds: impl Fn() -> bool) {
     let begin = Instant::now();
     while !holds() {
-        assert!(begin.elapsed() < Duration::from_secs(60), "{what}: not within 60 s");
+        assert!(begin.elapsed() < Duration::from_mins(1), "{what}: not within 60 s");
         std::thread::sleep(Duration::from_millis(10));
     }
 }

@@ -31,8 +31,11 @@ impl Server {
     async fn start(assets: &Path) -> Result<Self, Failure> {
         let directory = tempfile::tempdir()?;
         let key = rcgen::KeyPair::generate()?;
-        let (key_path, data) = (directory.path().join("sa.key"), directory.path().join("etcd"));
+        let (key_path, public_path) = (directory.path().join("sa.key"), directory.path().join("sa.pub"));
         std::fs::write(&key_path, key.serialize_pem())?;
+        // Out of a PKCS #8 file the original reads the private key alone.
+        std::fs::write(&public_path, key.public_key_pem())?;
+        let data = directory.path().join("etcd");
         let [client, peer, secure] = ports()?;
         let (client, peer) = (format!("http://127.0.0.1:{client}"), format!("http://127.0.0.1:{peer}"));
         let etcd = quiet(&assets.join("etcd"))
@@ -56,12 +59,15 @@ impl Server {
             .args(["--authorization-mode=RBAC", "--service-account-issuer=https://kubernetes.default.svc"])
             .args(["--disable-admission-plugins=ServiceAccount", "--service-cluster-ip-range=10.0.0.0/24"])
             .arg("--service-account-key-file")
-            .arg(&key_path)
+            .arg(&public_path)
             .arg("--service-account-signing-key-file")
             .arg(&key_path)
             .spawn()?;
-        let server = Self { processes: [apiserver, etcd], _directory: directory };
-        ready(secure).await?;
+        let mut server = Self { processes: [apiserver, etcd], _directory: directory };
+        tokio::select! {
+            ready = ready(secure) => ready?,
+            status = server.processes[0].wait() => return Err(format!("kube-apiserver ended: {}", status?).into()),
+        }
         Ok(server)
     }
 

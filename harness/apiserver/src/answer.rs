@@ -39,14 +39,27 @@ fn with_type(status: StatusCode, media: &'static str, body: Body) -> Response<Bo
     response
 }
 
-/// JSON bytes.
+/// JSON bytes, as they are.
 pub fn json_bytes(status: StatusCode, bytes: impl Into<Bytes>) -> Response<Body> {
     with_type(status, "application/json", full(bytes))
 }
 
-/// A JSON value.
+/// A JSON object as Go's encoder writes it: on one line, with a line break at its end. Clients that quote an answer
+/// quote the line break too.
+fn json_line(status: StatusCode, mut bytes: Vec<u8>) -> Response<Body> {
+    bytes.push(b'\n');
+    json_bytes(status, bytes)
+}
+
+/// A JSON object.
 pub fn json_value(status: StatusCode, value: &Value) -> Response<Body> {
-    json_bytes(status, serde_json::to_vec(value).unwrap_or_default())
+    json_line(status, serde_json::to_vec(value).unwrap_or_default())
+}
+
+/// A JSON object as the original writes where it negotiates no media type (`/version`, the list of paths, a 406):
+/// indented, without a line break at its end.
+pub fn indented(status: StatusCode, value: &Value) -> Response<Body> {
+    json_bytes(status, serde_json::to_vec_pretty(value).unwrap_or_default())
 }
 
 /// JSON or YAML, as asked.
@@ -77,6 +90,9 @@ pub fn stream(media: &'static str, body: Body) -> Response<Body> {
 
 /// A failure.
 pub fn failure(failure: &Failure) -> Response<Body> {
+    if failure.code == StatusCode::NOT_ACCEPTABLE {
+        return indented(failure.code, &failure.to_value());
+    }
     json_value(failure.code, &failure.to_value())
 }
 
@@ -159,7 +175,7 @@ impl Shower {
         if self.form == Form::Yaml {
             return value(Form::Yaml, status, &stored.value);
         }
-        json_bytes(status, self.object(stored, true))
+        json_line(status, self.object(stored, true).to_vec())
     }
 
     /// A list, as an answer.
@@ -187,7 +203,7 @@ impl Shower {
                 let list = json!({"kind": kind, "apiVersion": version, "metadata": metadata, "items": items});
                 value(Form::Yaml, StatusCode::OK, &list)
             }
-            Form::Json => json_bytes(StatusCode::OK, self.plain_list(objects, &metadata)),
+            Form::Json => json_line(StatusCode::OK, self.plain_list(objects, &metadata)),
         }
     }
 

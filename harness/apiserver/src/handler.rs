@@ -20,7 +20,7 @@ use crate::registry::Resource;
 use crate::request::{self, Query, ResourcePath, Target};
 use crate::state::State;
 use crate::status::{Cause, Failure, quoted};
-use crate::{discovery, logs, openapi, proxy, reviews, scale};
+use crate::{discovery, logs, openapi, proxy, reviews, scale, surface};
 
 /// The largest body that is read (`--max-request-bytes` of etcd and the original's own limit: 3 MiB).
 const LARGEST_BODY: usize = 3 * 1024 * 1024;
@@ -46,7 +46,7 @@ async fn respond(
         Target::Path(path) => {
             let ask = Ask::Path { verb: request.method().as_str().to_lowercase(), path };
             authorize(state, &user, &ask)?;
-            path_answer(state, &request, &query)
+            path_answer(state, &request)
         }
         Target::Resource(path) => {
             let ask = ask(request.method(), &path, &query);
@@ -131,7 +131,7 @@ fn impersonated(state: &State, user: User, headers: &HeaderMap) -> Result<User, 
     Ok(User::authenticated(name, groups))
 }
 
-fn path_answer(state: &State, request: &Request<Incoming>, query: &Query) -> Result<Response<Body>, Failure> {
+fn path_answer(state: &State, request: &Request<Incoming>) -> Result<Response<Body>, Failure> {
     let registry = state.registry();
     let path = request.uri().path();
     let trimmed = if path.len() > 1 { path.trim_end_matches('/') } else { path };
@@ -139,10 +139,10 @@ fn path_answer(state: &State, request: &Request<Incoming>, query: &Query) -> Res
     let document = |value: &Value| Ok(answer::value(form()?, StatusCode::OK, value));
     let segments: Vec<&str> = trimmed.split('/').skip(1).collect();
     match segments.as_slice() {
-        [""] => document(&discovery::paths(&registry)),
+        [""] => Ok(answer::indented(StatusCode::OK, &discovery::paths(&registry))),
         ["api"] => document(&discovery::api_versions(state.address)),
         ["apis"] => document(&discovery::groups(&registry)),
-        ["version"] => document(&discovery::version()),
+        ["version"] => Ok(answer::indented(StatusCode::OK, &discovery::version())),
         [name @ ("healthz" | "livez" | "readyz")] => Ok(answer::text(
             StatusCode::OK,
             discovery::health(name, request.uri().query().is_some_and(|q| q.contains("verbose"))),
@@ -154,7 +154,8 @@ fn path_answer(state: &State, request: &Request<Incoming>, query: &Query) -> Res
             if accept.contains("proto-openapi") {
                 return Ok(answer::bytes("application/octet-stream", openapi::as_protobuf(&registry)));
             }
-            Ok(answer::json_value(StatusCode::OK, &openapi::as_json(&registry)))
+            let document = serde_json::to_vec(&openapi::as_json(&registry)).unwrap_or_default();
+            Ok(answer::json_bytes(StatusCode::OK, document))
         }
         ["api", version] => match discovery::resources(&registry, "", version) {
             Some(found) => document(&found),
@@ -162,22 +163,36 @@ fn path_answer(state: &State, request: &Request<Incoming>, query: &Query) -> Res
         },
         ["apis", group] => match discovery::one_group(&registry, group) {
             Some(found) => document(&found),
-            None => Ok(answer::page_not_found()),
+            None => Ok(no_such_group(state, request, group, "")),
         },
         ["apis", group, version] => match discovery::resources(&registry, group, version) {
             Some(found) => document(&found),
-            None if discovery::one_group(&registry, group).is_some() => Err(Failure::unknown_resource()),
-            None => Ok(answer::page_not_found()),
+            None if discovery::one_group(&registry, group).is_some() => {
+                if surface::original_serves(group, version) {
+                    note_miss(state, request);
+                }
+                Err(Failure::unknown_resource())
+            }
+            None => Ok(no_such_group(state, request, group, version)),
         },
         _ => {
-            // Clients try these two and go on without them, against the original too.
-            if !path.starts_with("/openapi/v3") && !path.starts_with("/swagger") {
-                state.miss(format!("{} {path}", request.method()));
+            if surface::original_answers(path) {
+                note_miss(state, request);
             }
-            let _ = query;
-            Ok(answer::json_value(StatusCode::NOT_FOUND, &discovery::paths(&registry)))
+            Ok(answer::indented(StatusCode::NOT_FOUND, &discovery::paths(&registry)))
         }
     }
+}
+
+fn note_miss(state: &State, request: &Request<Incoming>) {
+    state.miss(format!("{} {}", request.method(), request.uri().path()));
+}
+
+fn no_such_group(state: &State, request: &Request<Incoming>, group: &str, version: &str) -> Response<Body> {
+    if surface::original_serves(group, version) {
+        note_miss(state, request);
+    }
+    answer::page_not_found()
 }
 
 async fn resource_answer(
@@ -189,7 +204,9 @@ async fn resource_answer(
 ) -> Result<Response<Body>, Failure> {
     let registry = state.registry();
     let Some(resource) = registry.find(&path.group, &path.version, &path.resource) else {
-        state.miss(format!("{} {}", request.method(), request.uri().path()));
+        if surface::original_serves(&path.group, &path.version) {
+            note_miss(state, &request);
+        }
         let known = path.group.is_empty() || registry.groups().iter().any(|(group, _)| *group == path.group);
         return if known { Err(Failure::unknown_resource()) } else { Ok(answer::page_not_found()) };
     };
@@ -202,8 +219,11 @@ async fn resource_answer(
     }
     let verb = request::verb(request.method(), &path, &query);
     if !path.subresource.is_empty() {
+        // Of custom resources the original has no more subresources than their definitions say.
+        if resource.custom.is_none() && !resource.answers(&path.subresource) {
+            note_miss(state, &request);
+        }
         let Some(sub) = resource.subresource(&path.subresource) else {
-            state.miss(format!("{} {}", request.method(), request.uri().path()));
             return Err(Failure::unknown_resource());
         };
         match sub.name {

@@ -81,6 +81,16 @@ fn type_of(resource: &Resource, kind: &str) -> Option<&'static str> {
     }
 }
 
+/// The media types in which an object is read, in the original's order.
+#[must_use]
+pub fn accepted(custom: bool) -> &'static [&'static str] {
+    if custom {
+        &["application/json", "application/yaml"]
+    } else {
+        &["application/json", "application/yaml", "application/vnd.kubernetes.protobuf"]
+    }
+}
+
 /// The object in `body`. Without a media type it is JSON, as kubectl 1.20 sends it.
 ///
 /// # Errors
@@ -101,10 +111,7 @@ pub fn read_object(resource: &Resource, headers: &HeaderMap, body: &Bytes) -> Re
             type_of(resource, kind)
         })
         .ok_or_else(|| Failure::bad_request(format!("the object provided is unrecognized (must be of type {kind})"))),
-        _ if resource.custom.is_some() => Err(Failure::unsupported_media_type("application/json, application/yaml")),
-        _ => Err(Failure::unsupported_media_type(
-            "application/json, application/yaml, application/vnd.kubernetes.protobuf",
-        )),
+        _ => Err(Failure::unsupported_media_type(&accepted(resource.custom.is_some()).join(", "))),
     }
 }
 

@@ -20,6 +20,17 @@ pub enum Patch {
     Strategic(&'static str, Value),
 }
 
+/// The media types in which a patch is read: what a 1.20 server with the feature gate `ServerSideApply` off accepts,
+/// in its order.
+#[must_use]
+pub fn accepted(custom: bool) -> &'static [&'static str] {
+    if custom {
+        &["application/json-patch+json", "application/merge-patch+json"]
+    } else {
+        &["application/json-patch+json", "application/merge-patch+json", "application/strategic-merge-patch+json"]
+    }
+}
+
 impl Patch {
     /// Reads the body of a PATCH.
     ///
@@ -56,11 +67,7 @@ impl Patch {
             },
             "application/apply-patch+yaml" => {
                 state.miss(format!("PATCH application/apply-patch+yaml {}", resource.full_name));
-                // What a 1.20 server with the feature gate `ServerSideApply` off accepts.
-                let strategic = if resource.custom.is_some() { "" } else { ", application/strategic-merge-patch+json" };
-                Err(Failure::unsupported_media_type(&format!(
-                    "application/json-patch+json, application/merge-patch+json{strategic}"
-                )))
+                Err(Failure::unsupported_media_type(&accepted(resource.custom.is_some()).join(", ")))
             }
             _ => Err(Failure::patch_without_media_type()),
         }

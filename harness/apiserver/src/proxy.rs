@@ -156,10 +156,7 @@ pub async fn answer(
     let to = match &*resource.plural {
         "services" => service(state, &path.namespace, &path.name)?,
         "pods" => pod(state, &path.namespace, &path.name)?,
-        _ => {
-            state.miss(format!("{} {}", request.method(), request.uri().path()));
-            return Err(Failure::unavailable("the proxy of nodes is not served"));
-        }
+        other => return Err(Failure::unavailable(format!("the proxy of {other} is not served"))),
     };
     // As it was sent: `/api/v1/namespaces/NS/services/NAME/proxy/REST`.
     let rest = request.uri().path().splitn(9, '/').nth(8).map(|rest| format!("/{rest}"));

@@ -72,6 +72,13 @@ impl Resource {
         self.subresources.iter().find(|sub| sub.name == name)
     }
 
+    /// Whether a request for the named subresource is answered. The proxy of nodes is in discovery alone, as the
+    /// original lists it.
+    #[must_use]
+    pub fn answers(&self, subresource: &str) -> bool {
+        self.subresource(subresource).is_some() && !(subresource == "proxy" && &*self.full_name == "nodes")
+    }
+
     /// Whether writes to the object leave its status alone.
     #[must_use]
     pub fn has_status(&self) -> bool {

@@ -7,4 +7,5 @@ mod deleting;
 mod pods;
 mod reading;
 mod support;
+mod surface;
 mod writing;
