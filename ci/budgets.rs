@@ -13,9 +13,8 @@ use figures::{cpu, percentile, resident_mib};
 use providers::embedded::Embedded;
 use providers::leases::Lease;
 use providers::{Pair, PairPlan, Provider as _};
-use scenario::event::Basis;
 use scenario::model::{Given, GivenCluster, GivenKubesphere};
-use scenario::plan::{self, Release};
+use scenario::plan::plan as cells_of;
 use scenario::select::Selection;
 use tokio::runtime::Runtime;
 use tokio_util::sync::CancellationToken;
@@ -82,13 +81,11 @@ async fn start(samples: usize, envtests: usize) -> Result<(), Failure> {
 
 /// Every built-in scenario on every release: whose CPU it is, and how long it takes.
 async fn default_run() -> Result<(), Failure> {
-    let releases: Vec<Release> =
-        stub::releases().map(|release| Release { name: release.version.to_owned(), basis: Basis::Observed }).collect();
-    let cells = plan::plan(&library::built_in()?, &releases, &Selection::all());
+    let cells = cells_of(&library::built_in()?, &library::releases(&[])?, &Selection::all());
     let tools = Tools::find().await?;
     let options = RunOptions::new(cells, Arc::new(Embedded), tools);
     let (own, children, begin) = (cpu::own(), cpu::children(), Instant::now());
-    let report = engine::run(options, Box::new(|_| {}), CancellationToken::new()).await?;
+    let report = engine::run(options, Box::new(|_| {}), CancellationToken::new()).await?.report;
     let wall = begin.elapsed();
     let (own, children) = (cpu::own() - own, cpu::children() - children);
     let cores = std::thread::available_parallelism()?.get();

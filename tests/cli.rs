@@ -3,7 +3,9 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test stops at the first surprise")]
 
 use std::fs;
-use std::path::PathBuf;
+use std::fs::File;
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
 
 use assert_cmd::Command;
 use rstest::rstest;
@@ -149,4 +151,122 @@ fn shards_share_out_every_cell_once() {
 #[test]
 fn finds_no_problem_in_the_built_in_scenarios() {
     ks_e2e().arg("lint").assert().success();
+}
+
+/// The command without what `assert_cmd` does to its output.
+fn plain() -> std::process::Command {
+    let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_ks-e2e"));
+    command.env("NO_COLOR", "1").env_remove("KS_E2E_PROVIDER").current_dir(env!("CARGO_MANIFEST_DIR"));
+    command
+}
+
+/// A pipe that nobody reads.
+fn unread() -> Stdio {
+    let (reader, writer) = std::io::pipe().unwrap();
+    drop(reader);
+    writer.into()
+}
+
+fn full() -> Stdio {
+    File::options().write(true).open("/dev/full").unwrap().into()
+}
+
+#[rstest]
+#[case::list(&["list"])]
+#[case::list_json(&["list", "-o", "json"])]
+#[case::lint(&["lint"])]
+#[case::help(&["--help"])]
+fn takes_a_reader_that_went_away_for_no_error(#[case] arguments: &[&str]) {
+    let output = plain().args(arguments).stdout(unread()).output().unwrap();
+    assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stderr));
+}
+
+#[rstest]
+#[case::list(&["list"])]
+#[case::list_json(&["list", "-o", "json"])]
+#[case::lint(&["lint"])]
+#[case::help(&["--help"])]
+fn says_that_the_standard_output_is_full(#[case] arguments: &[&str]) {
+    let output = plain().args(arguments).stdout(full()).stderr(Stdio::piped()).spawn().unwrap();
+    let output = output.wait_with_output().unwrap();
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(3), "{stderr}");
+    assert!(stderr.contains("standard output"), "{stderr}");
+}
+
+#[rstest]
+#[case::name(&["run", "nope"], full())]
+#[case::name_unread(&["run", "nope"], unread())]
+#[case::option(&["run", "--no-such-option"], full())]
+fn keeps_the_exit_code_where_nothing_can_be_said(#[case] arguments: &[&str], #[case] stderr: Stdio) {
+    assert_eq!(plain().args(arguments).stderr(stderr).status().unwrap().code(), Some(2));
+}
+
+#[test]
+fn refuses_a_file_whose_scenario_has_the_name_of_a_built_in_one() {
+    let output = plain().args(["list", "jwt-get", "scenarios/jwt-secret/jwt-get.yaml"]).output().unwrap();
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(2), "{stderr}");
+    assert!(stderr.contains("the scenario name \"jwt-get\" is taken"), "{stderr}");
+}
+
+#[test]
+fn lists_a_release_once_however_often_it_is_asked_for() {
+    let output = plain().args(["list", "-o", "name", "jwt-get", "--release", "3.3.2,v3.3.2,3.3.2"]).output().unwrap();
+    assert_eq!(String::from_utf8_lossy(&output.stdout), "jwt-get@3.3.2\n");
+}
+
+#[rstest]
+#[case::unknown("9.9.9")]
+#[case::nothing("")]
+fn refuses_a_release_that_there_is_not(#[case] release: &str) {
+    ks_e2e().args(["list", "--release", release]).assert().code(2);
+}
+
+#[test]
+fn takes_a_provider_set_to_nothing_for_not_set() {
+    // Parsing is past where kubectl is missed.
+    let mut command = ks_e2e();
+    command.args(["run", "jwt-get"]).env("PATH", "/nonexistent").env_remove("KS_E2E_KUBECTL");
+    command.env("KS_E2E_PROVIDER", "").assert().code(3);
+    command.env("KS_E2E_PROVIDER", "no-such-provider").assert().code(2);
+}
+
+#[test]
+fn takes_a_directory_that_is_there_for_a_path() {
+    let names = |what: &[&str]| plain().args(["list", "-o", "name"]).args(what).output().unwrap();
+    let output = names(&["scenarios"]);
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    assert_eq!(output.stdout, names(&["./scenarios"]).stdout);
+}
+
+#[test]
+fn takes_a_file_that_is_there_for_a_path() {
+    let directory = tempfile::tempdir().unwrap();
+    fs::write(directory.path().join("mine"), GOOD).unwrap();
+    let output = plain().args(["list", "-o", "name", "mine"]).current_dir(directory.path()).output().unwrap();
+    assert_eq!(String::from_utf8_lossy(&output.stdout), "a-scenario@3.3.2\n");
+}
+
+#[test]
+fn refuses_a_report_directory_that_cannot_be_made_before_anything_runs() {
+    let (_directory, file) = file(GOOD.as_bytes());
+    let report = file.join("report");
+    // kubectl is missed later than this.
+    let mut command = ks_e2e();
+    command.args(["run", "jwt-get", "--report"]).arg(&report).env("PATH", "/nonexistent");
+    let output = command.output().unwrap();
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(3), "{stderr}");
+    assert!(stderr.contains(&report.display().to_string()) && stderr.contains("--report"), "{stderr}");
+}
+
+#[test]
+fn leaves_a_report_directory_without_a_probe() {
+    let directory = tempfile::tempdir().unwrap();
+    let report: &Path = &directory.path().join("a/b");
+    let mut command = ks_e2e();
+    command.args(["run", "jwt-get", "--report"]).arg(report).env("PATH", "/nonexistent");
+    command.env_remove("KS_E2E_KUBECTL").assert().code(3);
+    assert_eq!(fs::read_dir(report).unwrap().count(), 0);
 }

@@ -106,22 +106,226 @@ fn a_known_issue_that_does_not_occur_fails() {
     assert!(text.contains("remove knownIssue"), "{text}");
 }
 
+/// Prints a secret in several ways, each once more at the end, where a failure makes all of it evidence. What was printed
+/// is kept in `DIRECTORY` too.
+const CANARIES: &str = r#"
+apiVersion: ks-e2e.dev/v1alpha1
+kind: Scenario
+metadata:
+  name: canaries
+  labels: {part: jwt-secret, phase: post-install, via: kubectl}
+spec:
+  releases: "=3.3.2"
+  given:
+    host: {kubesphere: installed, clusterRole: host}
+  steps:
+    - name: keep the value
+      on: host
+      run: kubectl -n kubesphere-system get cm kubesphere-config -o yaml | sed -nE 's/.*jwtSecret. *"?([^" ]+)"?.*/\1/p' | head -n 1 | tr -d '\n' > DIRECTORY/secret
+    - name: keep the kubeconfig
+      on: host
+      run: cp "$HOME/.kube/config" DIRECTORY/kubeconfig
+    - name: raw
+      on: host
+      run: (printf '<canary %s>\n' raw; cat DIRECTORY/secret; echo) | tee DIRECTORY/jwt-raw
+    - name: base64
+      on: host
+      run: (printf '<canary %s>\n' base64; base64 -w 0 DIRECTORY/secret; echo) | tee DIRECTORY/jwt-base64
+    - name: wrapped
+      on: host
+      run: (printf '<canary %s>\n' wrapped; kubectl -n kubesphere-system get cm kubesphere-config -o yaml | base64) | tee DIRECTORY/jwt-wrapped
+    - name: narrow
+      on: host
+      run: (printf '<canary %s>\n' narrow; base64 -w 5 DIRECTORY/secret) | tee DIRECTORY/jwt-narrow
+    - name: wrapped twice
+      on: host
+      run: (printf '<canary %s>\n' twice; kubectl -n kubesphere-system get cm kubesphere-config -o yaml | base64 -w 64 | base64) | tee DIRECTORY/jwt-twice
+    - name: URL
+      on: host
+      run: (printf '<canary %s>\n' url; od -An -v -tx1 DIRECTORY/secret | tr -d ' \n' | sed 's/../%&/g'; echo) | tee DIRECTORY/jwt-url
+    - name: JSON in JSON
+      on: host
+      run: (printf '<canary %s>\n' json; kubectl -n kubesphere-system get cm kubesphere-config -o json | tr -d '\n' | sed 's/[\\"]/\\&/g; s/.*/{"nested":"&"}/'; echo) | tee DIRECTORY/jwt-json
+    - name: kubeconfig
+      on: host
+      run: (printf '<canary %s>\n' kubeconfig; base64 "$HOME/.kube/config") | tee DIRECTORY/kube-wrapped
+    - name: password
+      on: host
+      run: (printf '<canary %s>\n' password; echo 'sign in as admin with P@88w0rd, then change P@88w0rd.') | tee DIRECTORY/password-prose
+    - name: fail
+      on: host
+      run: cat DIRECTORY/*-*; cat DIRECTORY/*-* >&2; exit 3
+  checks:
+    - cluster-role: {on: host, is: host}
+"#;
+
+/// Everything that `text` says: with escapes undone, lines joined, and base64 decoded, as often as a canary needs it.
+fn readings(text: &str) -> Vec<String> {
+    let mut readings = vec![text.to_owned()];
+    for _ in 0..4 {
+        let unescaped = readings[0].replace("\\n", "\n").replace("\\\"", "\"").replace("\\\\", "\\");
+        readings.insert(0, unescaped);
+    }
+    let mut encoded = vec![readings[0].clone()];
+    for _ in 0..3 {
+        let decoded: Vec<String> =
+            encoded.iter().flat_map(|text| [percent_decoded(text), base64_decoded(text)]).collect();
+        readings.extend(decoded.iter().cloned());
+        encoded = decoded;
+    }
+    readings
+}
+
+fn percent_decoded(text: &str) -> String {
+    let mut parts = text.split('%');
+    let mut decoded = parts.next().unwrap().to_owned();
+    for part in parts {
+        match part.get(..2).and_then(|digits| u8::from_str_radix(digits, 16).ok()) {
+            Some(byte) => decoded.extend([&char::from(byte).to_string(), &part[2..]]),
+            None => decoded.extend(["%", part]),
+        }
+    }
+    decoded
+}
+
+/// Every run of base64, with line ends in it or not, wherever its groups begin.
+fn base64_decoded(text: &str) -> String {
+    let joined: String = text.split_whitespace().collect();
+    let mut decoded = Vec::new();
+    let runs = |text: &str| -> Vec<Vec<u32>> {
+        let digit =
+            |character: char| "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/".find(character);
+        text.split(|character| digit(character).is_none())
+            .map(|run| run.chars().filter_map(digit).map(|digit| u32::try_from(digit).unwrap()).collect())
+            .filter(|run: &Vec<u32>| run.len() > 10)
+            .collect()
+    };
+    for run in runs(text).into_iter().chain(runs(&joined)) {
+        for shift in 0..4 {
+            for group in run[shift..].chunks(4) {
+                let bits = group.iter().fold(0, |bits, digit| bits << 6 | digit) << (6 * (4 - group.len()));
+                decoded.extend_from_slice(&bits.to_be_bytes()[1..group.len()]);
+            }
+            decoded.push(b' ');
+        }
+    }
+    String::from_utf8_lossy(&decoded).into_owned()
+}
+
+/// The secrets behind what the canaries printed, by the beginning of the canary's file name.
+fn canary_values(kept: &Path) -> Vec<(&'static str, String)> {
+    let secret = fs::read_to_string(kept.join("secret")).unwrap();
+    assert!(secret.len() >= 8, "no secret was kept");
+    let mut values = vec![("jwt-", secret), ("password-", "P@88w0rd".to_owned())];
+    let kubeconfig = fs::read_to_string(kept.join("kubeconfig")).unwrap();
+    for line in kubeconfig.lines() {
+        if let Some((name, value)) = line.trim().split_once(": ")
+            && ["client-key-data", "token", "password"].contains(&name)
+        {
+            values.push(("kube-", value.trim_matches(['"', '\'']).to_owned()));
+        }
+    }
+    assert!(values.len() > 2, "the kubeconfig holds no credential");
+    values
+}
+
 #[test]
 fn no_secret_is_shown_anywhere() {
+    let kept = tempfile::tempdir().unwrap();
+    let scenario = kept.path().join("canaries.yaml");
+    fs::write(&scenario, CANARIES.replace("DIRECTORY", &kept.path().display().to_string())).unwrap();
+    let report = tempfile::tempdir().unwrap();
+    let output = run(&[&scenario.display().to_string(), "direct-connection", "jwt-get"], report.path());
+    let mut shown = vec![("stdout".to_owned(), output.stdout), ("stderr".to_owned(), output.stderr)];
+    for name in ["report.json", "junit.xml", "summary.md"] {
+        shown.push((name.to_owned(), fs::read(report.path().join(name)).unwrap()));
+    }
+    let shown: Vec<(String, String)> =
+        shown.into_iter().map(|(name, bytes)| (name, String::from_utf8(bytes).unwrap())).collect();
+    let everything: String = shown.iter().map(|(_, text)| text.as_str()).collect();
+
+    // Each canary was printed, and whoever reads it can tell the secret.
+    let values = canary_values(kept.path());
+    let mut canaries = 0;
+    for entry in fs::read_dir(kept.path()).unwrap() {
+        let path = entry.unwrap().path();
+        let name = path.file_name().unwrap().to_str().unwrap().to_owned();
+        let printed = fs::read_to_string(&path).unwrap();
+        let Some(title) = printed.lines().next().filter(|line| line.starts_with("<canary ")) else { continue };
+        assert!(everything.contains(title), "{name} is not in the evidence:\n{everything}");
+        canaries += 1;
+        let readings = readings(&printed);
+        for (_, value) in values.iter().filter(|(of, _)| name.starts_with(of)) {
+            assert!(readings.iter().any(|text| text.contains(value)), "{name} does not hold its secret");
+        }
+    }
+    assert_eq!(canaries, 8);
+
+    for (name, text) in &shown {
+        for reading in readings(text) {
+            for (of, value) in &values {
+                assert!(!reading.contains(value), "{name} shows the secret of {of}");
+            }
+            for canary in ["PRIVATE KEY", "eyJhbGciOi"] {
+                assert!(!reading.contains(canary), "{name} shows {canary}");
+            }
+        }
+    }
+}
+
+#[test]
+fn the_scenario_of_the_readme_passes_and_fails_as_it_says() {
+    let readme = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("README.md")).unwrap();
+    let scenario = readme.split("```yaml\n").nth(1).unwrap().split("```").next().unwrap();
     let directory = tempfile::tempdir().unwrap();
-    let output = run(&["direct-connection", "jwt-get"], directory.path());
-    let mut written = [output.stdout, output.stderr].concat();
-    for entry in fs::read_dir(directory.path()).unwrap() {
-        written.extend(fs::read(entry.unwrap().path()).unwrap());
-    }
-    let text = String::from_utf8(written).unwrap();
-    assert!(
-        text.contains("jwtSecret: sha256:")
-            || text.contains("jwtSecret: \\\"sha256:")
-            || text.contains("jwtSecret: \"sha256:"),
-        "{text}"
-    );
-    for canary in ["P@88w0rd", "PRIVATE KEY", "eyJhbGciOi"] {
-        assert!(!text.contains(canary), "{canary} is shown");
-    }
+    let path = directory.path().join("my-member.yaml");
+    fs::write(&path, scenario).unwrap();
+    let (cell, text) = only_cell(&[&path.display().to_string()]);
+    assert_eq!(cell["result"], "passed", "{text}");
+    fs::write(&path, scenario.replace("spec.authentication.jwtSecret: \"${jwtSecret}\", ", "")).unwrap();
+    let (cell, text) = only_cell(&[&path.display().to_string()]);
+    assert_eq!(failed_checks(&cell), ["jwt-secret-equal"], "{text}");
+}
+
+#[test]
+fn a_process_of_a_steps_own_time_is_not_cut_short() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("own-time.yaml");
+    let scenario = "\
+apiVersion: ks-e2e.dev/v1alpha1
+kind: Scenario
+metadata: {name: own-time}
+spec:
+  given: {host: {kubesphere: absent}}
+  steps:
+    - {name: sleep, on: host, run: sleep 1; echo awake, expect: {stdout: awake}}
+    - name: wait in vain
+      on: host
+      run: kubectl wait --for=condition=Never node/host-node1 --timeout=1s
+      expect: {exitCode: 1, stderr: timed out waiting for the condition}
+  checks: []
+";
+    fs::write(&path, scenario).unwrap();
+    let (cell, text) = only_cell(&[&path.display().to_string()]);
+    assert_eq!(cell["result"], "passed", "{text}");
+}
+
+#[test]
+fn a_request_that_the_embedded_server_does_not_serve_fails_the_cell() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("beyond.yaml");
+    let scenario = "\
+apiVersion: ks-e2e.dev/v1alpha1
+kind: Scenario
+metadata: {name: beyond}
+spec:
+  given: {host: {kubesphere: absent}}
+  steps:
+    - {name: ask for metrics, on: host, run: kubectl get --raw /metrics, expect: {exitCode: 1}}
+  checks: []
+";
+    fs::write(&path, scenario).unwrap();
+    let (cell, text) = only_cell(&[&path.display().to_string()]);
+    assert_eq!(cell["result"], "failed", "{text}");
+    assert!(text.contains("surface.toml"), "{text}");
 }

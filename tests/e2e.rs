@@ -12,8 +12,8 @@ use libtest_mimic::{Arguments, Failed, Trial};
 use providers::Provider;
 use providers::embedded::Embedded;
 use report::{Terminal, TerminalOptions};
-use scenario::event::{Basis, Outcome};
-use scenario::plan::{self, Cell, Release};
+use scenario::event::Outcome;
+use scenario::plan::{self, Cell};
 use scenario::select::Selection;
 use tokio::runtime::Runtime;
 use tokio_util::sync::CancellationToken;
@@ -25,7 +25,13 @@ fn main() -> ExitCode {
     }
     let arguments = Arguments::from_args();
     let runtime = Arc::new(Runtime::new().expect("a runtime"));
-    let cells = cells();
+    let cells = match cells() {
+        Ok(cells) => cells,
+        Err(message) => {
+            eprintln!("error: {message}");
+            return ExitCode::FAILURE;
+        }
+    };
     let tools = runtime.block_on(tools());
     if let Err(missing) = &tools {
         eprintln!("every cell is ignored: {missing}");
@@ -34,20 +40,13 @@ fn main() -> ExitCode {
     libtest_mimic::run(&arguments, trials).exit_code()
 }
 
-fn cells() -> Vec<Cell> {
-    let scenarios = library::built_in().expect("the built-in scenarios are valid");
+fn cells() -> Result<Vec<Cell>, String> {
+    let scenarios = library::built_in().map_err(|error| error.to_string())?;
     let asked = std::env::var("KS_E2E_RELEASE").unwrap_or_default();
-    let releases: Vec<Release> = stub::releases()
-        .filter(|release| asked.is_empty() || asked.split(',').any(|asked| asked == release.version))
-        .map(|release| Release {
-            name: release.version.to_owned(),
-            basis: match release.basis {
-                kubesphere::Basis::Observed => Basis::Observed,
-                kubesphere::Basis::Source => Basis::Source,
-            },
-        })
-        .collect();
-    plan::plan(&scenarios, &releases, &Selection::all())
+    let asked: Vec<String> = asked.split(',').filter(|asked| !asked.is_empty()).map(str::to_owned).collect();
+    let releases = library::releases(&asked).map_err(|error| format!("KS_E2E_RELEASE: {error}"))?;
+    let cells = plan::plan(&scenarios, &releases, &Selection::all());
+    if cells.is_empty() { Err("no scenario is for the releases in KS_E2E_RELEASE".to_owned()) } else { Ok(cells) }
 }
 
 async fn tools() -> Result<Tools, String> {
@@ -71,8 +70,11 @@ async fn run(cell: Cell, tools: Tools) -> Result<(), Failed> {
     let mut terminal = Terminal::new(TerminalOptions { colour: false, live: false, width: Some(120) }, output.clone());
     let observer = Box::new(move |event: &_| drop(terminal.on_event(event)));
     let options = RunOptions::new(vec![cell], Arc::new(Embedded), tools);
-    let report = engine::run(options, observer, CancellationToken::new()).await?;
-    match report.scenarios.first().map(|cell| cell.result) {
+    let outcome = engine::run(options, observer, CancellationToken::new()).await?;
+    if let Some(left_over) = outcome.left_over {
+        return Err(left_over.into());
+    }
+    match outcome.report.scenarios.first().map(|cell| cell.result) {
         Some(Outcome::Passed | Outcome::KnownIssue) => Ok(()),
         _ => Err(output.text().into()),
     }

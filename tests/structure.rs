@@ -17,7 +17,7 @@ const MAY_USE: [(&str, &[&str]); 10] = [
     ("providers", &["kubesphere", "scenario", "apiserver", "nodes", "stub", "checks"]),
     ("report", &["scenario"]),
     ("engine", &["kubesphere", "scenario", "nodes", "stub", "checks", "providers"]),
-    ("cli", &["kubesphere", "scenario", "stub", "providers", "engine", "report"]),
+    ("cli", &["scenario", "providers", "engine", "report"]),
 ];
 
 fn root() -> &'static Path {

@@ -1,8 +1,10 @@
 //! An embedded Kubernetes API server for tests, true to Kubernetes 1.20.
 //!
 //! It listens on loopback with TLS, keeps its objects in memory, and answers kubectl and other clients as
-//! kube-apiserver 1.20.2 does: discovery, RBAC, validation, patches, watches, tables, custom resources, and the log
-//! and proxy subresources. It is bounded: [`ApiServer::surface_misses`] names the requests outside what it serves.
+//! kube-apiserver 1.20.2 does: discovery, RBAC, validation, patches, watches, tables, custom resources, logs of pods,
+//! and the proxies of pods and services. It is bounded: `surface.toml` lists what is served, and
+//! [`ApiServer::surface_misses`] names the requests beyond that which the original would have served. Configurations
+//! of webhooks are stored, but no webhook is called; there is no server-side apply, exec or attach.
 //!
 //! ```
 //! use apiserver::{ApiServer, Options};

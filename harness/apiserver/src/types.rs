@@ -1,9 +1,9 @@
 //! Shapes of the built-in kinds: field types, patch strategies and protobuf numbers, as data.
 //!
 //! `data/types.json` was derived from the `/openapi/v2` of a kube-apiserver 1.20.2 (names, types, required,
-//! `x-kubernetes-patch-*`) and from the public protobuf numbers of the same types. A field is its type, or
-//! `[type, protobuf number, patch strategy, merge key]`. A leading `!` marks a required field; a number above 1000
-//! is a field of an embedded message.
+//! `x-kubernetes-patch-*`) and from the public protobuf numbers of the same types; `data/README.md` says how. A field
+//! is its type, or `[type, protobuf number, patch strategy, merge key]`. A leading `!` marks a required field; a
+//! number above 1000 is a field of an embedded message.
 
 use std::collections::HashMap;
 use std::sync::LazyLock;

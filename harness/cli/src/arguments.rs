@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{Args, CommandFactory as _, FromArgMatches as _, Parser, Subcommand, ValueEnum};
 use scenario::plan::Shard;
 
 /// End-to-end conformance suite for KubeSphere multi-cluster direct connection.
@@ -11,6 +11,22 @@ use scenario::plan::Shard;
 pub struct Arguments {
     #[command(subcommand)]
     pub command: Command,
+}
+
+/// Names the provider where `--provider` does not.
+const PROVIDER_VARIABLE: &str = "KS_E2E_PROVIDER";
+
+impl Arguments {
+    /// The arguments of this process.
+    pub fn read() -> Result<Self, clap::Error> {
+        let mut command = Self::command();
+        // Set to nothing is how many a CI says "not set", which clap takes for a value.
+        if std::env::var_os(PROVIDER_VARIABLE).is_some_and(|value| value.is_empty()) {
+            command = command.mut_subcommand("run", |run| run.mut_arg("provider", |provider| provider.env(None)));
+        }
+        let matches = command.clone().try_get_matches()?;
+        Self::from_arg_matches(&matches).map_err(|error| error.format(&mut command))
+    }
 }
 
 #[derive(Subcommand)]
@@ -44,7 +60,7 @@ pub struct RunArguments {
     #[command(flatten)]
     pub chosen: Chosen,
     /// What makes the clusters
-    #[arg(long, value_enum, default_value_t, env = "KS_E2E_PROVIDER")]
+    #[arg(long, value_enum, default_value_t, env = PROVIDER_VARIABLE)]
     pub provider: ProviderName,
     /// Cells at a time; the number of cores if not given
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]

@@ -5,15 +5,12 @@ use std::process::ExitCode;
 use engine::library;
 
 use crate::arguments::LintArguments;
-use crate::exit;
+use crate::{exit, output};
 
 pub fn lint(arguments: &LintArguments) -> ExitCode {
     let loaded = if arguments.paths.is_empty() { library::built_in() } else { library::from_paths(&arguments.paths) };
     match loaded {
-        Ok(scenarios) => {
-            println!("{} scenarios, no problem", scenarios.len());
-            ExitCode::SUCCESS
-        }
+        Ok(scenarios) => exit::after_printing(output::print(&format!("{} scenarios, no problem\n", scenarios.len()))),
         Err(error) => exit::usage(&error.to_string()),
     }
 }

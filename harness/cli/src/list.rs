@@ -6,7 +6,7 @@ use scenario::event::CellInfo;
 use scenario::plan::Cell;
 
 use crate::arguments::{ListArguments, ListOutput};
-use crate::{exit, scenarios};
+use crate::{exit, output, scenarios};
 
 pub fn list(arguments: &ListArguments) -> ExitCode {
     let cells = match scenarios::cells(&arguments.chosen) {
@@ -14,13 +14,13 @@ pub fn list(arguments: &ListArguments) -> ExitCode {
         Err(message) => return exit::usage(&message),
     };
     let infos: Vec<CellInfo> = cells.iter().map(Cell::info).collect();
-    match arguments.output {
-        ListOutput::Table => print!("{}", report::list_table(&infos)),
-        ListOutput::Name => infos.iter().for_each(|info| println!("{}", info.id)),
+    let text = match arguments.output {
+        ListOutput::Table => report::list_table(&infos),
+        ListOutput::Name => infos.iter().map(|info| info.id.to_string()).collect::<Vec<_>>().join("\n") + "\n",
         ListOutput::Json => match serde_json::to_string_pretty(&infos) {
-            Ok(text) => println!("{text}"),
+            Ok(text) => format!("{text}\n"),
             Err(error) => return exit::environment(&error.to_string()),
         },
-    }
-    ExitCode::SUCCESS
+    };
+    exit::after_printing(output::print(&text))
 }

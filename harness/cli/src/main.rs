@@ -4,6 +4,8 @@ mod arguments;
 mod exit;
 mod lint;
 mod list;
+mod output;
+mod report_directory;
 mod run;
 mod scenarios;
 mod signals;
@@ -11,15 +13,16 @@ mod sweep;
 
 use std::process::ExitCode;
 
-use clap::Parser as _;
-
 use arguments::{Arguments, Command};
 
 fn main() -> ExitCode {
     if let Some(code) = engine::serve_as_editor() {
         return code;
     }
-    let arguments = Arguments::parse();
+    let arguments = match Arguments::read() {
+        Ok(arguments) => arguments,
+        Err(error) => return exit::clap(&error),
+    };
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => return exit::environment(&format!("cannot start: {error}")),

@@ -1,23 +1,27 @@
 //! `ks-e2e run`
 
-use std::io::IsTerminal as _;
+use std::io::{self, IsTerminal as _};
 use std::process::ExitCode;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
-use engine::{RunOptions, Tools};
+use engine::{RunOptions, RunOutcome, Tools};
 use providers::Provider;
 use providers::embedded::Embedded;
 use report::{Terminal, TerminalOptions};
-use scenario::report::Report;
 
 use crate::arguments::{Defect, ProviderName, RunArguments};
-use crate::{exit, scenarios, signals};
+use crate::{exit, output, report_directory, scenarios, signals};
 
 pub async fn run(arguments: RunArguments) -> ExitCode {
     let cells = match scenarios::cells(&arguments.chosen) {
         Ok(cells) => cells,
         Err(message) => return exit::usage(&message),
     };
+    if let Some(directory) = &arguments.report
+        && let Err(message) = report_directory::prepare(directory)
+    {
+        return exit::environment(&message);
+    }
     let provider: Arc<dyn Provider> = match arguments.provider {
         ProviderName::Embedded => Arc::new(Embedded),
     };
@@ -38,28 +42,55 @@ pub async fn run(arguments: RunArguments) -> ExitCode {
         Ok(stop) => stop,
         Err(error) => return exit::environment(&format!("cannot listen for signals: {error}")),
     };
+    let printed = Printed::default();
     let mut terminal = Terminal::new(terminal_options(), std::io::stdout());
-    // A closed standard output (`| head`) is no reason to leave clusters behind.
-    let observer = Box::new(move |event: &_| drop(terminal.on_event(event)));
-    let report = match engine::run(options, observer, stop.clone()).await {
-        Ok(report) => report,
+    let noted = printed.clone();
+    let observer = Box::new(move |event: &_| noted.note(terminal.on_event(event)));
+    let RunOutcome { report, left_over } = match engine::run(options, observer, stop.clone()).await {
+        Ok(outcome) => outcome,
         Err(error) => return exit::environment(&error.to_string()),
     };
-    if let Some(directory) = &arguments.report
-        && let Err(error) = report::write(directory, &report)
-    {
-        return exit::environment(&error.to_string());
+    let written = arguments.report.as_ref().map_or(Ok(()), |directory| report::write(directory, &report).map(drop));
+    let troubles: Vec<String> = [
+        printed.error().map(|error| exit::unprinted(&error)),
+        written.err().map(|error| error.to_string()),
+        left_over.map(|error| format!("something of this run is left: {error}; `ks-e2e sweep` removes it")),
+    ]
+    .into_iter()
+    .flatten()
+    .collect();
+    for trouble in &troubles {
+        output::say(&format!("error: {trouble}"));
     }
-    code(&report, stop.is_cancelled())
+    ExitCode::from(code(stop.is_cancelled(), report.summary.failed > 0, !troubles.is_empty()))
 }
 
-fn code(report: &Report, interrupted: bool) -> ExitCode {
+/// What the run found counts for more than what went wrong around it.
+fn code(interrupted: bool, failed: bool, troubled: bool) -> u8 {
     if interrupted {
-        ExitCode::from(exit::INTERRUPTED)
-    } else if report.summary.failed > 0 {
-        ExitCode::from(exit::FAILED)
+        exit::INTERRUPTED
+    } else if failed {
+        exit::FAILED
+    } else if troubled {
+        exit::ENVIRONMENT
     } else {
-        ExitCode::SUCCESS
+        exit::SUCCESS
+    }
+}
+
+/// The first error of printing. It is told after the run, for it is no reason to leave clusters behind.
+#[derive(Clone, Default)]
+struct Printed(Arc<Mutex<Option<io::Error>>>);
+
+impl Printed {
+    fn note(&self, written: io::Result<()>) {
+        if let Err(error) = output::unless_unread(written) {
+            self.0.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(error);
+        }
+    }
+
+    fn error(&self) -> Option<io::Error> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
 }
 
@@ -67,4 +98,24 @@ fn terminal_options() -> TerminalOptions {
     let terminal = std::io::stdout().is_terminal();
     let no_color = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
     TerminalOptions { colour: terminal && !no_color, live: terminal && std::io::stderr().is_terminal(), width: None }
+}
+
+#[cfg(test)]
+mod tests {
+    use rstest::rstest;
+
+    use super::*;
+
+    #[rstest]
+    #[case::all_is_well((false, false, false), exit::SUCCESS)]
+    #[case::no_report((false, false, true), exit::ENVIRONMENT)]
+    #[case::failed((false, true, false), exit::FAILED)]
+    #[case::failed_and_no_report((false, true, true), exit::FAILED)]
+    #[case::interrupted((true, true, true), exit::INTERRUPTED)]
+    fn tells_what_the_run_found_before_what_went_wrong_around_it(
+        #[case] (interrupted, failed, troubled): (bool, bool, bool),
+        #[case] expected: u8,
+    ) {
+        assert_eq!(code(interrupted, failed, troubled), expected);
+    }
 }

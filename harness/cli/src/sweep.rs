@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use providers::leases::{state_directory, sweep as sweep_leases};
 
-use crate::exit;
+use crate::{exit, output};
 
 pub fn sweep() -> ExitCode {
     let state = state_directory();
@@ -12,18 +12,19 @@ pub fn sweep() -> ExitCode {
         Ok(swept) => swept,
         Err(error) => return exit::environment(&format!("cannot read the leases in {}: {error}", state.display())),
     };
+    let (mut lines, mut complete) = (Vec::new(), true);
     if swept.is_empty() {
-        println!("nothing to sweep");
+        lines.push("nothing to sweep\n".to_owned());
     }
-    let mut code = ExitCode::SUCCESS;
     for run in swept {
         for removed in run.removed {
-            println!("run {}: removed {removed}", run.run_id);
+            lines.push(format!("run {}: removed {removed}\n", run.run_id));
         }
         for failed in run.failed {
-            eprintln!("run {}: could not remove {failed}; remove it by hand", run.run_id);
-            code = ExitCode::from(exit::FAILED);
+            output::say(&format!("run {}: could not remove {failed}; remove it by hand", run.run_id));
+            complete = false;
         }
     }
-    code
+    let printed = exit::after_printing(output::print(&lines.concat()));
+    if complete { printed } else { ExitCode::from(exit::FAILED) }
 }

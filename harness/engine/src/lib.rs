@@ -16,7 +16,7 @@ mod waiter;
 
 pub use given::{GivenError, establish_crds, install};
 pub use recorder::Observer;
-pub use run::{RunOptions, run};
+pub use run::{RunOptions, RunOutcome, run};
 pub use steps::edit::serve_as_editor;
 pub use tools::{KUBECTL_VARIABLE, Tools};
 

@@ -1,12 +1,15 @@
-//! The scenarios: those inside the binary, and files of the user's own.
+//! What can be run: the scenarios inside the binary and files of the user's own, and the releases to run them on.
 
 use std::path::{Path, PathBuf};
 
 use include_dir::{Dir, include_dir};
-use kubesphere::Release;
+use kubesphere::Release as Profile;
+use kubesphere::release::UnknownRelease;
+use scenario::event::Basis;
 use scenario::known::{ArgSpec, CheckSignature, Known};
 use scenario::model::{Location, Scenario};
 use scenario::parse;
+use scenario::plan::Release;
 use scenario::problem::Problem;
 
 static BUILT_IN: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/../../scenarios");
@@ -42,9 +45,58 @@ pub fn from_paths(paths: &[PathBuf]) -> Result<Vec<Scenario>, LoadError> {
     parse_all(files)
 }
 
+/// A release that no cell can be run on.
+#[derive(Debug, thiserror::Error)]
+pub enum ReleaseError {
+    /// Nothing is known of it.
+    #[error(transparent)]
+    Unknown(#[from] UnknownRelease),
+    /// It is known, but there is no stand-in for it.
+    #[error("KubeSphere {version} is not played yet; choose one of {}", played_versions())]
+    NotPlayed {
+        /// The release asked for.
+        version: &'static str,
+    },
+}
+
+/// The releases asked for, each once, in the order asked; all that are played if none is asked for.
+///
+/// # Errors
+/// When one of them is not known or not played.
+pub fn releases(asked: &[String]) -> Result<Vec<Release>, ReleaseError> {
+    let mut chosen: Vec<&Profile> = Vec::new();
+    for version in asked {
+        let profile = Profile::find(version)?;
+        if !stub::releases().any(|played| played.version == profile.version) {
+            return Err(ReleaseError::NotPlayed { version: profile.version });
+        }
+        if chosen.iter().all(|chosen| chosen.version != profile.version) {
+            chosen.push(profile);
+        }
+    }
+    if asked.is_empty() {
+        chosen = stub::releases().collect();
+    }
+    Ok(chosen.into_iter().map(planned).collect())
+}
+
+fn played_versions() -> String {
+    stub::releases().map(|profile| profile.version).collect::<Vec<_>>().join(", ")
+}
+
+fn planned(profile: &Profile) -> Release {
+    Release {
+        name: profile.version.to_owned(),
+        basis: match profile.basis {
+            kubesphere::Basis::Observed => Basis::Observed,
+            kubesphere::Basis::Source => Basis::Source,
+        },
+    }
+}
+
 fn parse_all(files: Vec<(String, Vec<u8>)>) -> Result<Vec<Scenario>, LoadError> {
     let signatures = signatures();
-    let releases: Vec<&str> = Release::all().iter().map(|release| release.version).collect();
+    let releases: Vec<&str> = Profile::all().iter().map(|release| release.version).collect();
     let known = Known { checks: &signatures, releases: &releases };
     let (mut scenarios, mut problems) = (Vec::new(), Vec::new());
     for (file, bytes) in files {
@@ -105,4 +157,41 @@ fn read(path: &Path, files: &mut Vec<(String, Vec<u8>)>, problems: &mut Vec<Prob
 
 fn is_scenario(path: &Path) -> bool {
     path.extension().is_some_and(|extension| extension == "yaml" || extension == "yml")
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test stops at the first surprise")]
+
+    use super::*;
+
+    fn names(asked: &[&str]) -> Result<Vec<String>, ReleaseError> {
+        let asked: Vec<String> = asked.iter().map(|&version| version.to_owned()).collect();
+        Ok(releases(&asked)?.into_iter().map(|release| release.name).collect())
+    }
+
+    #[test]
+    fn takes_each_release_once_however_it_is_written() {
+        assert_eq!(names(&["3.3.2", "v3.3.2", "3.3.2"]).unwrap(), ["3.3.2"]);
+    }
+
+    #[test]
+    fn takes_every_played_release_if_none_is_asked_for() {
+        let played: Vec<&str> = stub::releases().map(|profile| profile.version).collect();
+        assert_eq!(names(&[]).unwrap(), played);
+    }
+
+    #[test]
+    fn refuses_a_release_that_nothing_is_known_of() {
+        assert!(matches!(names(&["9.9.9"]), Err(ReleaseError::Unknown(_))));
+    }
+
+    #[test]
+    fn refuses_every_release_that_is_not_played() {
+        let played = names(&[]).unwrap();
+        for profile in Profile::all().iter().filter(|profile| !played.iter().any(|played| played == profile.version)) {
+            let error = names(&[profile.version]).unwrap_err().to_string();
+            assert!(error.contains(profile.version) && error.ends_with(&played.join(", ")), "{error}");
+        }
+    }
 }

@@ -60,12 +60,21 @@ impl RunOptions {
     }
 }
 
+/// What became of a run.
+#[derive(Debug)]
+pub struct RunOutcome {
+    /// Its report.
+    pub report: Report,
+    /// What could not be cleaned up, if anything.
+    pub left_over: Option<LeaseError>,
+}
+
 /// Runs the cells, tells `observer` of every event at once, and returns the report. `stop` ends the run early: what
 /// runs is stopped, cleaned up and reported as interrupted.
 ///
 /// # Errors
 /// When no lease can be written; nothing was made then.
-pub async fn run(options: RunOptions, observer: Observer, stop: CancellationToken) -> Result<Report, LeaseError> {
+pub async fn run(options: RunOptions, observer: Observer, stop: CancellationToken) -> Result<RunOutcome, LeaseError> {
     // The first call decides for the whole process; any later one finds the same provider in place.
     let _installed = rustls::crypto::ring::default_provider().install_default();
     let begin = Instant::now();
@@ -84,13 +93,13 @@ pub async fn run(options: RunOptions, observer: Observer, stop: CancellationToke
     });
     let children_before = children_cpu_ms();
     let processes = run_cells(options, &lease, &recorder, &stop).await;
-    lease.end().await?;
+    let left_over = lease.end().await.err();
     recorder.record(&Event::RunFinished {
         duration_ms: millis(begin.elapsed()),
         kubectl: ProcessUsage { processes, cpu_ms: children_cpu_ms().saturating_sub(children_before) },
         interrupted: stop.is_cancelled(),
     });
-    Ok(Report::from_events(&recorder.events()))
+    Ok(RunOutcome { report: Report::from_events(&recorder.events()), left_over })
 }
 
 async fn run_cells(options: RunOptions, lease: &Lease, recorder: &Recorder, stop: &CancellationToken) -> u64 {

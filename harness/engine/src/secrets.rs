@@ -29,6 +29,7 @@ pub async fn jwt_secret(client: &kube::Client) -> Result<String, String> {
 
 /// Teaches `masker` the secrets that both clusters hold now.
 pub async fn learn(masker: &Masker, pair: &Pair) {
+    masker.add(kubesphere::names::DEFAULT_ADMIN_PASSWORD);
     for cluster in [Some(&pair.host), pair.member.as_ref()].into_iter().flatten() {
         learn_from(masker, cluster.as_ref()).await;
     }
@@ -42,7 +43,7 @@ async fn learn_from(masker: &Masker, cluster: &dyn Cluster) {
     if let Ok(secret) = jwt_secret(&client).await {
         masker.add(&secret);
     }
-    let api: Api<Secret> = Api::namespaced(client, NAMESPACE);
+    let api: Api<Secret> = Api::all(client);
     // A cluster that does not answer shows nothing either; patterns still mask what steps print.
     let Ok(list) = api.list(&ListParams::default()).await else { return };
     for value in list.items.into_iter().flat_map(|secret| secret.data.unwrap_or_else(BTreeMap::new)) {

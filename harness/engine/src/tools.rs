@@ -27,7 +27,8 @@ impl Tools {
     /// [`Missing`] when kubectl is not there or does not run.
     pub async fn find() -> Result<Self, Missing> {
         let kubectl = match std::env::var_os(KUBECTL_VARIABLE).filter(|value| !value.is_empty()) {
-            Some(path) => PathBuf::from(path),
+            // Steps run in another directory.
+            Some(path) => std::path::absolute(&path).unwrap_or_else(|_| PathBuf::from(path)),
             None => on_path("kubectl").ok_or_else(|| missing("kubectl is not on the PATH"))?,
         };
         let kubectl_version = version(&kubectl).await?;

@@ -81,8 +81,9 @@ pub struct Multicluster {
 #[derive(Debug, thiserror::Error)]
 pub enum ConfigError {
     /// Not one YAML document.
-    #[error("parse kubesphere.yaml: {0}")]
-    NotYaml(#[source] serde_yaml::Error),
+    #[error("parse kubesphere.yaml: not YAML{}", place(.0))]
+    // Neither shown nor a source: its text may quote the document, and with it the secret.
+    NotYaml(serde_yaml::Error),
     /// A value of the wrong type.
     #[error("parse kubesphere.yaml: {path} is not {expected}")]
     WrongType {
@@ -91,6 +92,11 @@ pub enum ConfigError {
         /// What belongs there.
         expected: &'static str,
     },
+}
+
+/// Where parsing ended.
+fn place(error: &serde_yaml::Error) -> String {
+    error.location().map_or_else(String::new, |at| format!(" at line {} column {}", at.line(), at.column()))
 }
 
 impl KubesphereConfig {

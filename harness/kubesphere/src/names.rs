@@ -189,36 +189,20 @@ pub mod labels {
     pub const HOST_CLUSTER: &str = "cluster-role.kubesphere.io/host";
     /// On objects that KubeSphere made by itself.
     pub const MANAGED: &str = "kubesphere.io/managed";
-    /// The console's tag of a Cluster.
-    pub const CLUSTER_GROUP: &str = "cluster.kubesphere.io/group";
-    /// Region of a Cluster.
-    pub const CLUSTER_REGION: &str = "cluster.kubesphere.io/region";
-    /// Who sees a Cluster.
-    pub const CLUSTER_VISIBILITY: &str = "cluster.kubesphere.io/visibility";
     /// The workspace a namespace belongs to.
     pub const WORKSPACE: &str = "kubesphere.io/workspace";
-    /// On objects that kubefed spread from a host.
-    pub const KUBEFED_MANAGED: &str = "kubefed.io/managed";
     /// The user a role binding is for.
     pub const USER_REF: &str = "iam.kubesphere.io/user-ref";
 }
 
 /// Annotation keys.
 pub mod annotations {
-    /// Alias in the console.
-    pub const ALIAS: &str = "kubesphere.io/alias-name";
     /// Description in the console.
     pub const DESCRIPTION: &str = "kubesphere.io/description";
-    /// How a cluster was added.
-    pub const WAY_TO_ADD: &str = "kubesphere.io/way-to-add";
     /// The user has to change the password at the first login.
     pub const UNINITIALIZED: &str = "iam.kubesphere.io/uninitialized";
     /// The password of a user is hashed already.
     pub const PASSWORD_ENCRYPTED: &str = "iam.kubesphere.io/password-encrypted";
-    /// The clusters a user may see.
-    pub const GRANTED_CLUSTERS: &str = "iam.kubesphere.io/granted-clusters";
-    /// v3.4: clean up notifications when a cluster is unbound.
-    pub const NOTIFICATION_CLEANUP: &str = "notification.kubesphere.io/cleanup";
     /// What `kubectl apply` sent last.
     pub const LAST_APPLIED: &str = "kubectl.kubernetes.io/last-applied-configuration";
 }

@@ -65,6 +65,8 @@ impl<K> Change<'_, K> {
 type Handler<K> = Box<dyn Fn(&Change<'_, K>) + Send + Sync>;
 
 pub(crate) struct Cache<K> {
+    /// Held from storing a change until every handler has heard of it, so that all hear of changes in their order.
+    order: Mutex<()>,
     objects: Mutex<State<K>>,
     handlers: Mutex<Vec<Arc<Handler<K>>>>,
     version: watch::Sender<u64>,
@@ -73,13 +75,14 @@ pub(crate) struct Cache<K> {
 
 struct State<K> {
     objects: BTreeMap<Key, Arc<K>>,
-    /// The newest version that the watch has shown.
+    /// The newest version that the watch has shown. Own writes do not count: the watch may still be behind them.
     seen: u64,
 }
 
 impl<K: Kind> Cache<K> {
     pub(crate) fn new() -> Arc<Self> {
         Arc::new(Self {
+            order: Mutex::default(),
             objects: Mutex::new(State { objects: BTreeMap::new(), seen: 0 }),
             handlers: Mutex::default(),
             version: watch::Sender::new(0),
@@ -87,7 +90,8 @@ impl<K: Kind> Cache<K> {
         })
     }
 
-    /// Calls `handler` on every change from now on. It must be quick; usually it fills a queue.
+    /// Calls `handler` on every change from now on, one change at a time. It must be quick and change no cache itself;
+    /// usually it fills a queue.
     pub(crate) fn on_change(&self, handler: impl Fn(&Change<'_, K>) + Send + Sync + 'static) {
         self.handlers.lock().unwrap_or_else(PoisonError::into_inner).push(Arc::new(Box::new(handler)));
     }
@@ -121,11 +125,14 @@ impl<K: Kind> Cache<K> {
 
     /// Takes in an object that a request of ours returned, ahead of the watch: who reads the cache next sees it.
     pub(crate) fn wrote(&self, object: K) {
-        let version = version_of(&object);
-        let known = { self.state().objects.contains_key(&Key::of(&object)) || version > self.state().seen };
+        let _order = self.order();
+        let known = {
+            let state = self.state();
+            state.objects.contains_key(&Key::of(&object)) || version_of(&object) > state.seen
+        };
         // An object that the watch has passed and that is not here has been deleted since.
         if known {
-            self.put(object);
+            self.store(object);
         }
     }
 
@@ -139,28 +146,53 @@ impl<K: Kind> Cache<K> {
                 Ok(watcher::Event::Init) => listed.clear(),
                 Ok(watcher::Event::InitApply(object)) => listed.push(object),
                 Ok(watcher::Event::InitDone) => self.replace(std::mem::take(&mut listed)),
-                Ok(watcher::Event::Apply(object)) => self.put(object),
-                Ok(watcher::Event::Delete(object)) => self.remove(&object),
+                Ok(watcher::Event::Apply(object)) => self.watched(object),
+                Ok(watcher::Event::Delete(object)) => self.deleted(&object),
                 // The watcher lists or watches anew, with its own backoff.
                 Err(_) => {}
             }
         }
     }
 
+    /// Takes in a whole list.
     fn replace(&self, listed: Vec<K>) {
+        let order = self.order();
         let keys: std::collections::BTreeSet<_> = listed.iter().map(Key::of).collect();
         let gone: Vec<_> =
             self.state().objects.iter().filter(|(key, _)| !keys.contains(key)).map(|(_, o)| o.clone()).collect();
         for object in listed {
-            self.put(object);
+            self.see(&object);
+            self.store(object);
         }
         for object in gone {
-            self.remove(&object);
+            self.see(object.as_ref());
+            self.drop_up_to(object.as_ref());
         }
+        drop(order);
         self.ready.send_replace(true);
     }
 
-    fn put(&self, mut object: K) {
+    /// Takes in an object as the watch shows it.
+    fn watched(&self, object: K) {
+        let _order = self.order();
+        self.see(&object);
+        self.store(object);
+    }
+
+    /// Takes in that the watch shows `object` deleted.
+    fn deleted(&self, object: &K) {
+        let _order = self.order();
+        self.see(object);
+        self.drop_up_to(object);
+    }
+
+    fn see(&self, object: &K) {
+        let mut state = self.state();
+        state.seen = state.seen.max(version_of(object));
+    }
+
+    /// Stores `object` unless a newer one is here. The caller holds `order`.
+    fn store(&self, mut object: K) {
         // Nobody here reads them, and they are the larger part of many objects.
         object.meta_mut().managed_fields = None;
         let (key, version) = (Key::of(&object), version_of(&object));
@@ -170,17 +202,21 @@ impl<K: Kind> Cache<K> {
             if state.objects.get(&key).is_some_and(|old| version_of(old.as_ref()) >= version) {
                 return;
             }
-            state.seen = state.seen.max(version);
             state.objects.insert(key, object.clone())
         };
         self.tell(&Change { old: old.as_ref(), new: Some(&object) });
     }
 
-    fn remove(&self, object: &K) {
+    /// Drops what is here under the key of `object`, unless it is newer: then it has been created anew, and a write of
+    /// ours brought it ahead of the watch. The caller holds `order`.
+    fn drop_up_to(&self, object: &K) {
+        let key = Key::of(object);
         let old = {
             let mut state = self.state();
-            state.seen = state.seen.max(version_of(object));
-            state.objects.remove(&Key::of(object))
+            if state.objects.get(&key).is_some_and(|old| version_of(old.as_ref()) > version_of(object)) {
+                return;
+            }
+            state.objects.remove(&key)
         };
         if let Some(old) = old {
             self.tell(&Change { old: Some(&old), new: None });
@@ -193,6 +229,10 @@ impl<K: Kind> Cache<K> {
             handler(change);
         }
         self.version.send_modify(|version| *version += 1);
+    }
+
+    fn order(&self) -> MutexGuard<'_, ()> {
+        self.order.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn state(&self) -> MutexGuard<'_, State<K>> {
@@ -226,25 +266,65 @@ mod tests {
     #[test]
     fn keeps_the_newest_of_what_was_watched_and_written() {
         let cache = Cache::new();
-        cache.put(at(5));
+        cache.watched(at(5));
         cache.wrote(at(7));
-        cache.put(at(6));
+        cache.watched(at(6));
         assert_eq!(version_in(&cache), Some(7));
     }
 
     #[test]
     fn does_not_bring_back_what_was_deleted_meanwhile() {
         let cache = Cache::new();
-        cache.put(at(5));
-        cache.remove(&at(8));
+        cache.watched(at(5));
+        cache.deleted(&at(8));
         cache.wrote(at(7));
         assert_eq!(version_in(&cache), None);
     }
 
     #[test]
+    fn keeps_an_older_write_than_another_write_ahead_of_the_watch() {
+        let cache = Cache::new();
+        let mut other = at(10);
+        other.metadata.name = Some("other".to_owned());
+        cache.wrote(other);
+        cache.wrote(at(9));
+        assert_eq!(version_in(&cache), Some(9));
+    }
+
+    #[test]
+    fn keeps_what_was_created_anew_when_the_watch_shows_the_former_one_deleted() {
+        let cache = Cache::new();
+        cache.watched(at(5));
+        cache.wrote(at(9));
+        cache.deleted(&at(7));
+        assert_eq!(version_in(&cache), Some(9));
+    }
+
+    #[test]
+    fn tells_of_changes_in_their_order() {
+        let cache = Cache::<ConfigMap>::new();
+        let told = Arc::new(Mutex::new(Vec::new()));
+        let (list, (entered, first_heard)) = (told.clone(), std::sync::mpsc::channel());
+        cache.on_change(move |change| {
+            let version = change.new.map(|new| version_of(new.as_ref()));
+            if version == Some(5) {
+                entered.send(()).unwrap();
+                std::thread::sleep(std::time::Duration::from_millis(50));
+            }
+            list.lock().unwrap().push(version);
+        });
+        std::thread::scope(|threads| {
+            threads.spawn(|| cache.wrote(at(5)));
+            first_heard.recv().unwrap();
+            cache.deleted(&at(6));
+        });
+        assert_eq!(*told.lock().unwrap(), [Some(5), None]);
+    }
+
+    #[test]
     fn tells_of_objects_that_a_new_list_misses() {
         let cache = Cache::new();
-        cache.put(at(5));
+        cache.watched(at(5));
         let told = Arc::new(Mutex::new(0));
         let count = told.clone();
         cache.on_change(move |change| *count.lock().unwrap() += usize::from(change.new.is_none()));
@@ -255,10 +335,10 @@ mod tests {
     #[test]
     fn lists_one_namespace_only() {
         let cache = Cache::new();
-        cache.put(at(5));
+        cache.watched(at(5));
         let mut other = at(6);
         other.metadata.namespace = Some("ns2".to_owned());
-        cache.put(other);
+        cache.watched(other);
         assert_eq!(cache.in_namespace("ns").len(), 1);
         assert_eq!(cache.all().len(), 2);
     }

@@ -14,6 +14,8 @@ pub mod node_network;
 pub mod program;
 mod queue;
 pub mod quiescence;
+#[cfg(test)]
+mod testing;
 
 pub use config::{NodeSpec, Nodes, NodesConfig, NodesError};
 pub use kubelet::container::RESTART_BACKOFF;

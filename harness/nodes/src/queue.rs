@@ -1,9 +1,12 @@
 //! Work that waits for a controller: each key once, in order, and the clock stands while there is any.
 
+use std::any::Any;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::panic::AssertUnwindSafe;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use futures::FutureExt as _;
 use tokio::sync::Notify;
 
 use crate::clock::{BusyGuard, Clock, Delay};
@@ -64,7 +67,8 @@ impl<T: Ord + Clone> Queue<T> {
     }
 }
 
-/// Works through `queue` with `reconcile` until the cluster stops. A key that failed comes again after a delay.
+/// Works through `queue` with `reconcile` until the cluster stops. A key that failed, or at which
+/// the controller panicked, comes again after a delay.
 pub(crate) fn work<T, F, R>(cluster: &Arc<Cluster>, controller: &'static str, queue: Arc<Queue<T>>, reconcile: F)
 where
     T: Ord + Clone + std::fmt::Display + Send + 'static,
@@ -77,7 +81,7 @@ where
         let mut failures: BTreeMap<T, u32> = BTreeMap::new();
         loop {
             let (key, busy) = queue.next().await;
-            match reconcile(key.clone()).await {
+            match attempt(reconcile(key.clone())).await {
                 Ok(()) => {
                     failures.remove(&key);
                 }
@@ -85,7 +89,9 @@ where
                     let count = failures.entry(key.clone()).or_default();
                     *count += 1;
                     // A conflict says that a watch is about to bring news; waiting would need somebody to move the clock.
-                    if failure.is_conflict() && *count <= CONFLICTS_AT_ONCE {
+                    if matches!(&failure, Stopped::Failed(failure) if failure.is_conflict())
+                        && *count <= CONFLICTS_AT_ONCE
+                    {
                         queue.push(key);
                         continue;
                     }
@@ -101,4 +107,56 @@ where
             drop(busy);
         }
     });
+}
+
+/// Why a controller is not done with a key.
+#[derive(Debug, thiserror::Error)]
+enum Stopped {
+    #[error(transparent)]
+    Failed(#[from] Failure),
+    #[error("the controller panicked: {0}")]
+    Panicked(String),
+}
+
+/// Runs one reconciliation. A controller that panics must not end silently, with every other key left waiting.
+async fn attempt(reconcile: impl Future<Output = Result<(), Failure>>) -> Result<(), Stopped> {
+    // What a panic leaves behind is read from the caches anew; locks are taken even when poisoned.
+    match AssertUnwindSafe(reconcile).catch_unwind().await {
+        Ok(result) => Ok(result?),
+        Err(payload) => Err(Stopped::Panicked(message(payload.as_ref()))),
+    }
+}
+
+fn message(payload: &(dyn Any + Send)) -> String {
+    let text = payload.downcast_ref::<&str>().copied();
+    text.or_else(|| payload.downcast_ref::<String>().map(String::as_str)).unwrap_or("no message").to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::client;
+
+    #[tokio::test]
+    async fn goes_on_after_a_panic() {
+        let cluster = Cluster::new(client(), Clock::real());
+        let queue = Queue::new(cluster.clock.clone());
+        let (done, mut reports) = tokio::sync::mpsc::unbounded_channel();
+        let seen = Mutex::new(BTreeSet::new());
+        work(&cluster, "test", queue.clone(), move |key: &'static str| {
+            let (done, first) = (done.clone(), seen.lock().unwrap().insert(key));
+            async move {
+                assert!(key != "bad" || !first, "at the first try");
+                done.send(key).unwrap();
+                Ok(())
+            }
+        });
+        cluster.watch().await;
+        queue.push("bad");
+        queue.push("good");
+        assert_eq!(reports.recv().await, Some("good"));
+        assert_eq!(reports.recv().await, Some("bad"));
+        assert_eq!(cluster.failures(), ["test: bad: the controller panicked: at the first try"]);
+        cluster.shut_down().await;
+    }
 }

@@ -28,6 +28,11 @@ pub trait Cluster: ClusterView {
     /// When the API server does not answer.
     async fn identity(&self) -> Result<Identity, ProviderError>;
 
+    /// Requests that a real API server would have served and this one did not; none where it is a real one.
+    fn surface_misses(&self) -> Vec<String> {
+        Vec::new()
+    }
+
     /// As a [`ClusterView`].
     fn view(&self) -> &dyn ClusterView;
 }

@@ -11,7 +11,7 @@ use nodes::network::{NetError, Network};
 use nodes::{NodeSpec, Nodes, NodesConfig};
 use rand::RngExt as _;
 use scenario::model::On;
-use tokio_util::sync::CancellationToken;
+use tokio_util::sync::{CancellationToken, DropGuard};
 
 use crate::cluster::{Cluster, Missing, Pair, PairPlan, Provider, ProviderError, Teardown};
 use crate::leases::Lease;
@@ -57,14 +57,18 @@ impl Provider for Embedded {
                 Some(nodes) => start(On::Member, nodes, plan, &world, &clock).await.map(Some),
             }
         };
-        let (host, member) = tokio::try_join!(host, member)?;
-        let mut running = vec![host.running];
-        let member = member.map(|member| {
-            running.push(member.running);
-            member.cluster
-        });
-        let teardown = EmbeddedTeardown { running, stop, driving };
-        Ok(Pair { host: host.cluster, member, clock, teardown: Box::new(teardown) })
+        // Both to their end: a cluster that came up is taken down in order although the other one did not.
+        let (host, member) = tokio::join!(host, member);
+        let mut teardown = EmbeddedTeardown { running: Vec::new(), stop: stop.drop_guard(), driving };
+        let host = host.map(|host| teardown.takes(host));
+        let member = member.map(|member| member.map(|member| teardown.takes(member)));
+        match (host, member) {
+            (Ok(host), Ok(member)) => Ok(Pair { host, member, clock, teardown: Box::new(teardown) }),
+            (Err(error), _) | (_, Err(error)) => {
+                Box::new(teardown).run().await;
+                Err(error)
+            }
+        }
     }
 }
 
@@ -75,8 +79,16 @@ struct Started {
 
 struct EmbeddedTeardown {
     running: Vec<(Nodes, ApiServer)>,
-    stop: CancellationToken,
+    /// The clock stops with the pair, however it goes.
+    stop: DropGuard,
     driving: tokio::task::JoinHandle<()>,
+}
+
+impl EmbeddedTeardown {
+    fn takes(&mut self, started: Started) -> Arc<dyn Cluster> {
+        self.running.push(started.running);
+        started.cluster
+    }
 }
 
 #[async_trait]
@@ -86,7 +98,7 @@ impl Teardown for EmbeddedTeardown {
             nodes.stop().await;
             server.stop().await;
         }
-        self.stop.cancel();
+        drop(self.stop);
         // It has no result, and a panic in it would have shown as waits that never end.
         let _ended = self.driving.await;
     }
@@ -148,7 +160,7 @@ async fn start(
         nodes: specs,
         admin,
         pasteable,
-        authority: server.ca_pem().to_owned(),
+        server: server.clone(),
     };
     Ok(Started { cluster: Arc::new(cluster), running: (nodes, server) })
 }

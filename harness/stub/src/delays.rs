@@ -17,8 +17,6 @@ pub const JOIN_LIMIT: Delay = Delay::new("join-limit", Duration::from_secs(30));
 pub const REQUEST_LIMIT: Delay = Delay::new("request-limit", Duration::from_secs(10));
 /// The limit of the cluster controller's questions to a member's ks-apiserver.
 pub const ENDPOINT_LIMIT: Delay = Delay::new("endpoint-limit", Duration::from_secs(5));
-/// The leader lease of ks-controller-manager.
-pub const LEASE: Delay = Delay::new("leader-lease", Duration::from_secs(30));
 
 /// The work behind one component task of the installer, which installs things that nobody here looks at.
 pub const INSTALLER_TASK: Delay = Delay::new("installer-task", Duration::from_secs(1));

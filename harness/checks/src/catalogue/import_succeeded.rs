@@ -10,7 +10,7 @@ use crate::call::{CheckEntry, Clusters};
 use crate::context::CheckContext;
 use crate::finding::Finding;
 use crate::read::cluster::{self, Cluster};
-use crate::read::{Seen, objects};
+use crate::read::{Seen, kubesphere_api, objects};
 use crate::settle::{Look, settle};
 use crate::view::ClusterView;
 
@@ -98,8 +98,14 @@ async fn told_wrongly(cluster: &Cluster, member: &dyn ClusterView, release: &Rel
             or_absent(cluster.status_text("kubernetesVersion"))
         )));
     }
-    if cluster.status_text("kubeSphereVersion").is_empty() {
+    let told = cluster.status_text("kubeSphereVersion");
+    if told.is_empty() {
         return Ok(Some("status.kubeSphereVersion is absent: ks-apiserver of the member did not answer".to_owned()));
+    }
+    let version = kubesphere_api::version(member).await?;
+    if version.as_deref() != Some(told) {
+        let version = version.as_deref().unwrap_or("without one");
+        return Ok(Some(format!("status.kubeSphereVersion is {told}, but the member's /kapis/version is {version}")));
     }
     Ok(None)
 }
@@ -127,7 +133,12 @@ mod tests {
     use crate::testing::{FakeCluster, Run, condition};
 
     fn member() -> FakeCluster {
-        FakeCluster::member().kube_system("uid-of-member").node("m-1", "n1").node("m-2", "n2")
+        FakeCluster::member().kube_system("uid-of-member").node("m-1", "n1").node("m-2", "n2").answers(
+            "GET",
+            "/kapis/version",
+            200,
+            r#"{"gitVersion":"v3.3.2"}"#,
+        )
     }
 
     fn imported() -> Value {
@@ -195,6 +206,14 @@ mod tests {
     #[case(
         with("/status/kubeSphereVersion", json!("")),
         "status.kubeSphereVersion is absent: ks-apiserver of the member did not answer; see the log of ks-controller-manager on the host"
+    )]
+    #[case(
+        with("/status/kubeSphereVersion", json!("v3.2.1")),
+        "status.kubeSphereVersion is v3.2.1, but the member's /kapis/version is v3.3.2; see the log of ks-controller-manager on the host"
+    )]
+    #[case(
+        with("/status/kubeSphereVersion", json!("unknown")),
+        "status.kubeSphereVersion is unknown, but the member's /kapis/version is v3.3.2; see the log of ks-controller-manager on the host"
     )]
     #[tokio::test]
     async fn fails_saying_the_last_status(#[case] cluster: Value, #[case] wrong: &str) {

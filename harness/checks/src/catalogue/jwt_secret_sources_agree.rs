@@ -56,10 +56,18 @@ async fn agree(view: &dyn ClusterView) -> Seen<Finding> {
     let kept = objects::kept_jwt_secret(view).await?;
     let config = objects::kubesphere_config(view).await?;
     let used = config.secret();
+    let on = view.on();
+    let expected = "one jwtSecret in Secret kubesphere-secret and ConfigMap kubesphere-config";
+    if kept.is_empty() && used.is_empty() {
+        let message = format!(
+            "{on} cluster: jwtSecret is empty in Secret kubesphere-secret and in kubesphere-config; set \
+             spec.authentication.jwtSecret of its ClusterConfiguration to a value and wait for ks-installer"
+        );
+        return Ok(Finding::fails(expected, "both are empty", message));
+    }
     if kept == used {
         return Ok(Finding::holds());
     }
-    let on = view.on();
     let actual = format!("Secret: {}, ConfigMap: {}, not the same", in_words(&kept), in_words(used));
     let message = format!(
         "{on} cluster: Secret kubesphere-secret ({}) and kubesphere-config ({}) hold different jwtSecrets; a run of ks-installer \
@@ -67,7 +75,7 @@ async fn agree(view: &dyn ClusterView) -> Seen<Finding> {
         in_words(&kept),
         in_words(used)
     );
-    Ok(Finding::fails("one jwtSecret in Secret kubesphere-secret and ConfigMap kubesphere-config", actual, message))
+    Ok(Finding::fails(expected, actual, message))
 }
 
 #[cfg(test)]
@@ -94,6 +102,15 @@ mod tests {
              a run of ks-installer renders the one into the other: see in its log whether it has ended well",
         );
         run.check("jwt-secret-sources-agree", &[("on", "host")]).await.holds();
+    }
+
+    #[tokio::test]
+    async fn fails_when_both_are_empty() {
+        let run = Run::new(cluster(FakeCluster::host(), "", "\"\""), FakeCluster::member());
+        run.check("jwt-secret-sources-agree", &[("on", "host")]).await.fails(
+            "host cluster: jwtSecret is empty in Secret kubesphere-secret and in kubesphere-config; set \
+             spec.authentication.jwtSecret of its ClusterConfiguration to a value and wait for ks-installer",
+        );
     }
 
     #[tokio::test]

@@ -53,6 +53,15 @@ pub(crate) enum Login {
     Refused(Answer),
 }
 
+/// The version that ks-apiserver tells everybody, as `v3.3.2`; `None` when its answer tells none.
+pub(crate) async fn version(view: &dyn ClusterView) -> Seen<Option<String>> {
+    let path = "/kapis/version";
+    let answer = ask(view, Method::GET, path, Request::get(path).body(Bytes::new())).await?;
+    let body = serde_json::from_str::<serde_json::Value>(&answer.body).ok().filter(|_| answer.status == 200);
+    let version = body.and_then(|body| body.get("gitVersion")?.as_str().map(str::to_owned));
+    Ok(version.filter(|version| !version.is_empty()))
+}
+
 /// Asks for a path, as `admin` when there is a token.
 pub(crate) async fn get(view: &dyn ClusterView, path: &str, token: &Token) -> Seen<Answer> {
     let request = Request::get(path).header("X-KubeSphere-Authorization", format!("Bearer {}", token.reveal()));

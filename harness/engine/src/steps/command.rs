@@ -26,7 +26,8 @@ pub struct CommandLine<'a> {
     pub environment: Vec<(&'static str, OsString)>,
     /// Ends the command by its own output.
     pub until: Option<Wanted<'a>>,
-    /// Longest duration on the clusters' clock.
+    /// Longest duration: on the clusters' clock for a command that waits for a text, since it is the clusters that
+    /// make it wait; else in real time, since nothing but that moves a process's own timers.
     pub timeout: Duration,
 }
 
@@ -85,6 +86,10 @@ pub enum CommandError {
 const LOOK: Duration = Duration::from_millis(10);
 /// How many looks in a row must find every process waiting before the clusters' clock may move.
 const STILL: u32 = 3;
+
+/// How long a command must have had nothing to do, in real time, before it counts as too late on the clusters' clock: its
+/// own timers run in real time.
+const PATIENCE: Duration = Duration::from_secs(3);
 
 /// Waits for its go before it does anything, so that the lease is written first; then becomes the person's shell.
 const GATE: &str = r#"IFS= read -r go || exit 125; exec "$0" "$@" </dev/null"#;
@@ -148,7 +153,12 @@ async fn watch(
 ) -> CommandOutcome {
     let mut stdout = Output::of(child.stdout.take());
     let mut stderr = Output::of(child.stderr.take());
-    let deadline = clock.sleep(Delay::new("step", line.timeout));
+    let deadline = async {
+        match line.until {
+            Some(_) => clock.sleep(Delay::new("step", line.timeout)).await,
+            None => tokio::time::sleep(line.timeout).await,
+        }
+    };
     tokio::pin!(deadline);
     let mut too_late = false;
     let mut stillness = Stillness::new(pid);
@@ -159,7 +169,7 @@ async fn watch(
         {
             break (Ended::ByUntil, None);
         }
-        if too_late && stillness.is_still() {
+        if too_late && (line.until.is_none() || stillness.lasts(PATIENCE)) {
             break (Ended::ByDeadline, None);
         }
         tokio::select! {
@@ -228,6 +238,10 @@ impl Stillness {
 
     fn is_still(&self) -> bool {
         self.looks >= STILL
+    }
+
+    fn lasts(&self, duration: Duration) -> bool {
+        self.is_still() && self.since.elapsed() >= duration
     }
 }
 

@@ -95,17 +95,15 @@ impl Console {
             return Ok(Import::Refused { message, validation: None });
         }
         if self.exists(name).await? {
-            let message = "The name already exists. Please enter another name.".to_owned();
-            return Ok(Import::Refused { message, validation: None });
+            return Ok(Import::Refused { message: form::NAME_EXISTS.to_owned(), validation: None });
         }
-        let cluster = form::cluster_object(name, kubeconfig);
-        let (status, body) = self.post("/kapis/cluster.kubesphere.io/v1alpha1/clusters/validation", &cluster).await?;
+        let [validate, create] = form::create_calls(name, kubeconfig);
+        let (status, body) = self.send(validate).await?;
         let validation = (status.as_u16(), body.clone());
         if !status.is_success() {
             return Ok(Import::Refused { message: body.trim_end().to_owned(), validation: Some(validation) });
         }
-        let path = "/apis/cluster.kubesphere.io/v1alpha1/clusters";
-        let (status, body) = self.post(path, &cluster).await?;
+        let (status, body) = self.send(create).await?;
         if status.is_success() {
             Ok(Import::Created { validation })
         } else {
@@ -114,10 +112,9 @@ impl Console {
     }
 
     async fn exists(&self, name: &str) -> Result<bool, ConsoleError> {
-        let path = format!("/apis/cluster.kubesphere.io/v1alpha1/clusters/{name}");
-        let call = format!("GET {path}");
-        let request = self.http.get(self.url(&path)).header("x-check-exist", "true");
-        let (status, body) = self.answer(&call, request).await?;
+        let call = form::exists_call(name);
+        let shown = format!("{} {}", call.method, call.path);
+        let (status, body) = self.send(call).await?;
         match status {
             StatusCode::NOT_FOUND => Ok(false),
             // The console answers the question itself: `{"exist": false}` for a name that is free.
@@ -125,12 +122,20 @@ impl Console {
                 let answer = serde_json::from_str::<Value>(&body).unwrap_or_default();
                 Ok(answer["exist"].as_bool().unwrap_or(true))
             }
-            _ => Err(ConsoleError::Unexpected { call, status: status.as_u16(), body }),
+            _ => Err(ConsoleError::Unexpected { call: shown, status: status.as_u16(), body }),
         }
     }
 
-    async fn post(&self, path: &str, body: &Value) -> Result<(StatusCode, String), ConsoleError> {
-        self.answer(&format!("POST {path}"), self.http.post(self.url(path)).json(body)).await
+    async fn send(&self, call: form::Call) -> Result<(StatusCode, String), ConsoleError> {
+        let shown = format!("{} {}", call.method, call.path);
+        let mut request = self.http.request(call.method, self.url(&call.path));
+        if call.check_exist {
+            request = request.header("x-check-exist", "true");
+        }
+        if let Some(body) = &call.body {
+            request = request.json(body);
+        }
+        self.answer(&shown, request).await
     }
 
     async fn answer(&self, call: &str, request: reqwest::RequestBuilder) -> Result<(StatusCode, String), ConsoleError> {

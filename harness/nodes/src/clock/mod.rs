@@ -67,7 +67,8 @@ impl Clock {
         Self { source: Source::Virtual(virtual_clock), offset_seconds: 0 }
     }
 
-    /// The same clock with wall time shifted by `seconds`.
+    /// The same clock with wall time shifted by `seconds`: a cluster whose machines' clocks are set wrong, so that the
+    /// other cluster takes its certificates and tokens for expired or not valid yet.
     #[must_use]
     pub fn with_offset(mut self, seconds: i64) -> Self {
         self.offset_seconds = seconds;

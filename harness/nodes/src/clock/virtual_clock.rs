@@ -73,8 +73,9 @@ struct Timer {
 /// action, short enough that twenty jumps cost less than one kubectl process.
 const QUIET: Duration = Duration::from_millis(2);
 
-/// How many quiet periods in a row are enough although some worker thread is never seen at rest: other cells share the
-/// threads and may keep them at work for long.
+/// How many quiet periods in a row, a second at the least, are enough although some thread is never seen at rest: other
+/// cells share the process's threads and may keep them at work for long. A task of this cell that computes for longer
+/// than that, and holds no [`BusyGuard`], does not keep the clock from jumping.
 const QUIET_ENOUGH: u32 = 500;
 
 impl VirtualClock {

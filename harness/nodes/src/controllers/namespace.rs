@@ -1,21 +1,26 @@
 //! Namespaces that are being deleted: empties them, then lets them go.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use futures::StreamExt as _;
 use k8s_openapi::api::core::v1::Namespace;
 use kube::ResourceExt as _;
 use kube::api::{DeleteParams, ListParams, WatchParams};
-use kube::core::{DynamicObject, WatchEvent};
+use kube::core::WatchEvent;
 use serde_json::json;
 
 use super::resources::{Deletable, deletable};
 use crate::cache::Key;
+use crate::clock::Delay;
 use crate::cluster::{Cluster, During as _, Failure};
 use crate::queue::{Queue, work};
 
 /// The finalizer that this controller takes away.
 const FINALIZER: &str = "kubernetes";
+
+/// How long until a namespace is looked at again when no watch tells that something of it is gone.
+const LOOK_AGAIN: Delay = Delay::new("namespace-look-again", Duration::from_secs(5));
 
 pub(crate) fn start(cluster: &Arc<Cluster>) {
     let queue = Queue::new(cluster.clock.clone());
@@ -94,18 +99,50 @@ async fn empty(cluster: &Cluster, resource: &Deletable, namespace: &str) -> Resu
     Ok(left.map(|left| left.metadata.resource_version.unwrap_or_default()))
 }
 
-/// Waits until an object of the kind is deleted or the watch ends.
+/// Waits until an object of the kind is deleted. Without a watch that can tell, a delay takes its place: to look again at
+/// once would neither end nor let the clock move.
 async fn wait_for_deletion(cluster: &Cluster, resource: &Deletable, namespace: &str, version: &str) {
-    let api = resource.api(cluster, namespace);
-    let Ok(events) = api.watch_metadata(&WatchParams::default(), version).await else { return };
-    let mut events = std::pin::pin!(events);
-    while let Some(Ok(event)) = events.next().await {
-        if is_end(&event) {
-            return;
-        }
+    if !(resource.watchable && sees_deletion(cluster, resource, namespace, version).await) {
+        cluster.clock.sleep(LOOK_AGAIN).await;
     }
 }
 
-fn is_end(event: &WatchEvent<kube::core::PartialObjectMeta<DynamicObject>>) -> bool {
-    matches!(event, WatchEvent::Deleted(_) | WatchEvent::Error(_))
+/// Watches the kind; whether an object was deleted before the watch ended.
+async fn sees_deletion(cluster: &Cluster, resource: &Deletable, namespace: &str, version: &str) -> bool {
+    let api = resource.api(cluster, namespace);
+    let Ok(events) = api.watch_metadata(&WatchParams::default(), version).await else { return false };
+    let mut events = std::pin::pin!(events);
+    while let Some(Ok(event)) = events.next().await {
+        match event {
+            WatchEvent::Deleted(_) => return true,
+            WatchEvent::Error(_) => return false,
+            _ => {}
+        }
+    }
+    false
+}
+
+#[cfg(test)]
+mod tests {
+    use kube::core::ApiResource;
+
+    use super::*;
+    use crate::clock::{Clock, VirtualClock};
+    use crate::testing::client;
+
+    #[rstest::rstest]
+    #[case::the_kind_has_no_watch(false)]
+    #[case::the_server_refuses_the_watch(true)]
+    #[tokio::test]
+    async fn looks_again_only_after_a_delay_when_no_watch_can_tell(#[case] watchable: bool) {
+        let clock = VirtualClock::new();
+        let cluster = Cluster::new(client(), Clock::virtual_from(clock.clone()));
+        tokio::spawn(clock.clone().drive(cluster.stop.clone()));
+        let _progress = clock.wants_progress();
+        let resource = ApiResource::erase::<k8s_openapi::api::core::v1::ConfigMap>(&());
+        let resource = Deletable { resource, namespaced: true, collection: true, watchable };
+        wait_for_deletion(&cluster, &resource, "ns", "1").await;
+        assert_eq!(clock.now(), LOOK_AGAIN.duration);
+        cluster.shut_down().await;
+    }
 }

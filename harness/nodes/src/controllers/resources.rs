@@ -11,6 +11,7 @@ pub(crate) struct Deletable {
     pub(crate) resource: ApiResource,
     pub(crate) namespaced: bool,
     pub(crate) collection: bool,
+    pub(crate) watchable: bool,
 }
 
 impl Deletable {
@@ -53,6 +54,7 @@ fn of_list(
         is_object.then(|| Deletable {
             namespaced: resource.namespaced,
             collection: can("deletecollection"),
+            watchable: can("watch"),
             resource: ApiResource {
                 group: group.clone(),
                 version: version.clone(),

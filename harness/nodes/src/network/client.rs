@@ -86,8 +86,9 @@ impl tower::Service<Request<Body>> for Service {
         }
         let (http, clock) = (self.http.clone(), self.clock.clone());
         Box::pin(async move {
-            // From here to the head of the answer something is under way; a dial that waits on the clock itself
-            // is not, so only the exchange after connecting would count. Touching is enough: the answer comes at once.
+            // Each end of the exchange starts a quiet period. What is under way between them, the connection tells the
+            // clock (an answer that a server owes, bytes in memory); a guard here would also stop the clock during a
+            // dial that waits on it.
             clock.touch();
             let answer = http.request(request).await;
             clock.touch();

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use apiserver::ApiServer;
 use async_trait::async_trait;
 use bytes::Bytes;
 use checks::view::{ClusterView, Layer, Probe, ViewError};
@@ -28,7 +29,7 @@ pub(super) struct EmbeddedCluster {
     pub(super) nodes: Vec<NodeSpec>,
     pub(super) admin: String,
     pub(super) pasteable: String,
-    pub(super) authority: String,
+    pub(super) server: ApiServer,
 }
 
 /// A client over the machine's loopback, where the API server really listens.
@@ -94,10 +95,14 @@ impl Cluster for EmbeddedCluster {
         let nodes = nodes.list(&ListParams::default()).await.map_err(failed)?;
         let machine_id = |node: Node| node.status.and_then(|status| status.node_info).map(|info| info.machine_id);
         Ok(Identity {
-            authority: self.authority.clone(),
+            authority: self.server.ca_pem().to_owned(),
             kube_system_uid: namespace.metadata.uid.unwrap_or_default(),
             machine_ids: nodes.items.into_iter().filter_map(machine_id).collect(),
         })
+    }
+
+    fn surface_misses(&self) -> Vec<String> {
+        self.server.surface_misses()
     }
 
     fn view(&self) -> &dyn ClusterView {

@@ -4,18 +4,20 @@
 //! exactly what the file names. While the owner lives a [`Supervisor`] kills its process groups the moment it dies.
 
 mod process;
+mod strays;
 mod supervisor;
 mod sweep;
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write as _};
+use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use serde::{Deserialize, Serialize};
 
-pub use process::ProcessGroup;
-pub use supervisor::Supervisor;
+use process::ProcessGroup;
+use supervisor::Supervisor;
 pub use sweep::{Swept, sweep};
 
 /// One line of a lease file: something that is about to exist, or is gone.
@@ -32,19 +34,29 @@ pub(crate) enum Entry {
 
 /// Why a lease could not be written. Nothing is made without one.
 #[derive(Debug, thiserror::Error)]
-#[error("cannot {operation} {}: {source}; set XDG_STATE_HOME to a directory that you may write to", .path.display())]
+#[error("cannot {operation} {}: {source}; {hint}", .path.display())]
 pub struct LeaseError {
     operation: &'static str,
     path: PathBuf,
     source: io::Error,
+    hint: &'static str,
 }
 
-/// The lease of one run. Clones share it; the last one to go removes the file if everything in it is gone.
+/// What helps when the lease file is the trouble.
+const STATE_HINT: &str = "set XDG_STATE_HOME to a directory that you may write to";
+/// What helps when the run's own directory is the trouble.
+const DIRECTORY_HINT: &str = "set TMPDIR to a directory that you may write to";
+/// What helps when the supervisor is the trouble.
+const SUPERVISOR_HINT: &str = "a POSIX shell is needed at /bin/sh";
+/// What helps when something is left over.
+const SWEEP_HINT: &str = "`ks-e2e sweep` tries again";
+
+/// The lease of one run. Clones share it. [`Lease::end`] removes it with all it names; if that is never called, the
+/// lock goes with the process and [`sweep`] does it.
 #[derive(Clone)]
 pub struct Lease(Arc<Inner>);
 
 struct Inner {
-    run_id: String,
     path: PathBuf,
     file: Mutex<File>,
     directory: PathBuf,
@@ -56,28 +68,25 @@ impl Lease {
     /// `temporary`.
     ///
     /// # Errors
-    /// When the lease file or the directory cannot be made.
+    /// When the lease file or the directory cannot be made; nothing is left then.
     pub fn begin(state: &Path, temporary: &Path, run_id: &str) -> Result<Self, LeaseError> {
-        let failed = |operation, path: &Path| {
-            let path = path.to_owned();
-            move |source| LeaseError { operation, path, source }
-        };
-        std::fs::create_dir_all(state).map_err(failed("create", state))?;
+        // Commands run elsewhere, and `sweep` may be called from anywhere.
+        let (state, temporary) = (absolute(state), absolute(temporary));
+        make_private_directories(&state).map_err(error("create", &state, STATE_HINT))?;
         let path = state.join(format!("{run_id}.lease"));
-        let file = OpenOptions::new().create_new(true).append(true).open(&path).map_err(failed("create", &path))?;
-        file.try_lock().map_err(|error| failed("lock", &path)(error.into()))?;
-        let directory = temporary.join(format!("ks-e2e-{run_id}"));
-        append(&file, &Entry::Directory { path: directory.clone() }).map_err(failed("write", &path))?;
-        file.sync_data().map_err(failed("write", &path))?;
-        make_private_directory(&directory).map_err(failed("create", &directory))?;
-        let supervisor = Supervisor::start().map_err(failed("start the supervisor of", &path))?;
-        Ok(Self(Arc::new(Inner { run_id: run_id.to_owned(), path, file: Mutex::new(file), directory, supervisor })))
-    }
-
-    /// The run's ID.
-    #[must_use]
-    pub fn run_id(&self) -> &str {
-        &self.0.run_id
+        let directory = temporary.join(directory_name(run_id));
+        let file = write_first(&path, &directory).map_err(error("write", &path, STATE_HINT))?;
+        let begun = make_private_directory(&directory)
+            .map_err(error("create", &directory, DIRECTORY_HINT))
+            .and_then(|()| Supervisor::start().map_err(error("start the supervisor of", &path, SUPERVISOR_HINT)));
+        match begun {
+            Ok(supervisor) => Ok(Self(Arc::new(Inner { path, file: Mutex::new(file), directory, supervisor }))),
+            Err(failure) => {
+                // Whatever cannot be removed now is named in the lease, for `sweep`.
+                let _gone = std::fs::remove_dir(&directory).is_ok() | std::fs::remove_file(&path).is_ok();
+                Err(failure)
+            }
+        }
     }
 
     /// The run's own directory, removed with the lease.
@@ -106,36 +115,57 @@ impl Lease {
         self.write(&Entry::ProcessGroupEnded { pid })
     }
 
-    /// Ends the lease: removes the run's directory and the lease file.
+    /// Ends the lease: kills what still runs in its name, and removes the run's directory and the lease file.
     ///
     /// # Errors
     /// When something could not be removed; `ks-e2e sweep` will try again.
     pub async fn end(self) -> Result<(), LeaseError> {
         self.0.supervisor.stop().await;
-        let removed = std::fs::remove_dir_all(&self.0.directory);
-        removed.map_err(|source| LeaseError { operation: "remove", path: self.0.directory.clone(), source })?;
-        std::fs::remove_file(&self.0.path).map_err(|source| LeaseError {
-            operation: "remove",
-            path: self.0.path.clone(),
-            source,
-        })
+        strays::kill(&self.0.directory);
+        std::fs::remove_dir_all(&self.0.directory).map_err(error("remove", &self.0.directory, SWEEP_HINT))?;
+        std::fs::remove_file(&self.0.path).map_err(error("remove", &self.0.path, SWEEP_HINT))
     }
 
     fn write(&self, entry: &Entry) -> Result<(), LeaseError> {
         let file = self.0.file.lock().unwrap_or_else(PoisonError::into_inner);
-        append(&file, entry).map_err(|source| LeaseError { operation: "write", path: self.0.path.clone(), source })
+        append(&file, entry).map_err(error("write", &self.0.path, STATE_HINT))
     }
 }
 
-/// Where leases live: `$XDG_STATE_HOME/ks-e2e/leases`, else `~/.local/state/ks-e2e/leases`, else below the temporary
-/// directory (XDG Base Directory Specification 0.8).
+/// Where leases live: `$XDG_STATE_HOME/ks-e2e/leases`, else `~/.local/state/ks-e2e/leases` (XDG Base Directory
+/// Specification 0.8, which has relative paths ignored), else a directory of this user's below the temporary one.
 #[must_use]
 pub fn state_directory() -> PathBuf {
-    let set = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
+    let set = |name: &str| std::env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
     set("XDG_STATE_HOME")
         .or_else(|| set("HOME").map(|home| home.join(".local/state")))
-        .unwrap_or_else(std::env::temp_dir)
+        .unwrap_or_else(|| std::env::temp_dir().join(format!("ks-e2e-{}", nix::unistd::getuid())))
         .join("ks-e2e/leases")
+}
+
+/// The run's directory bears its name, so that a lease can name no other.
+fn directory_name(run_id: &str) -> String {
+    format!("ks-e2e-{run_id}")
+}
+
+fn error(operation: &'static str, path: &Path, hint: &'static str) -> impl FnOnce(io::Error) -> LeaseError {
+    let path = path.to_owned();
+    move |source| LeaseError { operation, path, source, hint }
+}
+
+fn absolute(path: &Path) -> PathBuf {
+    std::path::absolute(path).unwrap_or_else(|_| path.to_owned())
+}
+
+/// A lease becomes visible under its name only locked and written, so that no sweep can take it for a dead run's.
+fn write_first(path: &Path, directory: &Path) -> io::Result<File> {
+    let unnamed = path.with_extension("new");
+    let file = OpenOptions::new().create_new(true).append(true).open(&unnamed)?;
+    file.try_lock().map_err(io::Error::from)?;
+    append(&file, &Entry::Directory { path: directory.to_owned() })?;
+    file.sync_data()?;
+    std::fs::rename(&unnamed, path)?;
+    Ok(file)
 }
 
 fn append(mut file: &File, entry: &Entry) -> io::Result<()> {
@@ -145,7 +175,10 @@ fn append(mut file: &File, entry: &Entry) -> io::Result<()> {
 }
 
 fn make_private_directory(path: &Path) -> io::Result<()> {
-    use std::os::unix::fs::DirBuilderExt as _;
     // Kubeconfigs and captured secrets are written below it.
     std::fs::DirBuilder::new().mode(0o700).create(path)
+}
+
+fn make_private_directories(path: &Path) -> io::Result<()> {
+    std::fs::DirBuilder::new().mode(0o700).recursive(true).create(path)
 }

@@ -30,20 +30,24 @@ impl ProcessGroup {
     }
 
     /// Whether the group may still hold processes of ours: same boot, and its leader is either the same process or
-    /// gone (a group outlives its leader).
+    /// gone (a group outlives its leader). Where that cannot be known, it is not.
     #[must_use]
     pub fn is_ours(&self) -> bool {
         let leader = start_time(self.pid);
-        self.boot == boot_id() && (leader.is_none() || leader == self.started)
+        self.started.is_some()
+            && self.boot.is_some()
+            && self.boot == boot_id()
+            && (leader.is_none() || leader == self.started)
     }
 
-    /// Kills every process of the group; a group that is gone already is fine.
+    /// Kills every process of the group; false when it was gone already.
     ///
     /// # Errors
     /// When the processes may not be killed.
-    pub fn kill(&self) -> Result<(), Errno> {
+    pub fn kill(&self) -> Result<bool, Errno> {
         match killpg(Pid::from_raw(self.pid), Signal::SIGKILL) {
-            Ok(()) | Err(Errno::ESRCH) => Ok(()),
+            Ok(()) => Ok(true),
+            Err(Errno::ESRCH) => Ok(false),
             Err(error) => Err(error),
         }
     }

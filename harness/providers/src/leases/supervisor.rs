@@ -18,7 +18,6 @@ while read -r verb group; do
   case $verb in
     watch) groups="$groups$group " ;;
     forget) groups="${groups%% "$group" *} ${groups#* "$group" }" ;;
-    stop) exit 0 ;;
   esac
 done
 for group in $groups; do kill -KILL "-$group" 2>/dev/null; done
@@ -56,9 +55,8 @@ impl Supervisor {
         self.say(&format!("forget {pid}\n")).await;
     }
 
-    /// Ends it without killing anything, and waits for its end.
+    /// Closes the pipe, so that it kills what it was not told to forget, and waits for its end.
     pub async fn stop(&self) {
-        self.say("stop\n").await;
         if let Some((mut child, pipe)) = self.0.lock().await.take() {
             drop(pipe);
             let _ended = child.wait().await;

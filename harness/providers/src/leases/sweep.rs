@@ -1,11 +1,12 @@
 //! Removes what dead runs left.
 
 use std::collections::BTreeMap;
+use std::ffi::OsString;
 use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
 
-use super::{Entry, ProcessGroup};
+use super::{Entry, ProcessGroup, directory_name, strays};
 
 /// What one dead run had left, and what could not be removed of it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -50,11 +51,24 @@ fn sweep_one(lease: &Path) -> Swept {
     let (groups, directories) = still_owned(&text);
     // Processes first: they could write into the directories.
     for group in groups.into_values().filter(ProcessGroup::is_ours) {
-        note(&mut result, format!("process group {}", group.pid()), group.kill().map_err(Into::into));
+        match group.kill() {
+            Ok(true) => result.removed.push(format!("process group {}", group.pid())),
+            Ok(false) => {}
+            Err(error) => result.failed.push(format!("process group {}: {error}", group.pid())),
+        }
     }
-    for directory in directories {
+    // A lease names no directory but its run's own; anything else was not written by us.
+    let own = OsString::from(directory_name(&result.run_id));
+    for directory in directories.into_iter().filter(|directory| directory.file_name() == Some(&own)) {
+        let strays = strays::kill(&directory);
+        if strays > 0 {
+            result.removed.push(format!("{strays} processes at home in {}", directory.display()));
+        }
         if directory.exists() {
-            note(&mut result, format!("directory {}", directory.display()), fs::remove_dir_all(&directory));
+            match fs::remove_dir_all(&directory) {
+                Ok(()) => result.removed.push(format!("directory {}", directory.display())),
+                Err(error) => result.failed.push(format!("directory {}: {error}", directory.display())),
+            }
         }
     }
     if result.failed.is_empty()
@@ -80,13 +94,6 @@ fn still_owned(text: &str) -> (BTreeMap<i32, ProcessGroup>, Vec<PathBuf>) {
         }
     }
     (groups, directories)
-}
-
-fn note(result: &mut Swept, what: String, outcome: io::Result<()>) {
-    match outcome {
-        Ok(()) => result.removed.push(what),
-        Err(error) => result.failed.push(format!("{what}: {error}")),
-    }
 }
 
 #[cfg(test)]
@@ -125,6 +132,15 @@ mod tests {
         assert!(!child.wait().await.unwrap().success());
         assert!(!directory.exists());
         assert_eq!(sweep(state.path()).unwrap(), []);
+    }
+
+    #[test]
+    fn spares_a_directory_that_is_not_the_runs_own() {
+        let (state, somebody) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        let entry = serde_json::to_string(&Entry::Directory { path: somebody.path().to_owned() }).unwrap();
+        fs::write(state.path().join("forged.lease"), entry).unwrap();
+        sweep(state.path()).unwrap();
+        assert!(somebody.path().exists());
     }
 
     #[test]

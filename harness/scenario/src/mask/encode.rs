@@ -8,7 +8,7 @@ use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD, URL_SAFE, URL_S
 /// Shortest run of base64 that is looked into: it holds a field name and a value.
 const SHORTEST_RUN: usize = 24;
 
-/// A longer secret, such as a token, fills whole runs of base64, into which [`decoded_runs`] looks; all its forms would
+/// A longer secret, such as a token, fills whole runs of base64, into which [`texts`] looks; all its forms would
 /// take a megabyte.
 const LONGEST_TWICE: usize = 128;
 
@@ -87,52 +87,68 @@ fn base64_forms(bytes: &[u8]) -> Vec<Vec<u8>> {
     forms.into_iter().map(String::into_bytes).collect()
 }
 
-/// The runs of base64 in `text` that decode to text, and that text.
-pub fn decoded_runs(text: &str) -> Vec<(Range<usize>, String)> {
-    let bytes = text.as_bytes();
-    let mut runs = Vec::new();
+/// The runs of base64 in `bytes`, with their padding, that are long enough to hold a field.
+pub fn runs(bytes: &[u8]) -> impl Iterator<Item = Range<usize>> {
     let mut at = 0;
-    while at < bytes.len() {
-        let length = bytes[at..]
-            .iter()
-            .take_while(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/' | b'-' | b'_'))
-            .count();
-        let padding = bytes[at + length..].iter().take(2).take_while(|byte| **byte == b'=').count();
-        if length >= SHORTEST_RUN
-            && let Some(decoded) = decode(&bytes[at..at + length])
-        {
-            runs.push((at..at + length + padding, decoded));
+    std::iter::from_fn(move || {
+        while at < bytes.len() {
+            let start = at;
+            let length = bytes[at..]
+                .iter()
+                .take_while(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/' | b'-' | b'_'))
+                .count();
+            let padding = bytes[at + length..].iter().take(2).take_while(|byte| **byte == b'=').count();
+            at += (length + padding).max(1);
+            if length >= SHORTEST_RUN {
+                return Some(start..start + length + padding);
+            }
         }
-        at += (length + padding).max(1);
-    }
-    runs
+        None
+    })
 }
 
-/// Whatever part of a run decodes; its end may be cut off.
-fn decode(run: &[u8]) -> Option<String> {
-    let run = if run.len() % 4 == 1 { &run[..run.len() - 1] } else { run };
-    let standard: Vec<u8> = run
+/// The texts that a run decodes to, and the part of the run that each comes from. Words may stand before the encoded text
+/// without anything in between, as on the line above it, so that it may begin at any of four places in a group.
+pub fn texts(run: &[u8]) -> Vec<(Range<usize>, String)> {
+    let digits: Vec<u8> = run
         .iter()
+        .take_while(|byte| **byte != b'=')
         .map(|byte| match byte {
             b'-' => b'+',
             b'_' => b'/',
             other => *other,
         })
         .collect();
+    let mut texts = Vec::new();
+    for shift in 0..4 {
+        let decoded = digits.get(shift..).and_then(decode).unwrap_or_default();
+        let mut at = 0;
+        for chunk in decoded.utf8_chunks() {
+            let text = chunk.valid();
+            let end = at + text.len();
+            if text.len() >= super::SHORTEST_SECRET {
+                let last = shift + (end * 4).div_ceil(3);
+                // A run that was cut may end within a character.
+                let last = if decoded.len() - end < 4 { run.len() } else { last };
+                texts.push((shift + at * 4 / 3..last, text.to_owned()));
+                if shift == 0 && at == 0 && last == run.len() {
+                    return texts;
+                }
+            }
+            at = end + chunk.invalid().len();
+        }
+    }
+    texts
+}
+
+/// Whatever part of a run decodes; its end may be cut off.
+fn decode(digits: &[u8]) -> Option<Vec<u8>> {
+    let digits = if digits.len() % 4 == 1 { &digits[..digits.len() - 1] } else { digits };
     let lenient = base64::engine::GeneralPurpose::new(
         &base64::alphabet::STANDARD,
         base64::engine::GeneralPurposeConfig::new()
             .with_decode_allow_trailing_bits(true)
             .with_decode_padding_mode(base64::engine::DecodePaddingMode::Indifferent),
     );
-    let decoded = lenient.decode(standard).ok()?;
-    match String::from_utf8(decoded) {
-        Ok(text) => Some(text),
-        // A run that was cut may end within a character.
-        Err(error) if error.utf8_error().error_len().is_none() => {
-            let valid = error.utf8_error().valid_up_to();
-            String::from_utf8(error.into_bytes()[..valid].to_vec()).ok()
-        }
-        Err(_) => None,
-    }
+    lenient.decode(digits).ok()
 }

@@ -8,14 +8,16 @@ mod fields;
 mod index;
 mod view;
 
+use std::collections::HashMap;
 use std::fmt;
+use std::ops::Range;
 use std::sync::{Arc, PoisonError, RwLock};
 
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
 
 use index::Index;
-use view::Views;
+use view::{Lines, Views};
 
 /// Values shorter than this are hidden by their field only: as plain text they would hide half of every output.
 pub const SHORTEST_SECRET: usize = 8;
@@ -104,27 +106,40 @@ impl Masker {
     fn spans(&self, text: &str, depth: usize) -> Vec<Span> {
         let mut spans = Vec::new();
         let views = Views::of(text);
-        for (number, bytes) in views.iter() {
+        // Most runs stand in several views.
+        let mut encoded: HashMap<&[u8], Vec<Range<usize>>> = HashMap::new();
+        for (number, bytes, lines) in views.iter() {
             {
                 let index = self.shared.index.read().unwrap_or_else(PoisonError::into_inner);
                 index.find(bytes, |range, digest| {
                     spans.push(views.span(number, range, digest));
                 });
             }
-            for range in fields::secrets(bytes) {
-                let digest = self.digest(&bytes[range.clone()]);
-                spans.push(views.span(number, range, digest));
+            if lines == Lines::Kept {
+                for range in fields::secrets(bytes) {
+                    let digest = self.digest(&bytes[range.clone()]);
+                    spans.push(views.span(number, range, digest));
+                }
             }
-        }
-        if depth > 0 {
-            for (range, decoded) in encode::decoded_runs(text) {
-                if !self.spans(&decoded, depth - 1).is_empty() {
-                    let digest = self.digest(&text.as_bytes()[range.clone()]);
-                    spans.push(Span { start: range.start, end: range.end, digest });
+            if depth == 0 {
+                continue;
+            }
+            for run in encode::runs(bytes) {
+                let secrets = encoded.entry(&bytes[run.clone()]).or_insert_with_key(|run| self.encoded(run, depth - 1));
+                for secret in secrets {
+                    let range = run.start + secret.start..run.start + secret.end;
+                    let digest = self.digest(&bytes[range.clone()]);
+                    spans.push(views.span(number, range, digest));
                 }
             }
         }
         apart(spans, text)
+    }
+
+    /// The parts of a run of base64 that decode to a text with a secret in it.
+    fn encoded(&self, run: &[u8], depth: usize) -> Vec<Range<usize>> {
+        let texts = encode::texts(run).into_iter();
+        texts.filter(|(_, text)| !self.spans(text, depth).is_empty()).map(|(range, _)| range).collect()
     }
 }
 

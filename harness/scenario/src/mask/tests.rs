@@ -151,6 +151,85 @@ fn looks_into_base64_of_base64_of_base64() {
     assert_eq!(masked, shown(&text));
 }
 
+/// The first `width` characters to a line, and so on.
+fn wrapped(text: &str, width: usize, line_end: &str) -> String {
+    let lines: Vec<&str> = text.as_bytes().chunks(width).map(|line| std::str::from_utf8(line).unwrap()).collect();
+    lines.join(line_end)
+}
+
+const KUBECONFIG: &str = concat!(
+    "apiVersion: v1\nclusters:\n- cluster:\n    server: https://10.0.0.1:6443\n  name: host\nusers:\n- name: admin\n",
+    "  user:\n    client-key-data: VGhpcyBpcyBub3QgcmVhbGx5IGEga2V5LCBidXQgaXQgaXMgbG9uZw==\n",
+);
+
+#[rstest]
+#[case::base64(76, "\n")]
+#[case::pem(64, "\n")]
+#[case::yaml(64, "\n      ")]
+#[case::windows(76, "\r\n")]
+#[case::yaml_in_quotes(72, "\\\n  ")]
+#[case::json(76, "\\n")]
+#[case::narrow(7, "\n\t")]
+fn hides_fields_inside_wrapped_base64(#[case] width: usize, #[case] line_end: &str) {
+    let kubeconfig = STANDARD.encode(KUBECONFIG);
+    let masked = masker().mask(&format!("<{}> after\n", wrapped(&kubeconfig, width, line_end)));
+    assert_eq!(masked, format!("<{}> after\n", shown(&kubeconfig)));
+}
+
+#[rstest]
+#[case::two_letters("ok")]
+#[case::word("kubeconfig")]
+#[case::words("this is the kubeconfig")]
+#[case::other_base64("ca:\n  VGhpcyBpcyBhIHRleHQgd2l0aG91dCBhbnkgc2VjcmV0")]
+fn hides_wrapped_base64_below_another_line(#[case] above: &str) {
+    let kubeconfig = STANDARD.encode(KUBECONFIG);
+    let masked = masker().mask(&format!("{above}\n{}\nafter", wrapped(&kubeconfig, 76, "\n")));
+    for line in kubeconfig.as_bytes().chunks(76) {
+        assert!(!masked.contains(std::str::from_utf8(line).unwrap()), "{masked}");
+    }
+    assert!(masked.ends_with("after"), "{masked}");
+}
+
+#[test]
+fn looks_into_wrapped_base64_of_wrapped_base64() {
+    let mut text = KUBECONFIG.to_owned();
+    for _ in 0..3 {
+        text = wrapped(&STANDARD.encode(text), 76, "\n") + "\n";
+    }
+    let masked = masker().mask(&text);
+    assert_eq!(masked, shown(&text.replace('\n', "")) + "\n");
+}
+
+#[rstest]
+#[case::one_word_a_line("clusters\nnamespaces\nworkspaces\nconfigurations\ninstallations\n")]
+#[case::sentences("The installer waits until\nevery component is available\nand then prints the banner")]
+#[case::certificate("VGhpcyBpcyBhIHRleHQgd2l0aG91dCBh\nbnkgc2VjcmV0IGluIGl0IGF0IGFsbC4=\n")]
+#[case::names("secret/kubesphere-secret\nsecret/kubesphere-sa-token-x2kpz\nconfigmap/kubesphere-config\n")]
+fn keeps_lines_that_decode_to_no_secret(#[case] text: &str) {
+    assert_eq!(knowing(SECRET).mask(text), text);
+}
+
+#[test]
+fn keeps_the_line_end_after_a_secret() {
+    assert_eq!(knowing(SECRET).mask(&format!("a\n  {SECRET}\n  b\n")), format!("a\n  {}\n  b\n", shown(SECRET)));
+}
+
+/// Whatever of `text` decodes when lines are joined, wherever groups begin.
+fn recovered(text: &str) -> Vec<u8> {
+    let joined: Vec<u8> = text.bytes().filter(|byte| !byte.is_ascii_whitespace()).collect();
+    let mut recovered = joined.clone();
+    for run in joined.split(|byte| !(byte.is_ascii_alphanumeric() || b"+/".contains(byte))) {
+        for shift in 0..4_usize.min(run.len()) {
+            let groups = &run[shift..];
+            recovered.push(b' ');
+            for group in groups.chunks(4) {
+                recovered.extend(STANDARD_NO_PAD.decode(group).unwrap_or_default());
+            }
+        }
+    }
+    recovered
+}
+
 #[test]
 fn masks_twice_as_once() {
     let masker = knowing(SECRET);
@@ -200,6 +279,23 @@ proptest! {
             let masked = masker.mask(&text);
             prop_assert!(!masked.contains(&core), "{core} of {secret} is in {masked}");
             prop_assert!(masked.contains("sha256:"), "{masked}");
+        }
+    }
+
+    #[test]
+    fn no_wrapping_of_base64_keeps_a_secret(
+        secret in "[!-~]{8,48}",
+        width in 1_usize..=80,
+        offset in 0_usize..=80,
+        after in 0_usize..=80,
+        line_end in prop::sample::select(vec!["\n", "\r\n", "\n  ", "\n\t"]),
+        above in "([A-Za-z]{1,9}\n){0,2}",
+    ) {
+        let text = format!("{}{secret}{}", ". ".repeat(40).split_at(offset).0, " .".repeat(40).split_at(after).0);
+        let masked = knowing(&secret).mask(&format!("{above}{}\n", wrapped(&STANDARD.encode(&text), width, line_end)));
+        let recovered = recovered(&masked);
+        for piece in secret.as_bytes().windows(8) {
+            prop_assert!(!recovered.windows(8).any(|window| window == piece), "{} keeps some of {}", masked, secret);
         }
     }
 

@@ -1,5 +1,5 @@
-//! A text with its escapes undone, in which every byte knows where it comes from. What is found in a view is replaced in
-//! the text.
+//! A text with its escapes undone or its lines joined, in which every byte knows where it comes from. What is found in a
+//! view is replaced in the text.
 
 use std::borrow::Cow;
 use std::ops::Range;
@@ -9,12 +9,22 @@ use super::{Digest, Span};
 /// How many layers of escapes are undone: JSON in JSON in a log line, or in a URL.
 const LAYERS: usize = 3;
 
-/// A text as it is, and with escapes undone.
+/// A text as it is, with escapes undone, and each of these with its lines joined.
 pub struct Views<'t>(Vec<View<'t>>);
+
+/// What lines are in a view.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Lines {
+    /// As they are.
+    Kept,
+    /// One, as before a tool wrapped it; a field's name and value have lost their place.
+    Joined,
+}
 
 struct View<'t> {
     bytes: Cow<'t, [u8]>,
-    /// The view whose escapes were undone; the text itself has none.
+    lines: Lines,
+    /// The view that this one was made of; the text itself has none.
     parent: usize,
     pieces: Vec<Piece>,
     layers: usize,
@@ -31,9 +41,11 @@ struct Piece {
 }
 
 impl<'t> Views<'t> {
-    /// The text, and the text with the escapes of JSON and of URLs undone, in turn, as far as there are any.
+    /// The text, and the text with the escapes of JSON and of URLs undone, in turn, as far as there are any; then all of
+    /// them without line ends.
     pub fn of(text: &'t str) -> Self {
-        let mut views = vec![View { bytes: Cow::Borrowed(text.as_bytes()), parent: 0, pieces: Vec::new(), layers: 0 }];
+        let bytes = Cow::Borrowed(text.as_bytes());
+        let mut views = vec![View { bytes, lines: Lines::Kept, parent: 0, pieces: Vec::new(), layers: 0 }];
         let mut next = 0;
         while let Some(view) = views.get(next) {
             if view.layers < LAYERS {
@@ -42,23 +54,34 @@ impl<'t> Views<'t> {
             }
             next += 1;
         }
+        let joined: Vec<View<'_>> =
+            views.iter().enumerate().filter_map(|(number, view)| view.join_lines(number)).collect();
+        views.extend(joined);
         Self(views)
     }
 
     /// The bytes of each view, with what [`Views::span`] needs to find the way back.
-    pub fn iter(&self) -> impl Iterator<Item = (usize, &[u8])> {
-        self.0.iter().enumerate().map(|(number, view)| (number, view.bytes.as_ref()))
+    pub fn iter(&self) -> impl Iterator<Item = (usize, &[u8], Lines)> {
+        self.0.iter().enumerate().map(|(number, view)| (number, view.bytes.as_ref(), view.lines))
     }
 
     /// The piece of the text that a piece of a view comes from.
     pub fn span(&self, number: usize, range: Range<usize>, digest: Digest) -> Span {
-        Span { start: self.in_text(number, range.start), end: self.in_text(number, range.end), digest }
+        let range = self.in_text(number, range);
+        Span { start: range.start, end: range.end, digest }
     }
 
-    fn in_text(&self, number: usize, at: usize) -> usize {
+    fn in_text(&self, number: usize, range: Range<usize>) -> Range<usize> {
         match self.0.get(number) {
-            Some(view) if number > 0 => self.in_text(view.parent, view.in_parent(at)),
-            _ => at,
+            Some(view) if number > 0 => {
+                let end = match view.lines {
+                    Lines::Kept => view.in_parent(range.end),
+                    // A line end that follows is no part of the piece.
+                    Lines::Joined => range.end.checked_sub(1).map_or(0, |last| view.in_parent(last) + 1),
+                };
+                self.in_text(view.parent, view.in_parent(range.start)..end)
+            }
+            _ => range,
         }
     }
 }
@@ -101,7 +124,37 @@ impl View<'_> {
         }
         pieces.push(Piece { start: bytes.len(), parent_start: literal, is_escape: false });
         bytes.extend_from_slice(&parent[literal..]);
-        Some(View { bytes: Cow::Owned(bytes), parent: number, pieces, layers: self.layers + 1 })
+        let bytes = Cow::Owned(bytes);
+        Some(View { bytes, lines: Lines::Kept, parent: number, pieces, layers: self.layers + 1 })
+    }
+
+    /// None when there is one line. `base64` wraps at 76 characters, PEM at 64, YAML where it likes, and indents.
+    fn join_lines<'u>(&self, number: usize) -> Option<View<'u>> {
+        let parent = &self.bytes;
+        let mut bytes = Vec::new();
+        let mut pieces = Vec::new();
+        let mut literal = 0;
+        let mut at = 0;
+        while let Some(found) = parent[at..].iter().position(|byte| *byte == b'\n') {
+            let line = &parent[literal..at + found];
+            let line = line.strip_suffix(b"\r").unwrap_or(line);
+            // YAML in double quotes and shells continue a line in this way.
+            let line = line.strip_suffix(b"\\").unwrap_or(line);
+            at += found + 1;
+            at += parent[at..].iter().take_while(|byte| matches!(byte, b' ' | b'\t')).count();
+            let blank = |byte: Option<&u8>| byte.is_none_or(u8::is_ascii_whitespace);
+            if !blank(line.last()) && !blank(parent.get(at)) {
+                pieces.push(Piece { start: bytes.len(), parent_start: literal, is_escape: false });
+                bytes.extend_from_slice(line);
+                literal = at;
+            }
+        }
+        if pieces.is_empty() {
+            return None;
+        }
+        pieces.push(Piece { start: bytes.len(), parent_start: literal, is_escape: false });
+        bytes.extend_from_slice(&parent[literal..]);
+        Some(View { bytes: Cow::Owned(bytes), lines: Lines::Joined, parent: number, pieces, layers: self.layers })
     }
 }
 
@@ -160,7 +213,7 @@ mod tests {
     use super::*;
 
     fn all(text: &str) -> Vec<Vec<u8>> {
-        Views::of(text).iter().map(|(_, bytes)| bytes.to_vec()).collect()
+        Views::of(text).iter().map(|(_, bytes, _)| bytes.to_vec()).collect()
     }
 
     #[rstest]
@@ -189,14 +242,26 @@ mod tests {
     #[case::escape_before(r"\nxyz", "xyz", "xyz")]
     #[case::two_layers(r"a\\nb%41c\\n", "bAc", "b%41c")]
     #[case::no_escape_in_front(r"\d\nxyz", "xyz", "xyz")]
+    #[case::lines("ab\n  cd\r\nef\ngh", "bcdef", "b\n  cd\r\nef")]
+    #[case::lines_in_escapes(r"ab\ncd%41\nx", "bcd", r"b\ncd")]
+    #[case::continued_line("ab\\\ncd", "bc", "b\\\nc")]
     fn finds_the_way_back_to_the_text(#[case] text: &str, #[case] wanted: &str, #[case] expected: &str) {
         let views = Views::of(text);
-        let found = views.iter().find_map(|(number, bytes)| {
+        let found = views.iter().find_map(|(number, bytes, _)| {
             let at = bytes.windows(wanted.len()).position(|window| window == wanted.as_bytes())?;
             Some(views.span(number, at..at + wanted.len(), Digest([0; 4])))
         });
         let span = found.expect("a view");
         assert_eq!(&text[span.start..span.end], expected);
+    }
+
+    #[rstest]
+    #[case::blank_line("ab\n\ncd")]
+    #[case::blank_line_with_spaces("ab\n  \ncd")]
+    #[case::last_line("ab\n")]
+    #[case::first_line("\nab")]
+    fn joins_no_line_with_nothing(#[case] text: &str) {
+        assert_eq!(all(text).len(), 1);
     }
 
     #[test]

@@ -42,6 +42,9 @@ pub fn scenario(root: &Node, known: &Known<'_>, notes: &mut Notes<'_>) -> Option
     })
 }
 
+/// A cluster's nodes share a /24 with nobody else; the first address and the broadcast address are not theirs.
+const MOST_NODES: u8 = 253;
+
 struct Metadata {
     name: String,
     /// Where the name stands, which is where a reader looks for the scenario.
@@ -180,7 +183,7 @@ fn given_cluster(what: &str, node: &Node, notes: &mut Notes<'_>) -> GivenCluster
         cluster.jwt_secret = value;
     }
     if let Some(entry) = fields.take("nodes")
-        && let Some(nodes) = fields::integer(&fields.path("nodes"), &entry.node, 1..=255, notes)
+        && let Some(nodes) = fields::integer(&fields.path("nodes"), &entry.node, 1..=MOST_NODES, notes)
     {
         cluster.nodes = usize::from(nodes);
     }

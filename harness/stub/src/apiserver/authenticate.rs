@@ -65,8 +65,7 @@ async fn basic(server: &Server, credentials: &str) -> Result<Identity, String> {
     let decoded = decode_base64(credentials.as_bytes()).unwrap_or_default();
     let text = String::from_utf8_lossy(&decoded).into_owned();
     let Some((name, password)) = text.split_once(':') else { return Ok(Identity::Anonymous) };
-    let now = server.ctx.clock.wall();
-    users::log_in(&server.api, &server.settings(), &server.failures, now, name, password)
+    users::log_in(server, name, password)
         .await
         .map(|user| Identity::User(user.name().to_owned()))
         .map_err(|error| error.to_string())

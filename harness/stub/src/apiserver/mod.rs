@@ -2,6 +2,7 @@
 
 mod authenticate;
 mod cluster_body;
+pub mod configuration;
 mod dispatch;
 mod oauth;
 pub(crate) mod proxy;
@@ -19,20 +20,19 @@ pub use oauth::parse_form;
 
 use kubesphere::Feature;
 use kubesphere::Release;
-use kubesphere::names::objects;
 use nodes::network::serve;
 use nodes::program::{ExitCode, PodContext};
 
-use crate::delays::RELOAD;
+use configuration::Configuration;
 use server::Server;
-use settings::Settings;
 
 /// The port it listens on (ks-installer v3.3.2, chart ks-core).
 pub const PORT: u16 = 9090;
 
 /// Runs ks-apiserver until the pod has to stop.
 pub async fn run(ctx: PodContext) -> ExitCode {
-    let settings = match load(&ctx) {
+    let (configuration, settings) = Configuration::open(&ctx);
+    let settings = match settings {
         Ok(settings) => settings,
         Err(text) => {
             klog(&ctx, 'F', "server.go:47", &format!("Failed to load configuration from disk {text}"));
@@ -59,31 +59,17 @@ pub async fn run(ctx: PodContext) -> ExitCode {
     let serving = serve::serve(listener, None, ctx.stop.clone(), handler);
     tokio::select! {
         () = serving => {}
-        () = follow_configuration(&server) => {}
+        () = follow_configuration(&server, configuration) => {}
     }
     ExitCode::SUCCESS
 }
 
-fn load(ctx: &PodContext) -> Result<Settings, String> {
-    let text =
-        ctx.files.read(objects::CONFIG_PATH).ok_or("Config File \"kubesphere\" Not Found in \"[/etc/kubesphere]\"")?;
-    Settings::parse(&String::from_utf8_lossy(&text)).map_err(|error| error.to_string())
-}
-
 /// Works with a changed configuration in place, without a restart; one that cannot be read changes nothing. v3.4.1
 /// ends instead, and without a secret, too (seen on both).
-async fn follow_configuration(server: &Server) {
+async fn follow_configuration(server: &Server, mut configuration: Configuration) {
     let ctx = &server.ctx;
-    let mut files = ctx.files.clone();
-    let mut known = files.read(objects::CONFIG_PATH);
-    while files.changed().await {
-        ctx.clock.sleep(RELOAD).await;
-        let text = files.read(objects::CONFIG_PATH);
-        if text == known {
-            continue;
-        }
-        known = text;
-        match load(ctx) {
+    while let Some(settings) = configuration.next().await {
+        match settings {
             Ok(settings) if settings.jwt_secret.is_empty() && server.has(Feature::MemberRoleChecked) => {
                 klog(
                     ctx,

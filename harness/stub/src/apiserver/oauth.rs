@@ -35,8 +35,7 @@ pub async fn token(server: &Server, request: &Incoming) -> Answer {
 }
 
 async fn password(server: &Server, username: &str, password: &str) -> Answer {
-    let now = server.ctx.clock.wall();
-    match users::log_in(&server.api, &server.settings(), &server.failures, now, username, password).await {
+    match users::log_in(server, username, password).await {
         Ok(user) => grant(server, &user),
         Err(error) => {
             let code = match error {

@@ -52,8 +52,8 @@ pub struct Verified {
 #[error("{0}")]
 pub struct TokenError(pub String);
 
-/// The answer to a grant.
-#[derive(Debug, PartialEq, Eq)]
+/// The answer to a grant. No `Debug`: whoever has the tokens is that user.
+#[derive(PartialEq, Eq)]
 pub struct Issued {
     /// Access token.
     pub access: String,

@@ -4,8 +4,11 @@ use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
 
 use jiff::Timestamp;
+use kubesphere::duration;
+use nodes::clock::Clock;
 use serde_json::{Value, json};
 
+use super::server::Server;
 use super::settings::Settings;
 use crate::member::{ApiClient, CallError, Target};
 
@@ -104,39 +107,86 @@ impl Failures {
     }
 }
 
-/// Checks a password.
+/// Checks a password. Whoever failed too often is locked out by the state of the User, which outlives this process.
 ///
 /// # Errors
 /// [`PasswordError`] as the client is told.
-pub async fn log_in(
-    api: &ApiClient,
-    settings: &Settings,
-    failures: &Failures,
-    now: Timestamp,
-    login: &str,
-    password: &str,
-) -> Result<User, PasswordError> {
-    let user = User::of_login(api, login).await.ok_or(PasswordError::Incorrect)?;
+pub async fn log_in(server: &Server, login: &str, password: &str) -> Result<User, PasswordError> {
+    let (settings, failures, clock) = (server.settings(), &server.failures, &server.ctx.clock);
+    let now = clock.wall();
+    let user = User::of_login(&server.api, login).await.ok_or(PasswordError::Incorrect)?;
     match user.0["status"]["state"].as_str() {
-        Some("AuthLimitExceeded") => return Err(PasswordError::RateLimit),
-        None | Some("" | "Active") => {}
+        Some(LOCKED) if is_locked(&user.0["status"], &settings, now) => return Err(PasswordError::RateLimit),
+        None | Some("" | "Active" | LOCKED) => {}
         Some(_) => return Err(PasswordError::NotActive),
     }
-    if failures.recent(settings, user.name(), now) >= settings.max_tries {
+    if failures.recent(&settings, user.name(), now) >= settings.max_tries {
         return Err(PasswordError::RateLimit);
     }
     let hash = user.0["spec"]["password"].as_str().unwrap_or_default();
-    if matches(password, hash).await {
+    if matches(clock, password, hash).await {
         failures.forget(user.name());
-        Ok(user)
-    } else {
-        failures.add(user.name(), now);
-        Err(PasswordError::Incorrect)
+        return Ok(user);
+    }
+    failures.add(user.name(), now);
+    if failures.recent(&settings, user.name(), now) >= settings.max_tries
+        && let Err(error) = lock(&server.api, &settings, user.name(), now).await
+    {
+        server.log('E', "user_controller.go", &error.to_string());
+    }
+    Err(PasswordError::Incorrect)
+}
+
+/// The state of a user who failed too often (seen on v3.3.2 and v3.4.1).
+const LOCKED: &str = "AuthLimitExceeded";
+
+/// Until the window has passed since (kubesphere v3.3.2, `user_controller.go`).
+fn is_locked(status: &Value, settings: &Settings, now: Timestamp) -> bool {
+    let since = status["lastTransitionTime"].as_str().and_then(|time| time.parse::<Timestamp>().ok());
+    let window = i64::try_from(settings.tries_window.as_secs()).unwrap_or(i64::MAX);
+    since.is_none_or(|since| now.as_second() - since.as_second() <= window)
+}
+
+/// Writes the state; a change in between counts.
+async fn lock(api: &ApiClient, settings: &Settings, name: &str, now: Timestamp) -> Result<(), CallError> {
+    let (tries, window) = (settings.max_tries, duration::spell(settings.tries_window));
+    let status = json!({
+        "lastTransitionTime": now.strftime("%Y-%m-%dT%H:%M:%SZ").to_string(),
+        "reason": format!("Failed login attempts exceed {tries} in last {window}"),
+        "state": LOCKED,
+    });
+    let mut again = true;
+    loop {
+        let mut user = api.get(&target().named(name)).await?;
+        user["status"] = status.clone();
+        match api.update(&target().named(name), &user).await {
+            Err(error) if error.is_conflict() && again => again = false,
+            updated => return updated.map(drop),
+        }
     }
 }
 
-/// bcrypt is meant to be slow, so it runs where it holds up nobody.
-async fn matches(password: &str, hash: &str) -> bool {
+/// bcrypt is meant to be slow, so it runs where it holds up nobody; time stands still meanwhile.
+async fn matches(clock: &Clock, password: &str, hash: &str) -> bool {
+    let _busy = clock.busy();
     let (password, hash) = (password.to_owned(), hash.to_owned());
     tokio::task::spawn_blocking(move || bcrypt::verify(password, &hash).unwrap_or(false)).await.unwrap_or(false)
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a failing unwrap fails the test")]
+
+    use rstest::rstest;
+
+    use super::*;
+
+    #[rstest]
+    #[case(json!({"lastTransitionTime": "2026-11-22T13:00:00Z"}), "2026-11-22T13:09:59Z", true)]
+    #[case(json!({"lastTransitionTime": "2026-11-22T13:00:00Z"}), "2026-11-22T13:10:01Z", false)]
+    #[case(json!({}), "2026-11-22T13:10:01Z", true)]
+    fn locks_a_user_for_the_window(#[case] status: Value, #[case] now: &str, #[case] locked: bool) {
+        let settings = Settings::parse("authentication: {authenticateRateLimiterDuration: 10m0s}").unwrap();
+        assert_eq!(is_locked(&status, &settings, now.parse().unwrap()), locked);
+    }
 }

@@ -31,9 +31,6 @@ pub fn check_name(name: &str) -> Result<(), String> {
 /// The message below a name that is taken.
 pub const NAME_EXISTS: &str = "The name already exists. Please enter another name.";
 
-/// The title above the message of a failed validation.
-pub const VALIDATION_FAILED: &str = "Validation failed.";
-
 /// The object that the form sends for a direct connection. It encodes the kubeconfig itself: one that is encoded
 /// already is encoded twice.
 #[must_use]
@@ -71,24 +68,13 @@ pub fn exists_call(name: &str) -> Call {
 }
 
 /// What *Create* sends, in order. The next call is made only after the one before answered 2xx; otherwise its body is
-/// shown under [`VALIDATION_FAILED`] and the form stays open.
+/// shown and the form stays open.
 #[must_use]
 pub fn create_calls(name: &str, kubeconfig_text: &str) -> [Call; 2] {
     let cluster = cluster_object(name, kubeconfig_text);
     ["/kapis/cluster.kubesphere.io/v1alpha1/clusters/validation", "/apis/cluster.kubesphere.io/v1alpha1/clusters"].map(
         |path| Call { method: Method::POST, path: path.to_owned(), check_exist: false, body: Some(cluster.clone()) },
     )
-}
-
-/// What *Update kubeconfig* sends.
-#[must_use]
-pub fn update_kubeconfig_call(name: &str, kubeconfig_text: &str) -> Call {
-    Call {
-        method: Method::PUT,
-        path: format!("/kapis/cluster.kubesphere.io/v1alpha1/clusters/{name}/kubeconfig"),
-        check_exist: false,
-        body: Some(json!({"kubeconfig": STANDARD.encode(kubeconfig_text)})),
-    }
 }
 
 #[cfg(test)]

@@ -1,13 +1,18 @@
 //! Joining a cluster to the federation, and leaving it (kubesphere v3.3.2, `pkg/controller/cluster/join.go`).
 
+use std::pin::pin;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use futures::StreamExt as _;
+use http::Request;
+use kube::core::WatchEvent;
 use kubesphere::Resource;
 use kubesphere::names::{FEDERATED_WORKSPACE, KUBEFED_CLUSTER, WORKSPACE, namespaces};
 use nodes::clock::Clock;
 use serde_json::{Value, json};
 
-use crate::delays::{JOIN_LIMIT, JOIN_POLL};
+use crate::delays::{JOIN_LIMIT, JOIN_POLL, WATCH_PAUSE};
 use crate::member::{ApiClient, CallError, RestConfig, Target};
 
 const SYSTEM: &str = namespaces::FEDERATION;
@@ -84,19 +89,13 @@ impl Join<'_> {
 
     /// The ServiceAccount with a token Secret: the token controller's, where there is one, else one made here. The
     /// real code does not wait for that controller and loses the race now and then (`the object has been modified`,
-    /// `Key "token" not found`), which would make runs differ; here the controller has one poll's time.
+    /// `Key "token" not found`), which would make runs differ; here the controller comes first.
     async fn make_account(&self, account: &str) -> Result<(), CallError> {
         let object = json!({
             "apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": account, "namespace": SYSTEM},
         });
         create_unless_there(self.member, &accounts(), &object).await?;
-        let mut found = self.member.get(&accounts().named(account)).await?;
-        if has_secrets(&found) {
-            return Ok(());
-        }
-        self.clock.sleep(JOIN_POLL).await;
-        found = self.member.get(&accounts().named(account)).await?;
-        if has_secrets(&found) {
+        if self.clock.within(JOIN_LIMIT, self.account_lists_secrets(account)).await.unwrap_or(Ok(false))? {
             return Ok(());
         }
         let secret = json!({
@@ -110,8 +109,47 @@ impl Join<'_> {
             "type": TOKEN_TYPE,
         });
         let secret = self.member.create(&secrets(), &secret).await?;
-        found["secrets"] = json!([{"name": secret["metadata"]["name"]}]);
-        self.member.update(&accounts().named(account), &found).await.map(drop)
+        self.list_secret(account, &secret["metadata"]["name"]).await
+    }
+
+    /// Watches the account until it lists a Secret; false when the member does not let itself be watched.
+    async fn account_lists_secrets(&self, account: &str) -> Result<bool, CallError> {
+        loop {
+            let found = self.member.get(&accounts().named(account)).await?;
+            if has_secrets(&found) {
+                return Ok(true);
+            }
+            let version = found["metadata"]["resourceVersion"].as_str().unwrap_or_default();
+            let path = format!(
+                "/api/v1/namespaces/{SYSTEM}/serviceaccounts?watch=1&resourceVersion={version}&fieldSelector=metadata.name%3D{account}"
+            );
+            let Ok(request) = Request::get(path).body(Vec::new()) else { return Ok(false) };
+            let Ok(events) = self.member.kube().request_events::<Value>(request).await else { return Ok(false) };
+            let mut events = pin!(events);
+            while let Some(Ok(WatchEvent::Added(account) | WatchEvent::Modified(account))) = events.next().await {
+                if has_secrets(&account) {
+                    return Ok(true);
+                }
+            }
+            // The watch ended early or the account is gone, which the next look tells.
+            self.clock.sleep(WATCH_PAUSE).await;
+        }
+    }
+
+    /// Adds the Secret `name` to the account, unless the account lists one by now. A change in between counts.
+    async fn list_secret(&self, account: &str, name: &Value) -> Result<(), CallError> {
+        let mut again = true;
+        loop {
+            let mut found = self.member.get(&accounts().named(account)).await?;
+            if has_secrets(&found) {
+                return Ok(());
+            }
+            found["secrets"] = json!([{"name": name}]);
+            match self.member.update(&accounts().named(account), &found).await {
+                Err(error) if error.is_conflict() && again => again = false,
+                updated => return updated.map(drop),
+            }
+        }
     }
 
     async fn grant(&self, account: &str) -> Result<(), CallError> {
@@ -259,5 +297,85 @@ async fn create_or_update(
             found[field] = object[field].clone();
             api.update(&one, &found).await.map(drop)
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a failing unwrap fails the test")]
+
+    use std::net::{IpAddr, SocketAddr};
+    use std::sync::Arc;
+
+    use http::{Method, StatusCode};
+    use nodes::clock::VirtualClock;
+    use nodes::network::{BoxStream, Listener, NetError, Network};
+    use tokio_util::sync::CancellationToken;
+
+    use super::*;
+    use crate::installer::fake::Fake;
+    use crate::member::kubeconfig;
+
+    const ACCOUNT: &str = "/api/v1/namespaces/kube-federation-system/serviceaccounts/m-kubesphere";
+    const MADE: &str = "/api/v1/namespaces/kube-federation-system/secrets/m-kubesphere-token-made";
+    const KUBECONFIG: &str = "{clusters: [{name: c, cluster: {server: 'https://192.0.2.1:6443'}}], current-context: c, \
+                              contexts: [{name: c, context: {cluster: c, user: c}}], users: [{name: c, user: {token: t}}]}";
+
+    struct NoNetwork;
+
+    #[async_trait::async_trait]
+    impl Network for NoNetwork {
+        async fn resolve(&self, _: &str) -> Result<Vec<IpAddr>, NetError> {
+            Err(NetError::Closed)
+        }
+
+        async fn connect(&self, _: SocketAddr) -> Result<BoxStream, NetError> {
+            Err(NetError::Closed)
+        }
+
+        async fn listen(&self, _: u16) -> Result<Box<dyn Listener>, NetError> {
+            Err(NetError::Closed)
+        }
+    }
+
+    /// Makes the account of `fake`; returns how long that took.
+    async fn make_account(fake: &Arc<Fake>) -> std::time::Duration {
+        let (virtual_clock, stop) = (VirtualClock::new(), CancellationToken::new());
+        tokio::spawn(virtual_clock.clone().drive(stop.clone()));
+        let _stop = stop.drop_guard();
+        let _progress = virtual_clock.wants_progress();
+        let clock = Clock::virtual_from(virtual_clock.clone());
+        let api =
+            ApiClient::new(fake.client(), "https://192.0.2.1:6443", Arc::new(NoNetwork), clock.clone(), None, None);
+        let config = kubeconfig::load(KUBECONFIG.as_bytes()).unwrap();
+        let join =
+            Join { cluster: "m", labels: &Value::Null, host: &api, member: &api, config: &config, clock: &clock };
+        join.make_account("m-kubesphere").await.unwrap();
+        virtual_clock.now()
+    }
+
+    #[tokio::test]
+    async fn leaves_the_secret_to_a_token_controller_that_exists() {
+        let fake = Fake::new();
+        let controller = async {
+            while fake.get(ACCOUNT).is_none() {
+                tokio::task::yield_now().await;
+            }
+            fake.put(ACCOUNT, &json!({"metadata": {"name": "m-kubesphere"}, "secrets": [{"name": "theirs"}]}));
+        };
+        let (took, ()) = tokio::join!(make_account(&fake), controller);
+        assert!(took < JOIN_LIMIT.duration);
+        assert_eq!(fake.get(ACCOUNT).unwrap()["secrets"], json!([{"name": "theirs"}]));
+        assert_eq!(fake.get(MADE), None);
+    }
+
+    #[tokio::test]
+    async fn makes_a_secret_where_nobody_else_does_and_survives_a_change_in_between() {
+        let fake = Fake::new();
+        fake.fail_once(Method::PUT, ACCOUNT, StatusCode::CONFLICT);
+        let took = make_account(&fake).await;
+        assert!(took >= JOIN_LIMIT.duration);
+        assert_eq!(fake.get(ACCOUNT).unwrap()["secrets"], json!([{"name": "m-kubesphere-token-made"}]));
+        assert_eq!(fake.get(MADE).unwrap()["type"], TOKEN_TYPE);
     }
 }

@@ -9,18 +9,18 @@ mod join;
 mod queue;
 mod reconcile;
 
-use kubesphere::names::objects;
 use nodes::program::{ExitCode, PodContext};
 
+use crate::apiserver::configuration::Configuration;
 use crate::apiserver::klog;
 use crate::apiserver::settings::Settings;
-use crate::delays::RELOAD;
 use controller::Controller;
 
 /// Runs ks-controller-manager until the pod has to stop. It works with a changed configuration in place, without
 /// checking its options again.
 pub async fn run(ctx: PodContext) -> ExitCode {
-    let mut settings = match load(&ctx) {
+    let (mut configuration, settings) = Configuration::open(&ctx);
+    let mut settings = match settings {
         Ok(settings) => settings,
         Err(text) => {
             klog(&ctx, 'F', "server.go:53", &format!("Failed to load configuration from disk {text}"));
@@ -43,35 +43,21 @@ pub async fn run(ctx: PodContext) -> ExitCode {
         };
         tokio::select! {
             () = ctx.stop.cancelled() => return ExitCode::SUCCESS,
-            changed = next_settings(&ctx) => settings = changed,
+            changed = next_settings(&ctx, &mut configuration) => settings = changed,
             () = work => {}
         }
         klog(&ctx, 'I', "server.go:117", "config changed, the controllers start again");
     }
 }
 
-fn load(ctx: &PodContext) -> Result<Settings, String> {
-    let text =
-        ctx.files.read(objects::CONFIG_PATH).ok_or("Config File \"kubesphere\" Not Found in \"[/etc/kubesphere]\"")?;
-    Settings::parse(&String::from_utf8_lossy(&text)).map_err(|error| error.to_string())
-}
-
 /// The next configuration that can be read.
-async fn next_settings(ctx: &PodContext) -> Settings {
-    let mut files = ctx.files.clone();
-    let mut known = files.read(objects::CONFIG_PATH);
-    while files.changed().await {
-        ctx.clock.sleep(RELOAD).await;
-        let text = files.read(objects::CONFIG_PATH);
-        if text == known {
-            continue;
-        }
-        known = text;
-        match load(ctx) {
+async fn next_settings(ctx: &PodContext, configuration: &mut Configuration) -> Settings {
+    while let Some(settings) = configuration.next().await {
+        match settings {
             Ok(settings) => return settings,
             Err(text) => klog(ctx, 'E', "config.go:157", &text),
         }
     }
-    // The files' source is gone with the pod.
+    // The file's source is gone with the pod.
     std::future::pending().await
 }

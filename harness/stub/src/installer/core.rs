@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use super::ansible::{Failed, Playbook};
 use super::apply::Owner;
-use super::kubectl::{KubectlError, Target};
+use super::kubectl::Target;
 use super::run::{Facts, KEPT_SECRET, Run, encoded};
 use super::secret::{self, Wanted};
 use super::spec::{Undefined, at, python};
@@ -114,7 +114,7 @@ fn hash(run: &Run<'_>, password: &str) -> Result<String, Undefined> {
 }
 
 /// Creates custom resource definitions and waits until the API server serves them.
-pub async fn define(run: &Run<'_>, definitions: Vec<Value>) -> Result<(), KubectlError> {
+pub async fn define(run: &Run<'_>, definitions: Vec<Value>) -> Result<(), Failed> {
     let names: Vec<String> = definitions
         .iter()
         .filter_map(|object| object.pointer("/metadata/name").and_then(Value::as_str).map(str::to_owned))
@@ -124,8 +124,16 @@ pub async fn define(run: &Run<'_>, definitions: Vec<Value>) -> Result<(), Kubect
     }
     let target = Target::new("apiextensions.k8s.io/v1", "CustomResourceDefinition", "", "");
     let served = |objects: &[&Value]| names.iter().all(|name| objects.iter().any(|object| is_served(object, name)));
-    wait::until(&run.kubectl, &run.ctx.clock, (target, ""), delays::CRD_LIMIT, served).await?;
-    Ok(())
+    if wait::until(&run.kubectl, &run.ctx.clock, (target, ""), delays::CRD_LIMIT, served).await? {
+        return Ok(());
+    }
+    let objects = run.kubectl.list(target, "").await?;
+    let missing: Vec<_> =
+        names.into_iter().filter(|name| !objects.iter().any(|object| is_served(object, name))).collect();
+    Err(Failed(json!({
+        "changed": false,
+        "msg": format!("timed out waiting for condition Established of customresourcedefinitions {}", missing.join(", ")),
+    })))
 }
 
 fn is_served(definition: &Value, name: &str) -> bool {

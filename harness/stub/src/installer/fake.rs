@@ -26,6 +26,8 @@ pub struct Fake {
 struct State {
     objects: BTreeMap<String, Value>,
     events: Vec<(String, Value)>,
+    failures: Vec<(Method, String, StatusCode)>,
+    unserved: Option<String>,
 }
 
 impl Fake {
@@ -56,6 +58,22 @@ impl Fake {
     /// The object at `path`.
     pub fn get(&self, path: &str) -> Option<Value> {
         self.state.lock().unwrap().objects.get(path).cloned()
+    }
+
+    /// The next request with `method` to `path` is answered with `code`.
+    pub fn fail_once(&self, method: Method, path: &str, code: StatusCode) {
+        self.state.lock().unwrap().failures.push((method, path.to_owned(), code));
+    }
+
+    /// The custom resource definition `name` never becomes Established.
+    pub fn never_serve(&self, name: &str) {
+        self.state.lock().unwrap().unserved = Some(name.to_owned());
+    }
+
+    fn fails(&self, method: &Method, path: &str) -> Option<StatusCode> {
+        let failures = &mut self.state.lock().unwrap().failures;
+        let at = failures.iter().position(|(failing, at, _)| failing == method && at == path);
+        at.map(|at| failures.remove(at).2)
     }
 
     /// The object at `path`, if it is there, is gone.
@@ -90,6 +108,9 @@ impl Fake {
         let body: Value = serde_json::from_slice(&body).unwrap_or_default();
         let path = parts.uri.path().to_owned();
         let query = parts.uri.query().unwrap_or_default().to_owned();
+        if let Some(code) = self.fails(&parts.method, &path) {
+            return failure(code);
+        }
         if path == "/version" {
             let version = json!({"major": "1", "minor": "20", "gitVersion": "v1.20.2", "gitCommit": "", "gitTreeState": "",
                 "buildDate": "", "goVersion": "", "compiler": "", "platform": ""});
@@ -100,6 +121,10 @@ impl Fake {
             Method::GET if is_collection(&path) => self.list(&path, &query),
             Method::GET => self.get(&path).map_or_else(|| failure(StatusCode::NOT_FOUND), object),
             Method::POST => self.create(&path, body),
+            Method::PUT if self.get(&path).is_some() => {
+                self.put(&path, &body);
+                object(body)
+            }
             Method::PATCH => self.merge_into(&path, body),
             Method::DELETE if self.get(&path).is_some() => {
                 self.remove(&path);
@@ -136,12 +161,17 @@ impl Fake {
     }
 
     fn create(&self, path: &str, mut made: Value) -> Answer {
+        if let Some(prefix) = made["metadata"]["generateName"].as_str() {
+            made["metadata"]["name"] = format!("{prefix}made").into();
+        }
         let at = format!("{path}/{}", made["metadata"]["name"].as_str().unwrap());
         if self.get(&at).is_some() {
             return failure(StatusCode::CONFLICT);
         }
         match made["kind"].as_str() {
-            Some("CustomResourceDefinition") => {
+            Some("CustomResourceDefinition")
+                if self.state.lock().unwrap().unserved.as_deref() != made["metadata"]["name"].as_str() =>
+            {
                 made["status"] = json!({"conditions": [{"type": "Established", "status": "True"}]});
             }
             Some("Deployment") => {

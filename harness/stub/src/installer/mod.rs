@@ -6,7 +6,7 @@ mod banner;
 mod component;
 mod core;
 #[cfg(test)]
-mod fake;
+pub(crate) mod fake;
 mod host;
 mod kubectl;
 mod migration;

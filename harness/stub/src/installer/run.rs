@@ -41,6 +41,16 @@ pub struct Facts {
     pub kubernetes: (u32, u32),
 }
 
+/// What became of reading the orders.
+enum Gathered {
+    /// There are none.
+    Nothing,
+    /// They had an older form and wait to be replaced.
+    Old,
+    /// They can be carried out.
+    Facts(Facts),
+}
+
 /// The run ended early, and the log says why.
 struct Ended;
 
@@ -59,30 +69,61 @@ impl<'a> Run<'a> {
         Self { ctx, kubectl: Kubectl::new(ctx.client.clone()), release, behaviour }
     }
 
-    /// Runs to its end, whatever that is; the log tells.
+    /// Runs to its end, whatever that is; the log tells. Nothing else would bring back orders that could not be read
+    /// or replaced, so that is tried until it works.
     pub async fn execute(&self) {
-        match self.gather().await {
-            Ok(Some(facts)) => {
-                let _ended = self.install(&facts).await;
+        let (mut replacement, mut complaint) = (None, String::new());
+        let facts = loop {
+            let gathered = match self.replace(&mut replacement).await {
+                Ok(true) => return,
+                Ok(false) => self.gather(&mut replacement).await,
+                Err(error) => Err(error),
+            };
+            match gathered {
+                Ok(Gathered::Facts(facts)) => break facts,
+                Ok(Gathered::Nothing) => return,
+                Ok(Gathered::Old) => {}
+                Err(error) => {
+                    let text = error.to_string();
+                    if text != complaint {
+                        self.line(&text);
+                        complaint = text;
+                    }
+                    self.ctx.clock.sleep(delays::WATCH_PAUSE).await;
+                }
             }
-            Ok(None) => {}
-            Err(error) => self.line(&error.to_string()),
-        }
+        };
+        let _ended = self.install(&facts).await;
     }
 
-    /// Reads the orders; `None` when there are none, or when they had to be migrated first, which triggers a run.
-    async fn gather(&self) -> Result<Option<Facts>, KubectlError> {
-        let Some(orders) = self.kubectl.get(ORDERS).await? else { return Ok(None) };
-        if let Some(replacement) = migration::replacement(&orders, self.release) {
+    /// Puts `replacement`, if there is one, in place of the orders, which triggers a run. It is kept until it is there:
+    /// once the orders are deleted, they are nowhere else.
+    async fn replace(&self, replacement: &mut Option<Value>) -> Result<bool, KubectlError> {
+        let Some(orders) = replacement else { return Ok(false) };
+        match self.kubectl.create(orders).await {
+            // Somebody ordered anew meanwhile, which triggers a run, too.
+            Err(error) if error.has_code(409) => {}
+            created => {
+                created?;
+                self.line("Create cluster configuration successfully");
+            }
+        }
+        *replacement = None;
+        Ok(true)
+    }
+
+    /// Reads the orders. Those of an older form are deleted, and `replacement` is what to create in their place.
+    async fn gather(&self, replacement: &mut Option<Value>) -> Result<Gathered, KubectlError> {
+        let Some(orders) = self.kubectl.get(ORDERS).await? else { return Ok(Gathered::Nothing) };
+        if let Some(migrated) = migration::replacement(&orders, self.release) {
             self.kubectl.delete(ORDERS).await?;
             self.line("Delete old cluster configuration successfully");
-            self.kubectl.create(&replacement).await?;
-            self.line("Create cluster configuration successfully");
-            return Ok(None);
+            *replacement = Some(migrated);
+            return Ok(Gathered::Old);
         }
         let nodes = self.kubectl.list(Target::new("v1", "Node", "", ""), "").await?;
         let kubernetes = preinstall::kubernetes_version(&self.ctx.client).await;
-        Ok(Some(Facts {
+        Ok(Gathered::Facts(Facts {
             spec: orders.get("spec").and_then(Value::as_object).cloned().unwrap_or_default(),
             status: orders.get("status").cloned().unwrap_or_default(),
             nodes,

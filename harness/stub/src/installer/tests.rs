@@ -320,6 +320,32 @@ async fn replaces_a_minimal_configuration_before_it_installs() {
 }
 
 #[rstest]
+#[case(http::Method::GET, CONFIGURATION)]
+#[case(http::Method::DELETE, CONFIGURATION)]
+#[case(http::Method::POST, CONFIGURATION.rsplit_once('/').unwrap().0)]
+#[tokio::test]
+async fn loses_no_order_to_a_request_that_fails_once(#[case] method: http::Method, #[case] path: &str) {
+    let fake = Fake::new();
+    fake.fail_once(method, path, http::StatusCode::SERVICE_UNAVAILABLE);
+    fake.put(CONFIGURATION, &json!({"metadata": {"name": "ks-installer"}, "spec": role("member")}));
+    let installation = Installation::start(&fake, Behaviour::default());
+    installation.sees(BANNER, 1).await;
+    assert_eq!(fake.get(CONFIGURATION).unwrap()["spec"]["multicluster"], json!({"clusterRole": "member"}));
+    assert!(installation.lines().iter().any(|line| line.contains("refused")), "{:#?}", installation.lines());
+}
+
+#[tokio::test]
+async fn ends_naming_the_kind_that_is_not_served() {
+    let fake = Fake::new();
+    fake.never_serve("users.iam.kubesphere.io");
+    let installation = Installation::start(&fake, Behaviour::default());
+    installation
+        .apply(json!({}), "condition Established of customresourcedefinitions users.iam.kubesphere.io\"", 1)
+        .await;
+    installation.sees("failed=1", 1).await;
+}
+
+#[rstest]
 #[case(json!("Chosen123"), Some("Chosen123"))]
 #[case(json!(""), None)]
 #[tokio::test]

@@ -115,7 +115,7 @@ fn claims_difference(record: &Record, got: &Got) -> Option<String> {
     None
 }
 
-/// Ten wrong passwords, then even the right one is refused.
+/// Ten wrong passwords, then even the right one is refused, and the User says why.
 async fn rate_limit(world: &World) -> Option<String> {
     world.host.create_bob().await;
     let mut codes = Vec::new();
@@ -130,5 +130,9 @@ async fn rate_limit(world: &World) -> Option<String> {
         codes.push(got.status.unwrap());
     }
     let wanted: Vec<u16> = std::iter::repeat_n(400, 10).chain(std::iter::repeat_n(429, 4)).collect();
-    (codes != wanted).then(|| format!("oauth-rate-limit: {codes:?}"))
+    let mut status = world.host.get("/apis/iam.kubesphere.io/v1alpha2/users/bob").await["status"].take();
+    status["lastTransitionTime"].take();
+    let is_as_seen =
+        status["state"] == "AuthLimitExceeded" && status["reason"] == "Failed login attempts exceed 10 in last 10m0s";
+    (codes != wanted || !is_as_seen).then(|| format!("oauth-rate-limit: {codes:?}, {status}"))
 }

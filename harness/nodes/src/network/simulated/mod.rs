@@ -126,16 +126,6 @@ impl SimulatedNetwork {
         world.sockets.insert(at, socket);
     }
 
-    /// Takes an endpoint away: its address stays and refuses.
-    pub fn remove_endpoint(&self, at: SocketAddr) {
-        self.lock().sockets.remove(&at);
-    }
-
-    /// Adds a machine that listens on nothing: it refuses every port.
-    pub fn add_host(&self, address: IpAddr) {
-        self.lock().hosts.insert(address);
-    }
-
     /// Makes `name` resolve everywhere, as a load balancer's public name does.
     pub fn add_name(&self, name: &str, addresses: Vec<IpAddr>) {
         self.lock().names.insert(name.to_ascii_lowercase(), addresses);
