@@ -29,7 +29,7 @@ fn main() -> Result<(), Failure> {
     let _installed = rustls::crypto::ring::default_provider().install_default();
     let short = std::env::args().any(|argument| argument == "--short");
     let runtime = Runtime::new()?;
-    println!("{:<64} {:>12}  {}", "figure", "measured", "budget");
+    line("figure", "measured", "budget");
     runtime.block_on(async {
         memory(if short { (2, 6) } else { (10, 50) }).await?;
         start(if short { 10 } else { 50 }, if short { 1 } else { 5 }).await?;
@@ -87,8 +87,8 @@ async fn default_run() -> Result<(), Failure> {
     let (own, children, begin) = (cpu::own(), cpu::children(), Instant::now());
     let report = engine::run(options, Box::new(|_| {}), CancellationToken::new()).await?.report;
     let wall = begin.elapsed();
-    let (own, children) = (cpu::own() - own, cpu::children() - children);
-    let cores = std::thread::available_parallelism()?.get();
+    let (own, children) = (cpu::own().saturating_sub(own), cpu::children().saturating_sub(children));
+    let cores = u32::try_from(std::thread::available_parallelism()?.get())?;
     line(
         "default run: cells / kubectl processes",
         &format!("{} / {}", report.scenarios.len(), report.kubectl.processes),
@@ -97,7 +97,7 @@ async fn default_run() -> Result<(), Failure> {
     line("default run: own CPU", &ms(own), "");
     line("default run: children's CPU", &ms(children), "");
     line("default run: own / children's CPU", &format!("{:.2}", own.as_secs_f64() / children.as_secs_f64()), "<= 0.5");
-    let limit = (own + children).mul_f64(1.25 / cores as f64) + Duration::from_secs(2);
+    let limit = (own + children).mul_f64(1.25 / f64::from(cores)) + Duration::from_secs(2);
     line("default run: wall", &ms(wall), &format!("<= {} (1.25 x all CPU / {cores} cores + 2 s)", ms(limit)));
     let longest = report.scenarios.iter().map(|cell| cell.duration_ms).max().unwrap_or_default();
     line("default run: longest cell", &format!("{longest} ms"), "<= 3000 ms");
@@ -106,7 +106,7 @@ async fn default_run() -> Result<(), Failure> {
 }
 
 /// What one more cluster with KubeSphere costs.
-async fn memory((few, many): (usize, usize)) -> Result<(), Failure> {
+async fn memory((few, many): (u32, u32)) -> Result<(), Failure> {
     let directories = (tempfile::tempdir()?, tempfile::tempdir()?);
     let lease = Lease::begin(directories.0.path(), directories.1.path(), "bench")?;
     let given = Given {
@@ -127,7 +127,7 @@ async fn memory((few, many): (usize, usize)) -> Result<(), Failure> {
             resident_at_few = resident_mib()?;
         }
     }
-    let each = (resident_mib()? - resident_at_few) / (many - few) as f64;
+    let each = (resident_mib()? - resident_at_few) / f64::from(many - few);
     line(&format!("memory of a cluster with KubeSphere ({few} to {many})"), &format!("{each:.1} MiB"), "<= 15 MiB");
     for pair in pairs {
         pair.destroy().await;

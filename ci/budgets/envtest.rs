@@ -10,7 +10,7 @@ use tokio::process::{Child, Command};
 use crate::Failure;
 
 /// Longest start of one of them.
-const LIMIT: Duration = Duration::from_secs(120);
+const LIMIT: Duration = Duration::from_mins(2);
 
 /// How long until both answer `/readyz`.
 pub async fn two_ready(assets: &Path) -> Result<Duration, Failure> {

@@ -2,7 +2,7 @@
 
 use std::ffi::OsString;
 use std::fs;
-use std::io;
+use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 use std::str::FromStr as _;
 
@@ -131,7 +131,8 @@ pub fn serve_as_editor() -> Option<std::process::ExitCode> {
     Some(match done {
         Ok(()) => std::process::ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("{error}");
+            // kubectl shows it to the person; when nobody reads it, the exit code still tells.
+            let _shown = writeln!(io::stderr(), "{error}");
             std::process::ExitCode::FAILURE
         }
     })

@@ -11,6 +11,7 @@ use crate::records::{Got, NotApplicable, Record, Tally, read};
 
 const RECORDS: &str = include_str!("../data/validation.json");
 const PATH: &str = "/kapis/cluster.kubesphere.io/v1alpha1/clusters/validation";
+const HOST_CLUSTER: &str = "/apis/cluster.kubesphere.io/v1alpha1/clusters/host";
 const CONFIG_PATH: &str = "/api/v1/namespaces/kubesphere-system/configmaps/kubesphere-config";
 
 fn not_applicable(case: &str) -> Option<NotApplicable> {
@@ -34,7 +35,11 @@ async fn validates_as_the_real_one_does() {
             continue;
         }
         let _progress = (case(record) == "blackhole").then(|| world.progress());
+        let uid = if case(record) == "host-itself" { Some(hide_host(&world).await) } else { None };
         tally.compare(&world, record, &send(&world, record, &token).await);
+        if let Some(uid) = uid {
+            world.host.patch(HOST_CLUSTER, &json!({"status": {"uid": uid}})).await;
+        }
     }
     for record in records.iter().filter(|record| case(record).starts_with("state-")) {
         if not_applicable(case(record)).is_some() {
@@ -59,6 +64,14 @@ async fn validates_as_the_real_one_does() {
     }
     world.stop().await;
     tally.settle(&records, |case| not_applicable(case.strip_prefix("validate-").unwrap()));
+}
+
+/// Takes from the host's own Cluster what a member is recognized by, since the record is from before there was one.
+async fn hide_host(world: &World) -> Value {
+    world.host.until_ready("host", "True").await;
+    let uid = world.host.get(HOST_CLUSTER).await["status"]["uid"].take();
+    world.host.patch(HOST_CLUSTER, &json!({"status": {"uid": null}})).await;
+    uid
 }
 
 fn case(record: &Record) -> &str {
