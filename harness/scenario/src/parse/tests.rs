@@ -124,12 +124,12 @@ fn problems_of_bytes(bytes: &[u8]) -> String {
 #[case::text_for_a_number(
     "nodes: 2",
     "nodes: two",
-    "f.yaml:11:80: \"spec.given.member.nodes\" must be an integer from 1 to 255, not text\n  help: write an integer from 1 to 255, without quotes"
+    "f.yaml:11:80: \"spec.given.member.nodes\" must be an integer from 1 to 253, not text\n  help: write an integer from 1 to 253, without quotes"
 )]
 #[case::number_out_of_range(
     "nodes: 2",
     "nodes: 0",
-    "f.yaml:11:80: \"spec.given.member.nodes\" must be an integer from 1 to 255, not 0\n  help: write an integer from 1 to 255, without quotes"
+    "f.yaml:11:80: \"spec.given.member.nodes\" must be an integer from 1 to 253, not 0\n  help: write an integer from 1 to 253, without quotes"
 )]
 #[case::missing_key(
     "  name: member-post-install-kubectl\n",
