@@ -1,0 +1,40 @@
+//! What an installation generates differs between the clusters of a pair, and between cells, which have seeds of their
+//! own.
+
+#![allow(clippy::unwrap_used, reason = "a test stops at the first surprise")]
+
+use std::collections::BTreeSet;
+
+use k8s_openapi::api::core::v1::Secret;
+use kube::Api;
+use kubesphere::Release;
+use providers::embedded::Embedded;
+use providers::leases::Lease;
+use providers::{Cluster, PairPlan, Provider as _};
+use scenario::model::{Given, GivenCluster, GivenKubesphere};
+
+async fn generated(cluster: &dyn Cluster) -> Vec<u8> {
+    let secrets: Api<Secret> = Api::namespaced(cluster.client(), "kubesphere-system");
+    secrets.get("kubesphere-secret").await.unwrap().data.unwrap().remove("secret").unwrap().0
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn clusters_never_share_a_generated_secret() {
+    let directories = [tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap()];
+    let lease = Lease::begin(directories[0].path(), directories[1].path(), "test").unwrap();
+    let installed = GivenCluster { kubesphere: GivenKubesphere::Installed, ..GivenCluster::default() };
+    let given = Given { host: installed.clone(), member: Some(installed) };
+    let release = Release::find("3.3.2").unwrap();
+    let mut secrets = BTreeSet::new();
+    for seed in [1, 2] {
+        let plan = PairPlan { host_nodes: 1, member_nodes: Some(1), seed, behaviour: stub::Behaviour::default() };
+        let pair = Embedded.create(&lease, &plan).await.unwrap();
+        engine::install(&pair, &given, release).await.unwrap();
+        secrets.insert(generated(pair.host.as_ref()).await);
+        secrets.insert(generated(pair.member.as_deref().unwrap()).await);
+        pair.destroy().await;
+    }
+    lease.end().await.unwrap();
+    assert_eq!(secrets.len(), 4);
+    assert!(secrets.iter().all(|secret| secret.len() == 32));
+}
