@@ -8,6 +8,7 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use engine::{RunOptions, Tools, library};
@@ -60,7 +61,14 @@ async fn a_panic_fails_its_cell_and_leaves_nothing() {
     assert!(outcome.left_over.is_none(), "{:?}", outcome.left_over);
     assert_eq!(std::fs::read_dir(state.path()).unwrap().count(), 0);
     let pid = pids.recv().await.unwrap();
-    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
-    // Killed; perhaps nobody has waited for it yet.
-    assert!(stat.is_empty() || stat.contains(") Z "), "{stat}");
+    // A killed process takes a moment to end, and stays a zombie until its parent, this test, has waited for it.
+    let begin = Instant::now();
+    loop {
+        let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+        if stat.is_empty() || stat.contains(") Z ") {
+            break;
+        }
+        assert!(begin.elapsed() < Duration::from_secs(10), "{stat}");
+        tokio::task::yield_now().await;
+    }
 }
