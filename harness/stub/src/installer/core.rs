@@ -49,7 +49,7 @@ pub async fn install(run: &Run<'_>, facts: &Facts, playbook: &mut Playbook<'_>) 
 async fn keep_secret(run: &Run<'_>, facts: &Facts, playbook: &mut Playbook<'_>) -> Result<(), Failed> {
     playbook.task("ks-core/init-token", "KubeSphere | Choose the secret");
     let (candidate, replace) = match secret::wanted(&facts.spec)? {
-        Wanted::Keep => (secret::generate(&run.ctx.random), false),
+        Wanted::Keep => (secret::generate(), false),
         Wanted::Replace(secret) => (secret, true),
     };
     playbook.changed();
@@ -97,7 +97,7 @@ async fn first_password(run: &Run<'_>, facts: &Facts, playbook: &mut Playbook<'_
     };
     let password = match chosen {
         Value::String(text) if !text.is_empty() => text.clone(),
-        Value::String(_) | Value::Null => secret::random_text(&run.ctx.random, 16),
+        Value::String(_) | Value::Null => secret::random_text(16),
         other => python(other),
     };
     run.kubectl.merge(KEPT_SECRET, &json!({"data": {"initAdminPassword": encoded(&password)}})).await?;

@@ -4,7 +4,6 @@
 use base64::Engine as _;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use kubesphere::JwtSecret;
-use nodes::program::Random;
 use rand::RngExt as _;
 use serde_json::Value;
 
@@ -40,14 +39,16 @@ pub fn wanted(spec: &Spec) -> Result<Wanted, Undefined> {
 }
 
 /// A random secret: 32 letters and digits.
-pub fn generate(random: &Random) -> JwtSecret {
-    JwtSecret::new(random_text(random, 32))
+pub fn generate() -> JwtSecret {
+    JwtSecret::new(random_text(32))
 }
 
-/// `length` random letters and digits.
-pub fn random_text(random: &Random, length: usize) -> String {
+/// `length` random letters and digits, from the system as in the original and not from the run's seed: a secret is part
+/// of a cluster's identity, and no two clusters share one.
+pub fn random_text(length: usize) -> String {
     const ALPHABET: &[u8] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789";
-    random.with(|random| (0..length).map(|_| char::from(ALPHABET[random.random_range(0..ALPHABET.len())])).collect())
+    let mut random = rand::rng();
+    (0..length).map(|_| char::from(ALPHABET[random.random_range(0..ALPHABET.len())])).collect()
 }
 
 /// What the shell hands to `kubectl create secret` when `secret` stands unquoted in its command line.
@@ -157,8 +158,7 @@ mod tests {
 
     #[test]
     fn generates_32_letters_and_digits() {
-        let random = Random::from_seed(1);
-        let (one, other) = (generate(&random), generate(&random));
+        let (one, other) = (generate(), generate());
         assert_ne!(one, other);
         assert_eq!(one.expose().len(), 32);
         assert!(one.expose().chars().all(|c| c.is_ascii_alphanumeric()));
