@@ -159,6 +159,11 @@ impl Programs {
     pub fn find(&self, image: &str) -> Option<Program> {
         self.0.get(repository_of(image)).cloned()
     }
+
+    /// The repositories that have a program, in order.
+    pub fn repositories(&self) -> impl Iterator<Item = &str> {
+        self.0.keys().map(String::as_str)
+    }
 }
 
 fn repository_of(image: &str) -> &str {
