@@ -3,6 +3,7 @@
 pub mod access;
 mod cluster;
 pub mod embedded;
+pub mod image;
 pub mod leases;
 mod probe;
 mod sockets;

@@ -1,0 +1,19 @@
+//! One container image, made from the harness's own executable, under the upstream names of KubeSphere's images.
+//!
+//! Nothing is built by a container engine and nothing is fetched: [`Layer::pack`] writes the executable and the
+//! libraries it runs with into a tar file, and [`Image`] describes that layer for one reference.
+
+mod archive;
+mod digest;
+mod elf;
+mod layer;
+mod libraries;
+mod manifest;
+mod reference;
+#[cfg(test)]
+mod testing;
+
+pub use elf::Architecture;
+pub use layer::Layer;
+pub use manifest::{Image, POD_ARGUMENT, Settings, is_ours};
+pub use reference::Reference;
