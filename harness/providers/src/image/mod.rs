@@ -1,7 +1,9 @@
 //! One container image, made from the harness's own executable, under the upstream names of KubeSphere's images.
 //!
 //! Nothing is built by a container engine and nothing is fetched: [`Layer::pack`] writes the executable and the
-//! libraries it runs with into a tar file, and [`Image`] describes that layer for one reference.
+//! libraries it runs with into a tar file, [`Image`] describes that layer for one reference, and [`Registry`] answers
+//! for all of them inside a node. A node whose mirror of docker.io it is can pull no other image under these names,
+//! `imagePullPolicy: Always` or not.
 
 mod archive;
 mod digest;
@@ -10,6 +12,7 @@ mod layer;
 mod libraries;
 mod manifest;
 mod reference;
+pub mod registry;
 #[cfg(test)]
 mod testing;
 
@@ -17,3 +20,4 @@ pub use elf::Architecture;
 pub use layer::Layer;
 pub use manifest::{Image, POD_ARGUMENT, Settings, is_ours};
 pub use reference::Reference;
+pub use registry::Registry;

@@ -38,6 +38,13 @@ impl fmt::Display for Reference {
     }
 }
 
+/// Whether `tag` is one: distribution-spec v1.0, `[a-zA-Z0-9_][a-zA-Z0-9._-]{0,127}`.
+pub(super) fn is_tag(tag: &str) -> bool {
+    let word = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_';
+    (1..=128).contains(&tag.len())
+        && tag.bytes().enumerate().all(|(at, byte)| word(byte) || (at > 0 && matches!(byte, b'.' | b'-')))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -52,6 +59,16 @@ mod tests {
             ("kubesphere/tower@sha256:00", None),
         ] {
             assert_eq!(Reference::parse(image).map(|read| read.to_string()).as_deref(), expected, "{image}");
+        }
+    }
+
+    #[test]
+    fn knows_tags() {
+        for tag in ["v3.3.2", "_", "3", &"a".repeat(128)] {
+            assert!(is_tag(tag), "{tag}");
+        }
+        for tag in ["", ".v1", "-v1", "v1+2", "sha256:00", &"a".repeat(129)] {
+            assert!(!is_tag(tag), "{tag}");
         }
     }
 }
