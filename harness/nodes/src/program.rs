@@ -33,25 +33,17 @@ pub type Running = Pin<Box<dyn Future<Output = ExitCode> + Send>>;
 /// What a container image contains: a function from the pod's world to its end.
 pub type Program = Arc<dyn Fn(PodContext) -> Running + Send + Sync>;
 
-/// Who a pod is.
+/// Who a pod is, as far as a process in a real one can tell.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PodIdentity {
     /// Namespace.
     pub namespace: String,
     /// Name of the pod.
     pub name: String,
-    /// UID of the pod.
-    pub uid: String,
-    /// Name of the container that runs the program.
-    pub container: String,
     /// Image as written in the pod.
     pub image: String,
-    /// Node it runs on.
-    pub node: String,
     /// The pod's address.
     pub ip: IpAddr,
-    /// Number of restarts of this container before this start.
-    pub restarts: u32,
     /// `args` of the container.
     pub args: Vec<String>,
     /// `env` of the container (plain values only).
