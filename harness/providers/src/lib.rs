@@ -5,6 +5,5 @@ mod cluster;
 pub mod embedded;
 pub mod leases;
 mod probe;
-mod sockets;
 
 pub use cluster::{Cluster, Identity, Missing, Pair, PairPlan, Provider, ProviderError};
