@@ -6,6 +6,8 @@ mod cluster;
 pub mod config;
 mod controllers;
 mod events;
+mod files;
+pub mod in_pod;
 mod kubelet;
 pub mod logs;
 mod names;

@@ -9,10 +9,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 use bytes::Bytes;
 use rand::SeedableRng;
 use rand::rngs::StdRng;
-use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use crate::clock::Clock;
+pub use crate::files::Files;
 use crate::logs::LogWriter;
 use crate::network::Network;
 
@@ -33,25 +33,17 @@ pub type Running = Pin<Box<dyn Future<Output = ExitCode> + Send>>;
 /// What a container image contains: a function from the pod's world to its end.
 pub type Program = Arc<dyn Fn(PodContext) -> Running + Send + Sync>;
 
-/// Who a pod is.
+/// Who a pod is, as far as a process in a real one can tell.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PodIdentity {
     /// Namespace.
     pub namespace: String,
     /// Name of the pod.
     pub name: String,
-    /// UID of the pod.
-    pub uid: String,
-    /// Name of the container that runs the program.
-    pub container: String,
     /// Image as written in the pod.
     pub image: String,
-    /// Node it runs on.
-    pub node: String,
     /// The pod's address.
     pub ip: IpAddr,
-    /// Number of restarts of this container before this start.
-    pub restarts: u32,
     /// `args` of the container.
     pub args: Vec<String>,
     /// `env` of the container (plain values only).
@@ -90,29 +82,6 @@ pub struct ServiceAccountMount {
     pub ca_pem: Bytes,
     /// The bearer token.
     pub token: String,
-}
-
-/// Mounted files by absolute path, kept up to date with a kubelet's delay.
-#[derive(Clone)]
-pub struct Files(watch::Receiver<Arc<BTreeMap<String, Bytes>>>);
-
-impl Files {
-    /// Files that `updates` replaces as a whole.
-    #[must_use]
-    pub fn new(updates: watch::Receiver<Arc<BTreeMap<String, Bytes>>>) -> Self {
-        Self(updates)
-    }
-
-    /// The content of `path` now, if it is there.
-    #[must_use]
-    pub fn read(&self, path: &str) -> Option<Bytes> {
-        self.0.borrow().get(path).cloned()
-    }
-
-    /// Waits until some file changes after the last call; false when the pod is gone.
-    pub async fn changed(&mut self) -> bool {
-        self.0.changed().await.is_ok()
-    }
 }
 
 /// Seeded randomness, shared by the clones of one context.

@@ -6,6 +6,5 @@ pub mod embedded;
 pub mod image;
 pub mod leases;
 mod probe;
-mod sockets;
 
 pub use cluster::{Cluster, Identity, Missing, Pair, PairPlan, Provider, ProviderError};

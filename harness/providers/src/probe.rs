@@ -48,7 +48,7 @@ pub(crate) async fn probe(network: Arc<dyn Network>, clock: &Clock, kubeconfig: 
 
 fn layer_of(error: &DialError) -> Layer {
     match error {
-        DialError::Net(NetError::NoSuchHost { .. }) => Layer::Dns,
+        DialError::Net(NetError::NoSuchHost { .. } | NetError::NameServer { .. }) => Layer::Dns,
         DialError::Net(_) => Layer::Tcp,
         DialError::Tls(_) | DialError::Handshake(_) => Layer::Tls,
         DialError::Address(_) => Layer::Kubeconfig,

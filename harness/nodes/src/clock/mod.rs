@@ -4,12 +4,14 @@
 //! quiet and somebody waits for progress, the clock jumps to the earliest deadline, one timer at a time, ties by the
 //! order in which the timers were set.
 
+mod delays;
 mod virtual_clock;
 
 use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
+pub use self::delays::{Delays, DelaysError};
 pub use self::virtual_clock::{BusyGuard, Expectation, ProgressGuard, VirtualClock};
 
 /// A delay with a name, so that a scenario can hold or inspect it.
@@ -46,6 +48,8 @@ pub struct Clock {
     source: Source,
     /// Added to wall time, in seconds.
     offset_seconds: i64,
+    /// What named delays last in place of their own durations, on a real clock.
+    delays: Delays,
 }
 
 #[derive(Clone)]
@@ -58,13 +62,13 @@ impl Clock {
     /// A clock that really waits.
     #[must_use]
     pub fn real() -> Self {
-        Self { source: Source::Real(std::time::Instant::now()), offset_seconds: 0 }
+        Self { source: Source::Real(std::time::Instant::now()), offset_seconds: 0, delays: Delays::default() }
     }
 
     /// A clock that `virtual_clock` drives.
     #[must_use]
     pub fn virtual_from(virtual_clock: Arc<VirtualClock>) -> Self {
-        Self { source: Source::Virtual(virtual_clock), offset_seconds: 0 }
+        Self { source: Source::Virtual(virtual_clock), offset_seconds: 0, delays: Delays::default() }
     }
 
     /// The same clock with wall time shifted by `seconds`: a cluster whose machines' clocks are set wrong, so that the
@@ -72,6 +76,14 @@ impl Clock {
     #[must_use]
     pub fn with_offset(mut self, seconds: i64) -> Self {
         self.offset_seconds = seconds;
+        self
+    }
+
+    /// The same clock with other durations for the delays that `delays` names. A virtual clock keeps the real ones: it
+    /// does not wait for them.
+    #[must_use]
+    pub fn with_delays(mut self, delays: Delays) -> Self {
+        self.delays = delays;
         self
     }
 
@@ -93,6 +105,7 @@ impl Clock {
 
     /// Waits for `delay`.
     pub async fn sleep(&self, delay: Delay) {
+        let delay = self.lasting(delay);
         match &self.source {
             Source::Real(_) => tokio::time::sleep(delay.duration).await,
             Source::Virtual(clock) => clock.sleep(delay).await,
@@ -104,10 +117,19 @@ impl Clock {
     /// # Errors
     /// [`Elapsed`] when the limit passed.
     pub async fn within<F: Future>(&self, limit: Delay, future: F) -> Result<F::Output, Elapsed> {
+        let limit = self.lasting(limit);
         tokio::select! {
             biased;
             output = future => Ok(output),
             () = self.sleep(limit) => Err(Elapsed(limit)),
+        }
+    }
+
+    /// `delay` as long as it is on this clock.
+    fn lasting(&self, delay: Delay) -> Delay {
+        match &self.source {
+            Source::Real(_) => self.delays.get(delay.name).map_or(delay, |duration| delay.lasting(duration)),
+            Source::Virtual(_) => delay,
         }
     }
 
@@ -143,5 +165,41 @@ impl Clock {
             Source::Real(_) => Expectation::none(),
             Source::Virtual(clock) => clock.expectation(),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const LONG: Delay = Delay::new("long", Duration::from_hours(1));
+
+    #[tokio::test]
+    async fn waits_as_long_as_its_delays_say() {
+        let short = Duration::from_millis(1);
+        let clock = Clock::real().with_delays(Delays::default().with("long", short));
+        clock.sleep(LONG).await;
+        let limited = clock.within(LONG, std::future::pending::<()>()).await;
+        assert_eq!(limited, Err(Elapsed(LONG.lasting(short))));
+    }
+
+    #[tokio::test]
+    async fn keeps_other_delays() {
+        let clock = Clock::real().with_delays(Delays::default().with("other", Duration::ZERO));
+        let waiting = tokio::time::timeout(Duration::from_millis(20), clock.sleep(LONG)).await;
+        assert!(waiting.is_err());
+    }
+
+    #[tokio::test]
+    async fn keeps_every_duration_on_a_virtual_clock() {
+        let time = VirtualClock::new();
+        let clock = Clock::virtual_from(time.clone()).with_delays(Delays::default().with("long", Duration::ZERO));
+        let _waiting = tokio::time::timeout(Duration::from_millis(20), async {
+            tokio::join!(clock.sleep(LONG), async {
+                tokio::task::yield_now().await;
+                assert_eq!(time.pending(), [("long", LONG.duration)]);
+            });
+        })
+        .await;
     }
 }

@@ -38,12 +38,8 @@ impl Parts<'_> {
         let identity = PodIdentity {
             namespace: shared.key.namespace.clone(),
             name: shared.key.name.clone(),
-            uid: shared.uid.clone(),
-            container: spec.name.clone(),
             image: spec.image.clone().unwrap_or_default(),
-            node: shared.node.clone(),
             ip: place.address,
-            restarts: 0,
             args: spec.args.clone().unwrap_or_default(),
             env: environment(spec.env.as_deref().unwrap_or_default(), pod, &shared.node, place),
         };
@@ -64,7 +60,7 @@ impl Parts<'_> {
             };
             let clock = kubelet.cluster.clock.clone();
             Ok(PodContext {
-                pod: PodIdentity { restarts, ..identity.clone() },
+                pod: identity.clone(),
                 client: client(network.clone(), &clock, &endpoint)?,
                 service_account: service_account.clone(),
                 files: Files::new(files.clone()),

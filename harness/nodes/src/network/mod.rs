@@ -1,12 +1,15 @@
 //! The network as a program sees it: resolve a name, connect, listen.
 //!
-//! In a real pod these are sockets. Simulated, they are a model in which `127.0.0.1` is the pod itself, names
+//! In a real pod these are [`sockets`]. Simulated, they are a model in which `127.0.0.1` is the pod itself, names
 //! resolve only inside their own cluster and unknown addresses have no route ([`simulated`]).
 
 pub mod client;
 pub mod connector;
+pub(crate) mod hosts;
+pub mod resolver;
 pub mod serve;
 pub mod simulated;
+pub mod sockets;
 pub mod tls;
 
 use std::fmt;
@@ -33,7 +36,7 @@ pub trait Network: Send + Sync + 'static {
     /// The addresses of `host`, which may be a literal address.
     ///
     /// # Errors
-    /// [`NetError::NoSuchHost`] when the name is unknown here.
+    /// [`NetError::NoSuchHost`] when the name is unknown here, [`NetError::NameServer`] when nobody can tell.
     async fn resolve(&self, host: &str) -> Result<Vec<IpAddr>, NetError>;
 
     /// A connection to `to`, coming from this program's own address.
@@ -87,6 +90,15 @@ pub enum NetError {
         /// The name server asked, `address:port`.
         server: String,
     },
+    /// Whether the name resolves is not known.
+    NameServer {
+        /// The name looked up.
+        host: String,
+        /// The name server asked, `address:port`.
+        server: String,
+        /// What is wrong with the name server.
+        failure: NameServerFailure,
+    },
     /// The port is already taken at this address.
     InUse {
         /// The address asked for.
@@ -96,6 +108,24 @@ pub enum NetError {
     Closed,
 }
 
+/// What a name server does in place of an answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum NameServerFailure {
+    /// It answers with a failure of its own (`SERVFAIL`) or with nonsense.
+    Misbehaving,
+    /// It does not answer.
+    TimedOut,
+}
+
+impl fmt::Display for NameServerFailure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Misbehaving => "the name server fails",
+            Self::TimedOut => "the name server does not answer",
+        })
+    }
+}
+
 impl fmt::Display for NetError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -103,6 +133,7 @@ impl fmt::Display for NetError {
             Self::NoRoute { to } => write!(f, "connect to {to}: no route to host"),
             Self::TimedOut { to } => write!(f, "connect to {to}: timed out"),
             Self::NoSuchHost { host, server } => write!(f, "look up {host} at {server}: no such host"),
+            Self::NameServer { host, server, failure } => write!(f, "look up {host} at {server}: {failure}"),
             Self::InUse { at } => write!(f, "listen on {at}: address already in use"),
             Self::Closed => f.write_str("the network is closed"),
         }

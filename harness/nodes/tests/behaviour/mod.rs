@@ -1,6 +1,7 @@
 //! What nodes and controllers do, on whatever API server.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use futures::{AsyncBufReadExt as _, StreamExt as _};
@@ -140,10 +141,14 @@ pub async fn rolls_out_a_new_template(kind: Kind) {
 }
 
 pub async fn restarts_a_program_that_panics(kind: Kind) {
-    let program = |context: PodContext| async move {
-        assert!(context.pod.restarts >= 2, "not yet");
-        context.stop.cancelled().await;
-        ExitCode::SUCCESS
+    let starts = Arc::new(AtomicU32::new(0));
+    let program = move |context: PodContext| {
+        let start = starts.fetch_add(1, Ordering::SeqCst);
+        async move {
+            assert!(start >= 2, "not yet");
+            context.stop.cancelled().await;
+            ExitCode::SUCCESS
+        }
     };
     let cluster = TestCluster::start(kind, Programs::new().with("test/flaky", program)).await;
     cluster.deploy("flaky", "test/flaky", json!({})).await;

@@ -14,6 +14,7 @@ use nodes::NodeSpec;
 use nodes::clock::Clock;
 use nodes::network::client;
 use nodes::network::simulated::ClusterNetwork;
+use nodes::network::sockets::Sockets;
 use scenario::model::On;
 
 use super::NAME;
@@ -35,7 +36,7 @@ pub(super) struct EmbeddedCluster {
 /// A client over the machine's loopback, where the API server really listens.
 pub(super) fn admin_client(kubeconfig: &str) -> Result<kube::Client, Box<dyn std::error::Error + Send + Sync>> {
     let access = Access::of(kubeconfig)?;
-    let network: Arc<dyn nodes::network::Network> = Arc::new(crate::sockets::Sockets);
+    let network: Arc<dyn nodes::network::Network> = Arc::new(Sockets::system()?);
     Ok(client::client(network, &Clock::real(), &access.endpoint()?)?)
 }
 

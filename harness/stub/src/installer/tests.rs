@@ -69,12 +69,8 @@ impl Installation {
             pod: PodIdentity {
                 namespace: namespaces::SYSTEM.into(),
                 name: "ks-installer-0".into(),
-                uid: "1".into(),
-                container: "installer".into(),
                 image: "kubesphere/ks-installer:v3.3.2".into(),
-                node: "node1".into(),
                 ip: Ipv4Addr::LOCALHOST.into(),
-                restarts: 0,
                 args: Vec::new(),
                 env: std::collections::BTreeMap::new(),
             },

@@ -3,9 +3,9 @@
 use std::net::SocketAddr;
 
 use http::Method;
-use nodes::network::NetError;
 use nodes::network::connector::DialError;
 use nodes::network::tls::TlsFault;
+use nodes::network::{NameServerFailure, NetError};
 
 use super::api_client::Target;
 
@@ -35,6 +35,13 @@ fn net(error: &NetError) -> String {
         NetError::NoRoute { to } => format!("dial tcp {to}: connect: no route to host"),
         NetError::TimedOut { to } => timed_out(*to),
         NetError::NoSuchHost { host, server } => format!("dial tcp: lookup {host} on {server}: no such host"),
+        NetError::NameServer { host, server, failure: NameServerFailure::Misbehaving } => {
+            format!("dial tcp: lookup {host} on {server}: server misbehaving")
+        }
+        // Go names its own end of the question as well, whose port differs each time.
+        NetError::NameServer { host, server, failure: NameServerFailure::TimedOut } => {
+            format!("dial tcp: lookup {host} on {server}: read udp {server}: i/o timeout")
+        }
         NetError::InUse { at } => format!("listen tcp {at}: bind: address already in use"),
         NetError::Closed => "EOF".to_owned(),
     }
@@ -131,6 +138,10 @@ mod tests {
         SocketAddr::from(([192, 0, 2, 1], 6443))
     }
 
+    fn at_name_server(failure: NameServerFailure) -> NetError {
+        NetError::NameServer { host: "member.example".to_owned(), server: "10.96.0.10:53".to_owned(), failure }
+    }
+
     #[rstest]
     #[case(NetError::Refused { to: address() }, "dial tcp 192.0.2.1:6443: connect: connection refused")]
     #[case(NetError::Refused { to: SocketAddr::from((std::net::Ipv6Addr::LOCALHOST, 6443)) },
@@ -139,6 +150,14 @@ mod tests {
     #[case(NetError::TimedOut { to: address() }, "dial tcp 192.0.2.1:6443: i/o timeout")]
     #[case(NetError::NoSuchHost { host: "member.invalid".to_owned(), server: "127.0.0.1:53".to_owned() },
         "dial tcp: lookup member.invalid on 127.0.0.1:53: no such host")]
+    #[case(
+        at_name_server(NameServerFailure::Misbehaving),
+        "dial tcp: lookup member.example on 10.96.0.10:53: server misbehaving"
+    )]
+    #[case(
+        at_name_server(NameServerFailure::TimedOut),
+        "dial tcp: lookup member.example on 10.96.0.10:53: read udp 10.96.0.10:53: i/o timeout"
+    )]
     fn words_a_failed_dial(#[case] error: NetError, #[case] words: &str) {
         assert_eq!(dial(&DialError::Net(error)), words);
     }
