@@ -8,12 +8,12 @@ mod figures;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use engine::{RunOptions, Tools, library};
+use engine::{RunOptions, Session, SessionOptions, Tools, library};
 use figures::{cpu, percentile, resident_mib};
 use providers::embedded::Embedded;
 use providers::leases::Lease;
-use providers::{Pair, PairPlan, Provider as _};
-use scenario::model::{Given, GivenCluster, GivenKubesphere};
+use providers::{ClusterShape, Pair, PairPlan, Provider as _};
+use scenario::model::{Given, GivenCluster, GivenKubesphere, SyncFrequency};
 use scenario::plan::plan as cells_of;
 use scenario::select::Selection;
 use tokio::runtime::Runtime;
@@ -59,7 +59,7 @@ async fn start(samples: usize, envtests: usize) -> Result<(), Failure> {
         let (one, other) = (pair.host.client(), member.client());
         tokio::try_join!(one.apiserver_version(), other.apiserver_version())?;
         embedded.push(begin.elapsed());
-        pair.destroy().await;
+        pair.destroy().await?;
     }
     lease.end().await?;
     line("two embedded clusters ready, p50", &ms(percentile(&mut embedded, 50)), "<= 100 ms");
@@ -83,9 +83,10 @@ async fn start(samples: usize, envtests: usize) -> Result<(), Failure> {
 async fn default_run() -> Result<(), Failure> {
     let cells = cells_of(&library::built_in()?, &library::releases(&[])?, &Selection::all());
     let tools = Tools::find().await?;
-    let options = RunOptions::new(cells, Arc::new(Embedded), tools);
+    let session = Session::begin(SessionOptions::new(Arc::new(Embedded), Embedded.probe().await?))?;
     let (own, children, begin) = (cpu::own(), cpu::children(), Instant::now());
-    let report = engine::run(options, Box::new(|_| {}), CancellationToken::new()).await?.report;
+    let report = session.run(RunOptions::new(cells, tools), Box::new(|_| {}), CancellationToken::new()).await;
+    session.end().await?;
     let wall = begin.elapsed();
     let (own, children) = (cpu::own().saturating_sub(own), cpu::children().saturating_sub(children));
     let cores = u32::try_from(std::thread::available_parallelism()?.get())?;
@@ -119,7 +120,7 @@ async fn memory((few, many): (u32, u32)) -> Result<(), Failure> {
     };
     let (mut pairs, mut resident_at_few) = (Vec::new(), 0.0);
     for count in 1..=many {
-        let plan = PairPlan { member_nodes: None, ..plan() };
+        let plan = PairPlan { member: None, ..plan() };
         let pair = Embedded.create(&lease, &plan).await?;
         engine::install(&pair, &given, kubesphere::Release::find("3.3.2")?).await?;
         pairs.push(pair);
@@ -130,14 +131,15 @@ async fn memory((few, many): (u32, u32)) -> Result<(), Failure> {
     let each = (resident_mib()? - resident_at_few) / f64::from(many - few);
     line(&format!("memory of a cluster with KubeSphere ({few} to {many})"), &format!("{each:.1} MiB"), "<= 15 MiB");
     for pair in pairs {
-        pair.destroy().await;
+        pair.destroy().await?;
     }
     lease.end().await?;
     Ok(())
 }
 
 fn plan() -> PairPlan {
-    PairPlan { host_nodes: 1, member_nodes: Some(1), seed: 1, behaviour: stub::Behaviour::default() }
+    let shape = ClusterShape { nodes: 1, sync_frequency: SyncFrequency::Short };
+    PairPlan { host: shape, member: Some(shape), seed: 1, behaviour: stub::Behaviour::default() }
 }
 
 fn member(pair: &Pair) -> Result<&Arc<dyn providers::Cluster>, Failure> {

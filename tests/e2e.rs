@@ -7,10 +7,11 @@ use std::io::Write;
 use std::process::ExitCode;
 use std::sync::{Arc, Mutex};
 
-use engine::{RunOptions, Tools, library};
+use engine::{RunOptions, Session, SessionOptions, Tools, library};
 use libtest_mimic::{Arguments, Failed, Trial};
-use providers::Provider;
 use providers::embedded::Embedded;
+use providers::envtest::Envtest;
+use providers::{Capabilities, Provider};
 use report::{Terminal, TerminalOptions};
 use scenario::event::Outcome;
 use scenario::plan::{self, Cell};
@@ -32,12 +33,37 @@ fn main() -> ExitCode {
             return ExitCode::FAILURE;
         }
     };
-    let tools = runtime.block_on(tools());
-    if let Err(missing) = &tools {
-        eprintln!("every cell is ignored: {missing}");
+    let shared = match runtime.block_on(needs()) {
+        Ok((provider, capabilities, tools)) if !arguments.list => {
+            let session = Session::begin(SessionOptions::new(provider, capabilities)).expect("a lease");
+            Some(Arc::new(Shared { session, tools, runtime: runtime.clone() }))
+        }
+        Ok(_) => None,
+        Err(missing) => {
+            eprintln!("every cell is ignored: {missing}");
+            let trials =
+                cells.into_iter().map(|cell| Trial::test(cell.id.to_string(), || Ok(())).with_ignored_flag(true));
+            return libtest_mimic::run(&arguments, trials.collect()).exit_code();
+        }
+    };
+    let cells = shared.as_ref().map_or_else(|| cells.clone(), |shared| shared.session.in_order(cells.clone()));
+    let trials = cells.into_iter().map(|cell| trial(cell, shared.clone())).collect();
+    let conclusion = libtest_mimic::run(&arguments, trials);
+    if let Some(shared) = shared
+        && let Some(shared) = Arc::into_inner(shared)
+        && let Err(left_over) = runtime.block_on(shared.session.end())
+    {
+        eprintln!("error: {left_over}");
+        return ExitCode::FAILURE;
     }
-    let trials = cells.into_iter().map(|cell| trial(cell, tools.clone().ok(), runtime.clone())).collect();
-    libtest_mimic::run(&arguments, trials).exit_code()
+    conclusion.exit_code()
+}
+
+/// What the tests of this process share.
+struct Shared {
+    session: Session,
+    tools: Tools,
+    runtime: Arc<Runtime>,
 }
 
 fn cells() -> Result<Vec<Cell>, String> {
@@ -49,47 +75,45 @@ fn cells() -> Result<Vec<Cell>, String> {
     if cells.is_empty() { Err("no scenario is for the releases in KS_E2E_RELEASE".to_owned()) } else { Ok(cells) }
 }
 
-async fn tools() -> Result<Tools, String> {
-    let provider = std::env::var("KS_E2E_PROVIDER").unwrap_or_default();
-    if !provider.is_empty() && provider != "embedded" {
-        return Err(format!("there is no provider {provider:?}; KS_E2E_PROVIDER takes embedded"));
-    }
-    Embedded.probe().await.map_err(|missing| missing.to_string())?;
-    Tools::find().await.map_err(|missing| missing.to_string())
+async fn needs() -> Result<(Arc<dyn Provider>, Capabilities, Tools), String> {
+    let asked = std::env::var("KS_E2E_PROVIDER").unwrap_or_default();
+    let provider: Arc<dyn Provider> = match asked.as_str() {
+        "" | "embedded" => Arc::new(Embedded),
+        "envtest" => Arc::new(Envtest::default()),
+        other => return Err(format!("there is no provider {other:?}; KS_E2E_PROVIDER takes embedded or envtest")),
+    };
+    let capabilities = provider.probe().await.map_err(|missing| missing.to_string())?;
+    let tools = Tools::find().await.map_err(|missing| missing.to_string())?;
+    Ok((provider, capabilities, tools))
 }
 
-fn trial(cell: Cell, tools: Option<Tools>, runtime: Arc<Runtime>) -> Trial {
-    let ignored = tools.is_none();
+fn trial(cell: Cell, shared: Option<Arc<Shared>>) -> Trial {
     let name = cell.id.to_string();
-    let run = move || tools.map_or(Ok(()), |tools| runtime.block_on(run(cell, tools)));
-    Trial::test(name, run).with_ignored_flag(ignored)
+    Trial::test(name, move || shared.map_or(Ok(()), |shared| shared.runtime.block_on(run(cell, &shared))))
 }
 
-async fn run(cell: Cell, tools: Tools) -> Result<(), Failed> {
-    let output = Shared::default();
+async fn run(cell: Cell, shared: &Shared) -> Result<(), Failed> {
+    let output = Output::default();
     let mut terminal = Terminal::new(TerminalOptions { colour: false, live: false, width: Some(120) }, output.clone());
     let observer = Box::new(move |event: &_| drop(terminal.on_event(event)));
-    let options = RunOptions::new(vec![cell], Arc::new(Embedded), tools);
-    let outcome = engine::run(options, observer, CancellationToken::new()).await?;
-    if let Some(left_over) = outcome.left_over {
-        return Err(left_over.into());
-    }
-    match outcome.report.scenarios.first().map(|cell| cell.result) {
+    let options = RunOptions::new(vec![cell], shared.tools.clone());
+    let report = shared.session.run(options, observer, CancellationToken::new()).await;
+    match report.scenarios.first().map(|cell| cell.result) {
         Some(Outcome::Passed | Outcome::KnownIssue) => Ok(()),
         _ => Err(output.text().into()),
     }
 }
 
 #[derive(Clone, Default)]
-struct Shared(Arc<Mutex<Vec<u8>>>);
+struct Output(Arc<Mutex<Vec<u8>>>);
 
-impl Shared {
+impl Output {
     fn text(&self) -> String {
         String::from_utf8_lossy(&self.0.lock().expect("no panic while writing")).into_owned()
     }
 }
 
-impl Write for Shared {
+impl Write for Output {
     fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
         self.0.lock().expect("no panic while writing").write(bytes)
     }

@@ -43,7 +43,7 @@ mod objects;
 mod openapi;
 mod options;
 mod patch;
-mod pki;
+pub mod pki;
 mod pods;
 mod proto;
 mod proxy;

@@ -1,4 +1,4 @@
-//! The server's own authority and what it signs.
+//! A cluster's authority and what it signs.
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -181,6 +181,18 @@ impl Authority {
     /// # Errors
     /// When it cannot be made.
     pub fn server_identity(&self, names: &[String], now: Timestamp) -> Result<Identity, CertificateError> {
+        self.serving(names, now).map(|(certificate, key)| identity(&certificate, &key))
+    }
+
+    /// The same as PEM texts: the certificate and its key (PKCS #8).
+    ///
+    /// # Errors
+    /// When it cannot be made.
+    pub fn server_pem(&self, names: &[String], now: Timestamp) -> Result<(String, String), CertificateError> {
+        self.serving(names, now).map(|(certificate, key)| (certificate.pem(), key.serialize_pem()))
+    }
+
+    fn serving(&self, names: &[String], now: Timestamp) -> Result<(rcgen::Certificate, KeyPair), CertificateError> {
         let mut params = params("kube-apiserver", &[], Lifetime::spanning(now, LEAF_LIFETIME));
         params.key_usages = vec![KeyUsagePurpose::DigitalSignature, KeyUsagePurpose::KeyEncipherment];
         params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
@@ -194,8 +206,7 @@ impl Authority {
                 params.subject_alt_names.push(san);
             }
         }
-        let (certificate, key) = self.sign(&params, "kube-apiserver")?;
-        Ok(identity(&certificate, &key))
+        self.sign(&params, "kube-apiserver")
     }
 }
 

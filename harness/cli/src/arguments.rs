@@ -1,8 +1,12 @@
 //! The command line.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use clap::{Args, CommandFactory as _, FromArgMatches as _, Parser, Subcommand, ValueEnum};
+use providers::Provider;
+use providers::embedded::Embedded;
+use providers::envtest::Envtest;
 use scenario::plan::Shard;
 
 /// End-to-end conformance suite for KubeSphere multi-cluster direct connection.
@@ -62,13 +66,16 @@ pub struct RunArguments {
     /// What makes the clusters
     #[arg(long, value_enum, default_value_t, env = PROVIDER_VARIABLE)]
     pub provider: ProviderName,
-    /// Cells at a time; the number of cores if not given
+    /// Give every cell clusters of its own, also where making them takes long and cells would share them
+    #[arg(long)]
+    pub isolate: bool,
+    /// Cells at a time; if not given, what the provider says: the number of cores where clusters are embedded, else 1
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
     pub jobs: Option<u16>,
     /// Begin no more cells after the first failure
     #[arg(long)]
     pub fail_fast: bool,
-    /// Write report.json, junit.xml and summary.md into this directory
+    /// Write report.json, junit.xml and summary.md into this directory, and the clusters' logs of cells that failed
     #[arg(long, value_name = "DIR")]
     pub report: Option<PathBuf>,
     /// Seed of the run's randomness
@@ -111,6 +118,18 @@ pub enum ProviderName {
     /// In this process, in milliseconds
     #[default]
     Embedded,
+    /// A real kube-apiserver and etcd for each cluster, with simulated nodes
+    Envtest,
+}
+
+impl ProviderName {
+    /// The provider of that name.
+    pub fn make(self) -> Arc<dyn Provider> {
+        match self {
+            Self::Embedded => Arc::new(Embedded),
+            Self::Envtest => Arc::new(Envtest::default()),
+        }
+    }
 }
 
 #[derive(Clone, Copy, ValueEnum)]

@@ -4,12 +4,12 @@ use std::io::{self, IsTerminal as _};
 use std::process::ExitCode;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use engine::{RunOptions, RunOutcome, Tools};
-use providers::Provider;
-use providers::embedded::Embedded;
+use engine::{RunOptions, Session, SessionOptions, Tools};
 use report::{Terminal, TerminalOptions};
+use scenario::report::Report;
+use scenario::skip::SkipReason;
 
-use crate::arguments::{Defect, ProviderName, RunArguments};
+use crate::arguments::{Defect, RunArguments};
 use crate::{exit, output, report_directory, scenarios, signals};
 
 pub async fn run(arguments: RunArguments) -> ExitCode {
@@ -22,38 +22,42 @@ pub async fn run(arguments: RunArguments) -> ExitCode {
     {
         return exit::environment(&message);
     }
-    let provider: Arc<dyn Provider> = match arguments.provider {
-        ProviderName::Embedded => Arc::new(Embedded),
-    };
-    let tools = match provider.probe().await {
-        Ok(()) => Tools::find().await,
+    let provider = arguments.provider.make();
+    let found = match provider.probe().await {
+        Ok(capabilities) => Tools::find().await.map(|tools| (capabilities, tools)),
         Err(missing) => Err(missing),
     };
-    let tools = match tools {
-        Ok(tools) => tools,
+    let (capabilities, tools) = match found {
+        Ok(found) => found,
         Err(missing) => return exit::environment(&missing.to_string()),
     };
-    let mut options = RunOptions::new(cells, provider, tools);
-    options.jobs = arguments.jobs.map_or(options.jobs, usize::from);
+    let mut session = SessionOptions::new(provider, capabilities);
+    session.isolate = arguments.isolate;
+    session.jobs = arguments.jobs.map_or(session.jobs, usize::from);
+    let mut options = RunOptions::new(cells, tools);
     options.fail_fast = arguments.fail_fast;
     options.seed = arguments.seed.unwrap_or(options.seed);
     options.behaviour.role_ignored = matches!(arguments.defect, Some(Defect::RoleIgnored));
+    options.export = arguments.report.as_ref().map(|directory| directory.join("clusters"));
     let stop = match signals::stop_on_signal() {
         Ok(stop) => stop,
         Err(error) => return exit::environment(&format!("cannot listen for signals: {error}")),
+    };
+    let session = match Session::begin(session) {
+        Ok(session) => session,
+        Err(error) => return exit::environment(&error.to_string()),
     };
     let printed = Printed::default();
     let mut terminal = Terminal::new(terminal_options(), std::io::stdout());
     let noted = printed.clone();
     let observer = Box::new(move |event: &_| noted.note(terminal.on_event(event)));
-    let RunOutcome { report, left_over } = match engine::run(options, observer, stop.clone()).await {
-        Ok(outcome) => outcome,
-        Err(error) => return exit::environment(&error.to_string()),
-    };
+    let report = session.run(options, observer, stop.clone()).await;
     let written = arguments.report.as_ref().map_or(Ok(()), |directory| report::write(directory, &report).map(drop));
+    let left_over = session.end().await.err();
     let troubles: Vec<String> = [
         printed.error().map(|error| exit::unprinted(&error)),
         written.err().map(|error| error.to_string()),
+        unprovided(&report),
         left_over.map(|error| format!("something of this run is left: {error}; `ks-e2e sweep` removes it")),
     ]
     .into_iter()
@@ -63,6 +67,13 @@ pub async fn run(arguments: RunArguments) -> ExitCode {
         output::say(&format!("error: {trouble}"));
     }
     ExitCode::from(code(stop.is_cancelled(), report.summary.failed > 0, !troubles.is_empty()))
+}
+
+/// Why cells got no clusters, if some did not.
+fn unprovided(report: &Report) -> Option<String> {
+    let reasons = report.scenarios.iter().filter_map(|cell| cell.reason.as_deref());
+    let mut failed = reasons.filter(|reason| reason.parse() == Ok(SkipReason::ProviderFailed));
+    failed.next().map(str::to_owned)
 }
 
 /// What the run found counts for more than what went wrong around it.

@@ -1,19 +1,23 @@
 //! One cell from its first cluster to its verdict: provision, given, steps, checks, release.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Instant;
 
 use checks::{CheckContext, Facts, Finding};
 use kubesphere::Release;
 use providers::leases::Lease;
-use providers::{Cluster, Pair, PairPlan, Provider};
+use providers::{Cluster, ClusterShape, Pair, PairPlan};
 use scenario::event::{CheckReport, Event, Evidence, Outcome, StepReport};
-use scenario::model::{CheckCall, On, Scenario};
+use scenario::model::{CheckCall, GivenCluster, On, Scenario};
 use scenario::plan::Cell;
 use scenario::skip::SkipReason;
 use tokio_util::sync::CancellationToken;
 
+use crate::export;
 use crate::known_issue::Expectation;
+use crate::pool::Pool;
 use crate::recorder::Recorder;
 use crate::sandbox::Sandbox;
 use crate::tools::Tools;
@@ -21,21 +25,24 @@ use crate::waiter::PairWaiter;
 use crate::{evidence, given, installer_log, millis, secrets, steps};
 
 /// What every cell of a run shares.
-pub struct Surroundings<'a> {
-    /// Makes the clusters.
-    pub provider: &'a dyn Provider,
+#[derive(Clone)]
+pub struct Surroundings {
+    /// Gives out clusters.
+    pub pool: Arc<Pool>,
     /// Owns what is made.
-    pub lease: &'a Lease,
+    pub lease: Lease,
     /// Programs of the machine.
-    pub tools: &'a Tools,
+    pub tools: Tools,
     /// Makes things visible.
-    pub recorder: &'a Recorder,
+    pub recorder: Recorder,
     /// Ends the run early.
-    pub stop: &'a CancellationToken,
+    pub stop: CancellationToken,
     /// How the stub behaves.
-    pub behaviour: &'a stub::Behaviour,
+    pub behaviour: stub::Behaviour,
     /// Seed of the run.
     pub seed: u64,
+    /// Where the clusters' own logs go when a cell fails.
+    pub export: Option<PathBuf>,
 }
 
 /// What the steps of a cell act on and leave behind.
@@ -75,18 +82,17 @@ impl Verdict {
         Self { result: Outcome::Failed, reason: Some(reason.into()), evidence: Vec::new(), kubectl_calls: 0 }
     }
 
+    fn skipped(reason: impl Into<String>) -> Self {
+        Self { result: Outcome::Skipped, reason: Some(reason.into()), evidence: Vec::new(), kubectl_calls: 0 }
+    }
+
     fn interrupted() -> Self {
-        Self {
-            result: Outcome::Skipped,
-            reason: Some(SkipReason::Interrupted.as_str().to_owned()),
-            evidence: Vec::new(),
-            kubectl_calls: 0,
-        }
+        Self::skipped(SkipReason::Interrupted.as_str())
     }
 }
 
 /// Runs `cell` and returns its verdict and the number of kubectl processes.
-pub async fn run(cell: &Cell, around: &Surroundings<'_>) -> (Outcome, u64) {
+pub async fn run(cell: &Cell, around: &Surroundings) -> (Outcome, u64) {
     let begin = Instant::now();
     around.recorder.record(&Event::CellStarted { cell: cell.id.clone() });
     let verdict = provision(cell, around, begin).await;
@@ -100,45 +106,68 @@ pub async fn run(cell: &Cell, around: &Surroundings<'_>) -> (Outcome, u64) {
     (verdict.result, verdict.kubectl_calls)
 }
 
-async fn provision(cell: &Cell, around: &Surroundings<'_>, begin: Instant) -> Verdict {
+async fn provision(cell: &Cell, around: &Surroundings, begin: Instant) -> Verdict {
     let release = match Release::find(&cell.release.name) {
         Ok(release) => release,
         Err(error) => return Verdict::failed(error.to_string()),
     };
-    let given = &cell.scenario.given;
-    let plan = PairPlan {
-        host_nodes: given.host.nodes,
-        member_nodes: given.member.as_ref().map(|member| member.nodes),
-        seed: cell_seed(around.seed, &cell.id.0),
-        behaviour: *around.behaviour,
+    let plan = pair_plan(cell, around.seed, around.behaviour);
+    let taken = match around.stop.run_until_cancelled(around.pool.take(&plan)).await {
+        Some(Ok(taken)) => taken,
+        Some(Err(error)) => return Verdict::skipped(SkipReason::ProviderFailed.with(error)),
+        None => return Verdict::interrupted(),
     };
-    let pair = match around.provider.create(around.lease, &plan).await {
-        Ok(pair) => pair,
-        Err(error) => return Verdict::failed(error.to_string()),
-    };
-    let waiter = PairWaiter::new(&pair, around.stop);
-    let prepared = given::bring(&pair, given, release, &waiter).await;
-    secrets::learn(around.recorder.masker(), &pair).await;
-    let verdict = match prepared {
+    let pair = &taken.pair;
+    let waiter = PairWaiter::new(pair, &around.stop);
+    // Whatever waits for the clusters ends with the run.
+    let prepared = around.stop.run_until_cancelled(given::bring(pair, &cell.scenario.given, release, &waiter)).await;
+    secrets::learn(around.recorder.masker(), pair).await;
+    let mut verdict = match prepared {
         _ if around.stop.is_cancelled() => Verdict::interrupted(),
-        Err(error) => {
+        None => Verdict::interrupted(),
+        Some(Err(error)) => {
             let mut verdict = Verdict::failed(format!("precondition: {error}"));
-            verdict.evidence = evidence::collect(&pair).await;
+            verdict.evidence = evidence::collect(pair).await;
             verdict
         }
-        Ok(()) => {
+        Some(Ok(())) => {
             around
                 .recorder
                 .record(&Event::CellProvisioned { cell: cell.id.clone(), duration_ms: millis(begin.elapsed()) });
-            act(cell, around, release, &pair, &waiter).await
+            act(cell, around, release, pair, &waiter).await
         }
     };
     drop(waiter);
-    pair.destroy().await;
+    if verdict.result == Outcome::Failed
+        && let Some(directory) = &around.export
+        && let Err(error) = export::masked(pair, &directory.join(directory_of(cell)), around.recorder.masker()).await
+    {
+        verdict.evidence.push(Evidence { title: "logs of the clusters".to_owned(), text: error });
+    }
+    if let Err(error) = around.pool.give_back(taken).await {
+        verdict.evidence.push(Evidence { title: "left over".to_owned(), text: error.to_string() });
+    }
     verdict
 }
 
-async fn act(cell: &Cell, around: &Surroundings<'_>, release: &Release, pair: &Pair, waiter: &PairWaiter) -> Verdict {
+/// What `cell` needs of a provider.
+pub fn pair_plan(cell: &Cell, seed: u64, behaviour: stub::Behaviour) -> PairPlan {
+    let shape = |given: &GivenCluster| ClusterShape { nodes: given.nodes, sync_frequency: given.sync_frequency };
+    let given = &cell.scenario.given;
+    PairPlan {
+        host: shape(&given.host),
+        member: given.member.as_ref().map(shape),
+        seed: cell_seed(seed, &cell.id.0),
+        behaviour,
+    }
+}
+
+/// The cell's name as one of a directory.
+fn directory_of(cell: &Cell) -> String {
+    cell.id.0.replace(|c: char| !c.is_ascii_alphanumeric() && c != '-' && c != '.', "_")
+}
+
+async fn act(cell: &Cell, around: &Surroundings, release: &Release, pair: &Pair, waiter: &PairWaiter) -> Verdict {
     let sandboxes = match sandboxes(cell, around, release, pair) {
         Ok(sandboxes) => sandboxes,
         Err(error) => return Verdict::failed(error.to_string()),
@@ -146,15 +175,18 @@ async fn act(cell: &Cell, around: &Surroundings<'_>, release: &Release, pair: &P
     let mut world = World {
         pair,
         sandboxes,
-        tools: around.tools,
-        lease: around.lease,
-        stop: around.stop,
+        tools: &around.tools,
+        lease: &around.lease,
+        stop: &around.stop,
         variables: BTreeMap::from([("release".to_owned(), release.version.to_owned())]),
         facts: Facts::default(),
         known_banners: BTreeMap::new(),
     };
     let mut expectation = Expectation::of(&cell.scenario, &cell.release.name);
     let mut failure = do_steps(cell, around, &mut world, &mut expectation).await;
+    if failure.is_none() && !around.stop.is_cancelled() {
+        failure = foreign_image(pair).await;
+    }
     if failure.is_none() && !around.stop.is_cancelled() {
         failure = do_checks(cell, around, &world, waiter, &mut expectation).await;
     } else {
@@ -180,10 +212,15 @@ async fn act(cell: &Cell, around: &Surroundings<'_>, release: &Release, pair: &P
     verdict
 }
 
+/// A verdict on anything but the stub would be taken for one on the stub.
+async fn foreign_image(pair: &Pair) -> Option<String> {
+    let looks = pair.clusters().map(|cluster| cluster.images_are_ours());
+    futures::future::join_all(looks).await.into_iter().find_map(Result::err).map(|error| error.to_string())
+}
+
 /// A verdict on an answer that a real API server would have given otherwise is worth nothing.
 fn surface_miss(pair: &Pair) -> Option<String> {
-    let clusters = [Some(&pair.host), pair.member.as_ref()].into_iter().flatten();
-    let misses: Vec<_> = clusters.flat_map(|cluster| cluster.surface_misses()).collect();
+    let misses: Vec<_> = pair.clusters().flat_map(|cluster| cluster.surface_misses()).collect();
     (!misses.is_empty()).then(|| {
         format!(
             "the embedded API server does not serve what was asked: {}; harness/apiserver/surface.toml lists what it serves",
@@ -195,7 +232,7 @@ fn surface_miss(pair: &Pair) -> Option<String> {
 /// The first failure that the scenario does not expect, in words.
 async fn do_steps(
     cell: &Cell,
-    around: &Surroundings<'_>,
+    around: &Surroundings,
     world: &mut World<'_>,
     expectation: &mut Expectation<'_>,
 ) -> Option<String> {
@@ -233,7 +270,7 @@ async fn do_steps(
 
 async fn do_checks(
     cell: &Cell,
-    around: &Surroundings<'_>,
+    around: &Surroundings,
     world: &World<'_>,
     waiter: &PairWaiter,
     expectation: &mut Expectation<'_>,
@@ -281,7 +318,7 @@ async fn do_checks(
 
 fn sandboxes(
     cell: &Cell,
-    around: &Surroundings<'_>,
+    around: &Surroundings,
     release: &Release,
     pair: &Pair,
 ) -> Result<BTreeMap<On, Sandbox>, crate::sandbox::SandboxError> {
@@ -290,15 +327,14 @@ fn sandboxes(
         ("kubesphere-installer.yaml", stub::manifests::installer_yaml(release)),
         ("cluster-configuration.yaml", stub::manifests::cluster_configuration_yaml(release)),
     ];
-    for cluster in [Some(&pair.host), pair.member.as_ref()].into_iter().flatten() {
-        let directory = cell.id.0.replace(|c: char| !c.is_ascii_alphanumeric() && c != '-' && c != '.', "_");
-        let root = around.lease.directory().join(directory).join(cluster.on().to_string());
-        sandboxes.insert(cluster.on(), Sandbox::create(root, around.tools, cluster.admin_kubeconfig(), &files)?);
+    for cluster in pair.clusters() {
+        let root = around.lease.directory().join(directory_of(cell)).join(cluster.on().to_string());
+        sandboxes.insert(cluster.on(), Sandbox::create(root, &around.tools, cluster.admin_kubeconfig(), &files)?);
     }
     Ok(sandboxes)
 }
 
-fn record_step(cell: &Cell, around: &Surroundings<'_>, step: StepReport) {
+fn record_step(cell: &Cell, around: &Surroundings, step: StepReport) {
     around.recorder.record(&Event::StepFinished { cell: cell.id.clone(), step });
 }
 

@@ -23,7 +23,7 @@ const OBJECTS: [(&str, &str, &str, Option<&str>); 5] = [
 /// Collects it.
 pub(crate) async fn collect(pair: &Pair) -> Vec<Evidence> {
     let mut evidence = Vec::new();
-    for cluster in [Some(&pair.host), pair.member.as_ref()].into_iter().flatten() {
+    for cluster in pair.clusters() {
         for (group, version, kind, namespace) in OBJECTS {
             evidence.extend(objects(cluster.as_ref(), group, version, kind, namespace).await);
         }

@@ -2,21 +2,25 @@
 
 mod cell;
 mod evidence;
+mod export;
 mod given;
 mod installer_log;
 mod known_issue;
 pub mod library;
+mod pool;
 mod recorder;
-pub mod run;
+mod run;
 mod sandbox;
 mod secrets;
+mod session;
 mod steps;
 mod tools;
 mod waiter;
 
 pub use given::{GivenError, establish_crds, install};
 pub use recorder::Observer;
-pub use run::{RunOptions, RunOutcome, run};
+pub use run::RunOptions;
+pub use session::{Session, SessionOptions};
 pub use steps::edit::serve_as_editor;
 pub use tools::{KUBECTL_VARIABLE, Tools};
 

@@ -30,7 +30,7 @@ pub async fn jwt_secret(client: &kube::Client) -> Result<String, String> {
 /// Teaches `masker` the secrets that both clusters hold now.
 pub async fn learn(masker: &Masker, pair: &Pair) {
     masker.add(kubesphere::names::DEFAULT_ADMIN_PASSWORD);
-    for cluster in [Some(&pair.host), pair.member.as_ref()].into_iter().flatten() {
+    for cluster in pair.clusters() {
         learn_from(masker, cluster.as_ref()).await;
     }
 }

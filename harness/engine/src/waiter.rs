@@ -39,8 +39,7 @@ impl PairWaiter {
     pub fn new(pair: &Pair, stop: &CancellationToken) -> Self {
         let (sender, changes) = watch::channel(0);
         let watches = CancellationToken::new();
-        let clusters = [Some(&pair.host), pair.member.as_ref()];
-        for client in clusters.into_iter().flatten().map(|cluster| cluster.client()) {
+        for client in pair.clusters().map(|cluster| cluster.client()) {
             for (group, version, kind, plural) in WATCHED {
                 let resource = ApiResource {
                     group: group.to_owned(),

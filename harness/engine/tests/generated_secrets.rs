@@ -10,8 +10,8 @@ use kube::Api;
 use kubesphere::Release;
 use providers::embedded::Embedded;
 use providers::leases::Lease;
-use providers::{Cluster, PairPlan, Provider as _};
-use scenario::model::{Given, GivenCluster, GivenKubesphere};
+use providers::{Cluster, ClusterShape, PairPlan, Provider as _};
+use scenario::model::{Given, GivenCluster, GivenKubesphere, SyncFrequency};
 
 async fn generated(cluster: &dyn Cluster) -> Vec<u8> {
     let secrets: Api<Secret> = Api::namespaced(cluster.client(), "kubesphere-system");
@@ -27,12 +27,13 @@ async fn clusters_never_share_a_generated_secret() {
     let release = Release::find("3.3.2").unwrap();
     let mut secrets = BTreeSet::new();
     for _ in 0..2 {
-        let plan = PairPlan { host_nodes: 1, member_nodes: Some(1), seed: 7, behaviour: stub::Behaviour::default() };
+        let shape = ClusterShape { nodes: 1, sync_frequency: SyncFrequency::Short };
+        let plan = PairPlan { host: shape, member: Some(shape), seed: 7, behaviour: stub::Behaviour::default() };
         let pair = Embedded.create(&lease, &plan).await.unwrap();
         engine::install(&pair, &given, release).await.unwrap();
         secrets.insert(generated(pair.host.as_ref()).await);
         secrets.insert(generated(pair.member.as_deref().unwrap()).await);
-        pair.destroy().await;
+        pair.destroy().await.unwrap();
     }
     lease.end().await.unwrap();
     assert_eq!(secrets.len(), 4);

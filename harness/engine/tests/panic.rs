@@ -11,9 +11,9 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
-use engine::{RunOptions, Tools, library};
+use engine::{RunOptions, Session, SessionOptions, Tools, library};
 use providers::leases::Lease;
-use providers::{Missing, Pair, PairPlan, Provider, ProviderError};
+use providers::{Capabilities, Missing, Pair, PairPlan, Provider, ProviderError};
 use scenario::event::Outcome;
 use scenario::plan;
 use scenario::select::Selection;
@@ -29,8 +29,8 @@ impl Provider for Panicking {
         "panicking"
     }
 
-    async fn probe(&self) -> Result<(), Missing> {
-        Ok(())
+    async fn probe(&self) -> Result<Capabilities, Missing> {
+        Ok(Capabilities { kubernetes: None, shares_pairs: false, jobs: 2 })
     }
 
     async fn create(&self, lease: &Lease, _plan: &PairPlan) -> Result<Pair, ProviderError> {
@@ -52,13 +52,16 @@ async fn a_panic_fails_its_cell_and_leaves_nothing() {
     let none = PathBuf::from("/nonexistent");
     let tools = Tools { kubectl: none.clone(), kubectl_version: String::new(), shell: none };
     let (sender, mut pids) = mpsc::unbounded_channel();
-    let mut options = RunOptions::new(cells, Arc::new(Panicking(sender)), tools);
+    let provider = Arc::new(Panicking(sender));
+    let capabilities = provider.probe().await.unwrap();
+    let mut options = SessionOptions::new(provider, capabilities);
     options.state = state.path().to_owned();
-    let outcome = engine::run(options, Box::new(|_| {}), CancellationToken::new()).await.unwrap();
-    let cell = &outcome.report.scenarios[0];
+    let session = Session::begin(options).unwrap();
+    let report = session.run(RunOptions::new(cells, tools), Box::new(|_| {}), CancellationToken::new()).await;
+    let cell = &report.scenarios[0];
     assert_eq!(cell.result, Outcome::Failed);
     assert!(cell.reason.as_deref().unwrap().contains("a bug in ks-e2e"), "{:?}", cell.reason);
-    assert!(outcome.left_over.is_none(), "{:?}", outcome.left_over);
+    session.end().await.unwrap();
     assert_eq!(std::fs::read_dir(state.path()).unwrap().count(), 0);
     let pid = pids.recv().await.unwrap();
     // A killed process takes a moment to end, and stays a zombie until its parent, this test, has waited for it.

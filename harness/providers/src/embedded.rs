@@ -1,33 +1,24 @@
 //! Clusters in this process: an embedded API server, simulated nodes, a simulated network between them.
 
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
-use std::sync::Arc;
+use std::path::Path;
 
-use apiserver::{ApiServer, DialFailure, Dialer};
+use apiserver::ApiServer;
 use async_trait::async_trait;
+use nodes::Nodes;
 use nodes::clock::{Clock, VirtualClock};
-use nodes::network::simulated::{ClusterPlan, SimulatedNetwork};
-use nodes::network::{NetError, Network};
-use nodes::{NodeSpec, Nodes, NodesConfig};
-use rand::RngExt as _;
+use nodes::network::simulated::SimulatedNetwork;
 use scenario::model::On;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
-use crate::cluster::{Cluster, Missing, Pair, PairPlan, Provider, ProviderError, Teardown};
 use crate::leases::Lease;
-
-mod member;
-
-use member::EmbeddedCluster;
+use crate::pair::{ClusterShape, Life, Pair, PairPlan};
+use crate::provider::{Capabilities, Missing, Provider, ProviderError, Standing};
+use crate::simulated::{self, Inhabited, Server, Site};
 
 /// Name of this provider.
 pub const NAME: &str = "embedded";
 
-/// Port of the API server on the node network, as kubeadm has it.
-const API_PORT: u16 = 6443;
-/// Address of the Service `kubernetes` inside every cluster.
-const SERVICE_IP: IpAddr = IpAddr::V4(Ipv4Addr::new(10, 96, 0, 1));
-/// Kubernetes version of the nodes; the API server models the same.
+/// Kubernetes version that the API server models; the nodes have the same.
 const KUBERNETES_VERSION: &str = "v1.20.2";
 
 /// Makes clusters in this process, in milliseconds, without any other program.
@@ -40,61 +31,63 @@ impl Provider for Embedded {
         NAME
     }
 
-    async fn probe(&self) -> Result<(), Missing> {
-        Ok(())
+    async fn probe(&self) -> Result<Capabilities, Missing> {
+        Ok(Capabilities {
+            kubernetes: Some(KUBERNETES_VERSION.to_owned()),
+            shares_pairs: false,
+            jobs: std::thread::available_parallelism().map_or(2, std::num::NonZero::get),
+        })
     }
 
     async fn create(&self, _lease: &Lease, plan: &PairPlan) -> Result<Pair, ProviderError> {
-        let driver = VirtualClock::new();
-        let stop = CancellationToken::new();
-        let driving = tokio::spawn(driver.clone().drive(stop.clone()));
-        let clock = Clock::virtual_from(driver);
-        let world = SimulatedNetwork::new(clock.clone());
-        let host = start(On::Host, plan.host_nodes, plan, &world, &clock);
-        let member = async {
-            match plan.member_nodes {
-                None => Ok(None),
-                Some(nodes) => start(On::Member, nodes, plan, &world, &clock).await.map(Some),
-            }
-        };
-        // Both to their end: a cluster that came up is taken down in order although the other one did not.
-        let (host, member) = tokio::join!(host, member);
-        let mut teardown = EmbeddedTeardown { running: Vec::new(), stop: stop.drop_guard(), driving };
-        let host = host.map(|host| teardown.takes(host));
-        let member = member.map(|member| member.map(|member| teardown.takes(member)));
-        match (host, member) {
-            (Ok(host), Ok(member)) => Ok(Pair { host, member, clock, teardown: Box::new(teardown) }),
-            (Err(error), _) | (_, Err(error)) => {
-                Box::new(teardown).run().await;
-                Err(error)
-            }
+        let (standing, life) = create(plan).await?;
+        Ok(Pair::new(standing, Box::new(life)))
+    }
+}
+
+async fn create(plan: &PairPlan) -> Result<(Standing, Running), ProviderError> {
+    let driver = VirtualClock::new();
+    let stop = CancellationToken::new();
+    let driving = tokio::spawn(driver.clone().drive(stop.clone()));
+    let clock = Clock::virtual_from(driver);
+    let world = SimulatedNetwork::new(clock.clone());
+    let host = start(On::Host, plan.host, plan, &world, &clock);
+    let member = async {
+        match plan.member {
+            None => Ok(None),
+            Some(shape) => start(On::Member, shape, plan, &world, &clock).await.map(Some),
+        }
+    };
+    // Both to their end: a cluster that came up is taken down in order although the other one did not.
+    let (host, member) = tokio::join!(host, member);
+    let mut running = Running { clusters: Vec::new(), stop: stop.drop_guard(), driving };
+    let host = host.map(|host| running.takes(host));
+    let member = member.map(|member| member.map(|member| running.takes(member)));
+    match (host, member) {
+        (Ok(host), Ok(member)) => Ok((Standing { host, member, clock }, running)),
+        (Err(error), _) | (_, Err(error)) => {
+            running.end().await;
+            Err(error)
         }
     }
 }
 
-struct Started {
-    cluster: Arc<dyn Cluster>,
-    running: (Nodes, ApiServer),
-}
-
-struct EmbeddedTeardown {
-    running: Vec<(Nodes, ApiServer)>,
+/// What stands in this process for a pair.
+struct Running {
+    clusters: Vec<(Nodes, ApiServer)>,
     /// The clock stops with the pair, however it goes.
     stop: DropGuard,
     driving: tokio::task::JoinHandle<()>,
 }
 
-impl EmbeddedTeardown {
-    fn takes(&mut self, started: Started) -> Arc<dyn Cluster> {
-        self.running.push(started.running);
-        started.cluster
+impl Running {
+    fn takes(&mut self, (inhabited, server): (Inhabited, ApiServer)) -> std::sync::Arc<dyn crate::Cluster> {
+        self.clusters.push((inhabited.nodes, server));
+        inhabited.cluster
     }
-}
 
-#[async_trait]
-impl Teardown for EmbeddedTeardown {
-    async fn run(self: Box<Self>) {
-        for (nodes, server) in self.running {
+    async fn end(self) {
+        for (nodes, server) in self.clusters {
             nodes.stop().await;
             server.stop().await;
         }
@@ -104,108 +97,62 @@ impl Teardown for EmbeddedTeardown {
     }
 }
 
+#[async_trait]
+impl Life for Running {
+    fn fits(&self, _plan: &PairPlan) -> bool {
+        true
+    }
+
+    /// New clusters take less than looking for what was made on the old ones.
+    async fn reset(&mut self, plan: &PairPlan) -> Result<Standing, ProviderError> {
+        let (standing, running) = create(plan).await?;
+        std::mem::replace(self, running).end().await;
+        Ok(standing)
+    }
+
+    /// There are no logs beside those of the pods.
+    async fn export(&self, _directory: &Path) -> Result<(), ProviderError> {
+        Ok(())
+    }
+
+    async fn destroy(self: Box<Self>) -> Result<(), ProviderError> {
+        self.end().await;
+        Ok(())
+    }
+}
+
 async fn start(
     on: On,
-    count: usize,
+    shape: ClusterShape,
     plan: &PairPlan,
     world: &SimulatedNetwork,
     clock: &Clock,
-) -> Result<Started, ProviderError> {
-    let failed = |operation: &str| {
-        let operation = format!("{operation} of the {on} cluster");
-        move |source: Box<dyn std::error::Error + Send + Sync>| ProviderError { provider: NAME, operation, source }
+) -> Result<(Inhabited, ApiServer), ProviderError> {
+    let failed = |operation: &str, source: Box<dyn std::error::Error + Send + Sync>| {
+        ProviderError::new(NAME, format!("{operation} of the {on} cluster"), source)
     };
-    let specs = node_specs(on, count);
-    let control_plane = specs.first().map_or(SERVICE_IP, |node| node.ip);
-    let network = world.cluster(ClusterPlan::new(on.to_string(), control_plane));
-    let key = rcgen::KeyPair::generate().map_err(|e| failed("make the ServiceAccount key")(e.into()))?;
+    let site = Site::new(on, shape, world, clock);
+    let key = rcgen::KeyPair::generate().map_err(|error| failed("make the ServiceAccount key", error.into()))?;
     let server = ApiServer::start(apiserver::Options {
-        server_names: vec![control_plane.to_string(), format!("{on}.ks-e2e.test")],
+        server_names: simulated::server_names(on),
         service_account_public_keys_pem: vec![key.public_key_pem()],
-        advertise: control_plane,
-        dialer: Arc::new(NetworkDialer(network.for_control_plane())),
+        service_cidr_prefix: simulated::SERVICE_CIDR_PREFIX,
+        advertise: simulated::control_plane(on),
+        dialer: site.dialer(),
         ..apiserver::Options::default()
     })
     .await
-    .map_err(|e| failed("start the API server")(e.into()))?;
-    world.add_endpoint(SocketAddr::new(control_plane, API_PORT), server.address());
-    world.add_name(&format!("{on}.ks-e2e.test"), vec![control_plane]);
-    network.add_service_endpoint(SocketAddr::new(SERVICE_IP, 443), server.address());
+    .map_err(|error| failed("start the API server", error.into()))?;
     let admin = server
         .admin_kubeconfig(&format!("https://{}", server.address()), "cluster.local")
-        .map_err(|e| failed("write the kubeconfig")(e.into()))?;
-    let pasteable = crate::access::with_server(&admin, &format!("https://{control_plane}:{API_PORT}"))
-        .map_err(|e| failed("write the kubeconfig")(e.into()))?;
-    let client = member::admin_client(&admin).map_err(|e| failed("make a client")(e))?;
-    let nodes = Nodes::start(NodesConfig {
-        cluster: on.to_string(),
-        client: client.clone(),
-        nodes: specs.clone(),
-        programs: stub::programs_with(plan.behaviour),
-        network: Arc::new(network.clone()),
-        clock: clock.clone(),
+        .map_err(|error| failed("write the kubeconfig", error.into()))?;
+    let seen = Server {
+        address: server.address(),
+        admin,
         ca_pem: server.ca_pem().to_owned(),
         service_account_key_pem: key.serialize_pem(),
-        in_cluster_server: format!("https://{SERVICE_IP}:443"),
-        seed: plan.seed ^ u64::from(third_octet(on)).rotate_right(8),
-        kubernetes_version: KUBERNETES_VERSION.to_owned(),
-    })
-    .await
-    .map_err(|e| failed("start the nodes")(e.into()))?;
-    let cluster = EmbeddedCluster {
-        on,
-        client,
-        network,
-        clock: clock.clone(),
-        nodes: specs,
-        admin,
-        pasteable,
-        server: server.clone(),
+        version: KUBERNETES_VERSION.to_owned(),
+        embedded: Some(server.clone()),
     };
-    Ok(Started { cluster: Arc::new(cluster), running: (nodes, server) })
-}
-
-/// Nodes with addresses of their own, and machine IDs that no other cluster has.
-fn node_specs(on: On, count: usize) -> Vec<NodeSpec> {
-    let third = third_octet(on);
-    (0..count.max(1))
-        .map(|index| NodeSpec {
-            name: format!("{on}-node{}", index + 1),
-            ip: Ipv4Addr::new(172, 18, third, u8::try_from(index + 2).unwrap_or(u8::MAX)).into(),
-            machine_id: format!("{:032x}", rand::rng().random::<u128>()),
-            roles: if index == 0 {
-                vec!["control-plane".to_owned(), "master".to_owned()]
-            } else {
-                vec!["worker".to_owned()]
-            },
-        })
-        .collect()
-}
-
-/// What tells the addresses of the two clusters apart.
-fn third_octet(on: On) -> u8 {
-    match on {
-        On::Host => 1,
-        On::Member => 2,
-    }
-}
-
-/// The API server reaches kubelets and Endpoints through the simulated network.
-struct NetworkDialer(Arc<dyn Network>);
-
-#[async_trait]
-impl Dialer for NetworkDialer {
-    async fn dial(&self, host: &str, port: u16) -> Result<Box<dyn apiserver::Stream>, DialFailure> {
-        let failure = |error: NetError| match error {
-            NetError::Refused { .. } => DialFailure::Refused,
-            NetError::NoRoute { .. } => DialFailure::NoRoute,
-            NetError::TimedOut { .. } => DialFailure::TimedOut,
-            NetError::NoSuchHost { .. } => DialFailure::NoSuchHost,
-            other => DialFailure::Other(other.to_string()),
-        };
-        let addresses = self.0.resolve(host).await.map_err(failure)?;
-        let address = addresses.first().copied().ok_or(DialFailure::NoSuchHost)?;
-        let stream = self.0.connect(SocketAddr::new(address, port)).await.map_err(failure)?;
-        Ok(Box::new(stream))
-    }
+    Ok((site.inhabit(NAME, seen, plan).await?, server))
 }

@@ -1,10 +1,19 @@
-//! Makers of clusters: embedded; and the leases over everything a run creates.
+//! Makers of clusters: embedded, envtest, kind; and the leases over everything a run creates.
 
 pub mod access;
 mod cluster;
+pub mod container_engine;
+mod delays;
 pub mod embedded;
+pub mod envtest;
 pub mod image;
+mod inventory;
 pub mod leases;
+mod pair;
 mod probe;
+mod provider;
+mod simulated;
 
-pub use cluster::{Cluster, Identity, Missing, Pair, PairPlan, Provider, ProviderError};
+pub use cluster::{Cluster, Identity, identity};
+pub use pair::{ClusterShape, Pair, PairPlan};
+pub use provider::{Capabilities, Missing, Provider, ProviderError};

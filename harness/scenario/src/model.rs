@@ -116,6 +116,8 @@ pub struct GivenCluster {
     pub jwt_secret: GivenSecret,
     /// Nodes it has.
     pub nodes: usize,
+    /// How soon its kubelets see changed ConfigMaps.
+    pub sync_frequency: SyncFrequency,
 }
 
 impl Default for GivenCluster {
@@ -126,8 +128,19 @@ impl Default for GivenCluster {
             host_cluster_name: None,
             jwt_secret: GivenSecret::Generated,
             nodes: 1,
+            sync_frequency: SyncFrequency::Short,
         }
     }
+}
+
+/// How soon kubelets bring a changed ConfigMap to the pods that mount it: `syncFrequency` of a kubelet's configuration
+/// (kubernetes v1.20, `KubeletConfiguration`). A virtual clock makes no difference between the two.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum SyncFrequency {
+    /// As short as the provider can make it, so that nobody waits.
+    Short,
+    /// A kubelet's default of a minute.
+    Default,
 }
 
 /// Whether KubeSphere is installed before the first step.

@@ -8,6 +8,8 @@ use std::str::FromStr;
 pub enum SkipReason {
     /// The provider is not available here.
     ProviderMissing,
+    /// The provider could not make or reset the clusters.
+    ProviderFailed,
     /// A program that steps need (kubectl) is not available here.
     ToolMissing,
     /// The provider cannot make what the scenario asks for.
@@ -20,14 +22,21 @@ pub enum SkipReason {
 
 impl SkipReason {
     /// Every reason.
-    pub const ALL: [Self; 5] =
-        [Self::ProviderMissing, Self::ToolMissing, Self::Unsupported, Self::FailFast, Self::Interrupted];
+    pub const ALL: [Self; 6] = [
+        Self::ProviderMissing,
+        Self::ProviderFailed,
+        Self::ToolMissing,
+        Self::Unsupported,
+        Self::FailFast,
+        Self::Interrupted,
+    ];
 
     /// The word in reports.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
             Self::ProviderMissing => "provider-missing",
+            Self::ProviderFailed => "provider-failed",
             Self::ToolMissing => "tool-missing",
             Self::Unsupported => "unsupported",
             Self::FailFast => "fail-fast",

@@ -10,9 +10,9 @@ use nix::sys::signal::{Signal, killpg};
 use nix::unistd::Pid;
 use nodes::clock::{Clock, Delay};
 use nodes::quiescence;
-use providers::leases::{Lease, LeaseError};
-use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::process::{Child, Command};
+use providers::leases::{Lease, LeaseError, gated};
+use tokio::io::{AsyncRead, AsyncReadExt as _};
+use tokio::process::Child;
 use tokio_util::sync::CancellationToken;
 
 use crate::sandbox::Sandbox;
@@ -91,9 +91,6 @@ const STILL: u32 = 3;
 /// own timers run in real time.
 const PATIENCE: Duration = Duration::from_secs(3);
 
-/// Waits for its go before it does anything, so that the lease is written first; then becomes the person's shell.
-const GATE: &str = r#"IFS= read -r go || exit 125; exec "$0" "$@" </dev/null"#;
-
 /// Runs `line` in `sandbox`.
 ///
 /// # Errors
@@ -107,17 +104,7 @@ pub async fn run(
     stop: &CancellationToken,
 ) -> Result<CommandOutcome, CommandError> {
     let mut child = spawn(line, sandbox, &tools.shell)?;
-    let pid = child.id().and_then(|pid| i32::try_from(pid).ok()).unwrap_or_default();
-    let mut gate = child.stdin.take();
-    if let Err(error) = lease.own_process_group(pid).await {
-        stop_group(&mut child, pid).await;
-        return Err(error.into());
-    }
-    if let Some(gate) = &mut gate {
-        // A shell that is gone already shows as its exit code.
-        let _said = gate.write_all(b"go\n").await;
-    }
-    drop(gate);
+    let pid = lease.own(&mut child).await?;
     let outcome = watch(line, &mut child, pid, clock, stop).await;
     stop_group(&mut child, pid).await;
     lease.process_group_ended(pid).await?;
@@ -125,21 +112,18 @@ pub async fn run(
 }
 
 fn spawn(line: &CommandLine<'_>, sandbox: &Sandbox, shell: &Path) -> Result<Child, CommandError> {
-    let mut arguments: Vec<OsString> = vec!["-c".into(), GATE.into(), shell.into()];
+    let mut arguments: Vec<OsString> = Vec::new();
     if shell.ends_with("bash") {
         arguments.extend(["--noprofile".into(), "--norc".into()]);
     }
     arguments.extend(["-c".into(), line.text.into()]);
-    Command::new("/bin/sh")
-        .args(arguments)
+    gated(shell, arguments)
         .env_clear()
         .envs(sandbox.environment())
         .envs(line.environment.iter().map(|(name, value)| (name, value)))
         .current_dir(sandbox.work())
-        .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
-        .process_group(0)
         .spawn()
         .map_err(|source| CommandError::Start { shell: shell.display().to_string(), source })
 }

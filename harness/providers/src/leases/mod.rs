@@ -3,6 +3,8 @@
 //! One file a run, locked while the owner lives. A lock that is free means that the owner is dead: [`sweep`] removes
 //! exactly what the file names. While the owner lives a [`Supervisor`] kills its process groups the moment it dies.
 
+mod engine_objects;
+mod gate;
 mod process;
 mod strays;
 mod supervisor;
@@ -12,10 +14,12 @@ use std::fs::{File, OpenOptions};
 use std::io::{self, Write as _};
 use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use serde::{Deserialize, Serialize};
 
+pub use engine_objects::{EngineObject, EngineObjectKind};
+pub use gate::gated;
 use process::ProcessGroup;
 use supervisor::Supervisor;
 pub use sweep::{Swept, sweep};
@@ -30,6 +34,10 @@ pub(crate) enum Entry {
     ProcessGroup(ProcessGroup),
     /// A process group that has ended.
     ProcessGroupEnded { pid: i32 },
+    /// Something in a container engine.
+    EngineObject(EngineObject),
+    /// Something in a container engine that is gone.
+    EngineObjectGone { name: String },
 }
 
 /// Why a lease could not be written. Nothing is made without one.
@@ -57,10 +65,12 @@ const SWEEP_HINT: &str = "`ks-e2e sweep` tries again";
 pub struct Lease(Arc<Inner>);
 
 struct Inner {
+    run_id: String,
     path: PathBuf,
     file: Mutex<File>,
     directory: PathBuf,
     supervisor: Supervisor,
+    engine_objects: Mutex<Vec<EngineObject>>,
 }
 
 impl Lease {
@@ -80,7 +90,14 @@ impl Lease {
             .map_err(error("create", &directory, DIRECTORY_HINT))
             .and_then(|()| Supervisor::start().map_err(error("start the supervisor of", &path, SUPERVISOR_HINT)));
         match begun {
-            Ok(supervisor) => Ok(Self(Arc::new(Inner { path, file: Mutex::new(file), directory, supervisor }))),
+            Ok(supervisor) => Ok(Self(Arc::new(Inner {
+                run_id: run_id.to_owned(),
+                path,
+                file: Mutex::new(file),
+                directory,
+                supervisor,
+                engine_objects: Mutex::default(),
+            }))),
             Err(failure) => {
                 // Whatever cannot be removed now is named in the lease, for `sweep`.
                 let _gone = std::fs::remove_dir(&directory).is_ok() | std::fs::remove_file(&path).is_ok();
@@ -93,6 +110,45 @@ impl Lease {
     #[must_use]
     pub fn directory(&self) -> &Path {
         &self.0.directory
+    }
+
+    /// The run's own name, `ks-e2e-` and the run's id: names of all that it makes outside its directory begin so.
+    #[must_use]
+    pub fn name(&self) -> String {
+        directory_name(&self.0.run_id)
+    }
+
+    /// Takes responsibility for `object`, which must not be made before this returns.
+    ///
+    /// # Errors
+    /// When the lease cannot be written.
+    pub fn own_engine_object(&self, object: EngineObject) -> Result<(), LeaseError> {
+        self.write(&Entry::EngineObject(object.clone()))?;
+        // What the engine keeps outlives the machine's next start, so its entry has to, too.
+        self.file().sync_data().map_err(error("write", &self.0.path, STATE_HINT))?;
+        self.engine_objects().push(object);
+        Ok(())
+    }
+
+    /// Removes the engine objects that this lease names and `chosen` picks. Blocks.
+    ///
+    /// # Errors
+    /// With everything that stays, in words.
+    pub fn remove_engine_objects(&self, chosen: impl Fn(&EngineObject) -> bool) -> Result<(), String> {
+        let (going, staying) = std::mem::take(&mut *self.engine_objects()).into_iter().partition(chosen);
+        *self.engine_objects() = staying;
+        let mut failures = Vec::new();
+        for (object, outcome) in engine_objects::remove(going) {
+            match outcome {
+                // Where this cannot be written, `sweep` finds the object gone.
+                Ok(_) => drop(self.write(&Entry::EngineObjectGone { name: object.name })),
+                Err(error) => {
+                    failures.push(format!("{object}: {error}"));
+                    self.engine_objects().push(object);
+                }
+            }
+        }
+        if failures.is_empty() { Ok(()) } else { Err(failures.join("; ")) }
     }
 
     /// Takes responsibility for the process group led by `pid`, which must not do anything before this returns.
@@ -122,13 +178,29 @@ impl Lease {
     pub async fn end(self) -> Result<(), LeaseError> {
         self.0.supervisor.stop().await;
         strays::kill(&self.0.directory);
+        let lease = self.clone();
+        let removed = tokio::task::spawn_blocking(move || lease.remove_engine_objects(|_| true)).await;
+        removed.map_err(io::Error::other).and_then(|removed| removed.map_err(io::Error::other)).map_err(error(
+            "remove the containers of",
+            &self.0.path,
+            SWEEP_HINT,
+        ))?;
         std::fs::remove_dir_all(&self.0.directory).map_err(error("remove", &self.0.directory, SWEEP_HINT))?;
         std::fs::remove_file(&self.0.path).map_err(error("remove", &self.0.path, SWEEP_HINT))
     }
 
     fn write(&self, entry: &Entry) -> Result<(), LeaseError> {
-        let file = self.0.file.lock().unwrap_or_else(PoisonError::into_inner);
-        append(&file, entry).map_err(error("write", &self.0.path, STATE_HINT))
+        append(&self.file(), entry).map_err(error("write", &self.0.path, STATE_HINT))
+    }
+}
+
+impl Lease {
+    fn file(&self) -> MutexGuard<'_, File> {
+        self.0.file.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn engine_objects(&self) -> MutexGuard<'_, Vec<EngineObject>> {
+        self.0.engine_objects.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -6,6 +6,7 @@ use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
 
+use super::engine_objects::{self, EngineObject};
 use super::{Entry, ProcessGroup, directory_name, strays};
 
 /// What one dead run had left, and what could not be removed of it.
@@ -48,7 +49,7 @@ fn sweep_one(lease: &Path) -> Swept {
     let run_id = lease.file_stem().unwrap_or_default().to_string_lossy().into_owned();
     let mut result = Swept { run_id, removed: Vec::new(), failed: Vec::new() };
     let text = fs::read_to_string(lease).unwrap_or_default();
-    let (groups, directories) = still_owned(&text);
+    let StillOwned { groups, directories, engine_objects } = still_owned(&text);
     // Processes first: they could write into the directories.
     for group in groups.into_values().filter(ProcessGroup::is_ours) {
         match group.kill() {
@@ -57,7 +58,16 @@ fn sweep_one(lease: &Path) -> Swept {
             Err(error) => result.failed.push(format!("process group {}: {error}", group.pid())),
         }
     }
-    // A lease names no directory but its run's own; anything else was not written by us.
+    // A lease names nothing but its run's own; anything else was not written by us.
+    let prefix = directory_name(&result.run_id);
+    let ours = engine_objects.into_values().filter(|object| object.name.starts_with(&prefix));
+    for (object, outcome) in engine_objects::remove(ours.collect()) {
+        match outcome {
+            Ok(true) => result.removed.push(object.to_string()),
+            Ok(false) => {}
+            Err(error) => result.failed.push(format!("{object}: {error}")),
+        }
+    }
     let own = OsString::from(directory_name(&result.run_id));
     for directory in directories.into_iter().filter(|directory| directory.file_name() == Some(&own)) {
         let strays = strays::kill(&directory);
@@ -79,21 +89,35 @@ fn sweep_one(lease: &Path) -> Swept {
     result
 }
 
+/// What a lease names and has not declared gone.
+#[derive(Default)]
+struct StillOwned {
+    groups: BTreeMap<i32, ProcessGroup>,
+    directories: Vec<PathBuf>,
+    engine_objects: BTreeMap<String, EngineObject>,
+}
+
 /// The last line may be half written; whatever it named was not made yet.
-fn still_owned(text: &str) -> (BTreeMap<i32, ProcessGroup>, Vec<PathBuf>) {
-    let (mut groups, mut directories) = (BTreeMap::new(), Vec::new());
+fn still_owned(text: &str) -> StillOwned {
+    let mut owned = StillOwned::default();
     for entry in text.lines().filter_map(|line| serde_json::from_str(line).ok()) {
         match entry {
-            Entry::Directory { path } => directories.push(path),
+            Entry::Directory { path } => owned.directories.push(path),
             Entry::ProcessGroup(group) => {
-                groups.insert(group.pid(), group);
+                owned.groups.insert(group.pid(), group);
             }
             Entry::ProcessGroupEnded { pid } => {
-                groups.remove(&pid);
+                owned.groups.remove(&pid);
+            }
+            Entry::EngineObject(object) => {
+                owned.engine_objects.insert(object.name.clone(), object);
+            }
+            Entry::EngineObjectGone { name } => {
+                owned.engine_objects.remove(&name);
             }
         }
     }
-    (groups, directories)
+    owned
 }
 
 #[cfg(test)]
@@ -153,8 +177,8 @@ mod tests {
 
     #[test]
     fn ignores_a_half_written_last_line() {
-        let (groups, directories) = still_owned("{\"kind\":\"directory\",\"path\":\"/a\"}\n{\"kind\":\"direc");
-        assert!(groups.is_empty());
-        assert_eq!(directories, [PathBuf::from("/a")]);
+        let owned = still_owned("{\"kind\":\"directory\",\"path\":\"/a\"}\n{\"kind\":\"direc");
+        assert!(owned.groups.is_empty());
+        assert_eq!(owned.directories, [PathBuf::from("/a")]);
     }
 }

@@ -14,7 +14,7 @@
 //!   releases: ">=3.2.1"               # comparisons separated by commas; "*" (all) when absent
 //!   given:                            # host: plain Kubernetes when absent; member: no second cluster when absent
 //!     host: {kubesphere: installed, clusterRole: host, hostClusterName: east, jwtSecret: generated, nodes: 1}
-//!     member: {kubesphere: installed, clusterRole: none, jwtSecret: host}
+//!     member: {kubesphere: installed, clusterRole: none, jwtSecret: host, syncFrequency: default} # else: short
 //!   steps:                            # each does one of: run (with or without edit), file with edit, console
 //!     - name: read the secret         # required, unique
 //!       on: host                      # required; host when absent on a console step

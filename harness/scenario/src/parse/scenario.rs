@@ -10,6 +10,7 @@ use super::variables::Variables;
 use crate::known::Known;
 use crate::model::{
     CheckCall, Given, GivenCluster, GivenKubesphere, GivenSecret, KnownIssue, Page, Requirement, Scenario, Step,
+    SyncFrequency,
 };
 use crate::problem::did_you_mean;
 
@@ -186,6 +187,12 @@ fn given_cluster(what: &str, node: &Node, notes: &mut Notes<'_>) -> GivenCluster
         && let Some(nodes) = fields::integer(&fields.path("nodes"), &entry.node, 1..=MOST_NODES, notes)
     {
         cluster.nodes = usize::from(nodes);
+    }
+    let frequencies = [("short", SyncFrequency::Short), ("default", SyncFrequency::Default)];
+    if let Some(entry) = fields.take("syncFrequency")
+        && let Some(frequency) = fields::word(&fields.path("syncFrequency"), &entry.node, &frequencies, notes)
+    {
+        cluster.sync_frequency = frequency;
     }
     if presence == Some(GivenKubesphere::Absent) {
         for entry in [role, name, secret].into_iter().flatten() {

@@ -1,0 +1,83 @@
+//! What several runs, or the tests of one process, share: the lease over all that is made, and the clusters.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use providers::leases::{Lease, LeaseError, state_directory, sweep};
+use providers::{Capabilities, Provider};
+use rand::RngExt as _;
+use scenario::plan::Cell;
+
+use crate::cell::pair_plan;
+use crate::pool::{Pool, gather};
+
+/// A session: begun before the first cluster, ended after the last one.
+pub struct Session {
+    pub(crate) lease: Lease,
+    pub(crate) pool: Arc<Pool>,
+    pub(crate) provider: Arc<dyn Provider>,
+    pub(crate) shares_pairs: bool,
+    pub(crate) jobs: usize,
+}
+
+/// How a session is begun.
+pub struct SessionOptions {
+    /// Makes the clusters.
+    pub provider: Arc<dyn Provider>,
+    /// What its probe said.
+    pub capabilities: Capabilities,
+    /// Give every cell clusters of its own.
+    pub isolate: bool,
+    /// Cells at a time.
+    pub jobs: usize,
+    /// Where leases live; see [`state_directory`].
+    pub state: PathBuf,
+}
+
+impl SessionOptions {
+    /// A session with the defaults of the command line.
+    #[must_use]
+    pub fn new(provider: Arc<dyn Provider>, capabilities: Capabilities) -> Self {
+        Self { provider, jobs: capabilities.jobs, capabilities, isolate: false, state: state_directory() }
+    }
+}
+
+impl Session {
+    /// Begins a session; remains of dead ones are removed first.
+    ///
+    /// # Errors
+    /// When no lease can be written; nothing was made then.
+    pub fn begin(options: SessionOptions) -> Result<Self, LeaseError> {
+        // The first call decides for the whole process; any later one finds the same provider in place.
+        let _installed = rustls::crypto::ring::default_provider().install_default();
+        // Remains of dead runs are no reason to fail this one; `ks-e2e sweep` reports them.
+        let _swept = sweep(&options.state);
+        let SessionOptions { provider, capabilities, isolate, jobs, state } = options;
+        let run_id = format!("{:08x}", rand::rng().random::<u32>());
+        let lease = Lease::begin(&state, &std::env::temp_dir(), &run_id)?;
+        let pool = Pool::new(provider.clone(), &capabilities, lease.clone(), isolate, jobs);
+        let shares_pairs = capabilities.shares_pairs && !isolate;
+        Ok(Self { lease, pool: Arc::new(pool), provider, shares_pairs, jobs })
+    }
+
+    /// The session's own directory, removed with it.
+    #[must_use]
+    pub fn directory(&self) -> &Path {
+        self.lease.directory()
+    }
+
+    /// `cells` in the order in which they need the fewest clusters.
+    #[must_use]
+    pub fn in_order(&self, cells: Vec<Cell>) -> Vec<Cell> {
+        if self.shares_pairs { gather(cells, |cell| pair_plan(cell, 0, stub::Behaviour::default())) } else { cells }
+    }
+
+    /// Destroys the clusters and removes everything that was made.
+    ///
+    /// # Errors
+    /// When something is left; `ks-e2e sweep` tries again.
+    pub async fn end(self) -> Result<(), LeaseError> {
+        self.pool.drain().await;
+        self.lease.end().await
+    }
+}

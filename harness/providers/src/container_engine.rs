@@ -1,0 +1,186 @@
+//! The container engine that kind works with: Docker or Podman, by its command line, as kind itself uses it.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::process::{Command, Output, Stdio};
+
+use serde::{Deserialize, Serialize};
+
+use crate::Missing;
+
+/// Names the engine where both are there; kind's own variable (kind 0.27, `pkg/cluster/provider.go`).
+pub const ENGINE_VARIABLE: &str = "KIND_EXPERIMENTAL_PROVIDER";
+
+/// The label that kind puts on its node containers (kind 0.27, `pkg/cluster/internal/providers/common`).
+const CLUSTER_LABEL: &str = "io.x-k8s.kind.cluster";
+
+/// Which engine the commands reach: kept with a lease, since `sweep` may be called from another environment.
+const REACHES: [&str; 4] = ["DOCKER_HOST", "DOCKER_CONTEXT", "CONTAINER_HOST", "CONTAINER_CONNECTION"];
+
+/// How often a removal is tried before it is given up: containers that were being made when their maker was killed
+/// appear a moment later, and networks go only after them.
+const TRIES: usize = 20;
+
+/// Docker or Podman.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum EngineName {
+    /// Docker.
+    Docker,
+    /// Podman.
+    Podman,
+}
+
+impl EngineName {
+    /// The program's name.
+    #[must_use]
+    pub fn program(self) -> &'static str {
+        match self {
+            Self::Docker => "docker",
+            Self::Podman => "podman",
+        }
+    }
+
+    /// kind's variable for the network that its nodes are on.
+    #[must_use]
+    pub fn network_variable(self) -> &'static str {
+        match self {
+            Self::Docker => "KIND_EXPERIMENTAL_DOCKER_NETWORK",
+            Self::Podman => "KIND_EXPERIMENTAL_PODMAN_NETWORK",
+        }
+    }
+}
+
+/// A container engine, and how it is reached.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ContainerEngine {
+    /// Which one.
+    pub name: EngineName,
+    environment: BTreeMap<String, String>,
+}
+
+/// A call of the engine's command line that failed.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{call}: {reason}")]
+pub struct EngineError {
+    /// The call, as `docker network create x`.
+    pub call: String,
+    /// What it said.
+    pub reason: String,
+}
+
+impl ContainerEngine {
+    /// The engine that kind would take here: the one its variable names, else Docker, else Podman.
+    ///
+    /// # Errors
+    /// When neither program is on the PATH, or the variable names something else.
+    pub fn find() -> Result<Self, Missing> {
+        let install = "install Docker (Debian: `apt-get install docker.io`) or Podman, and see that it runs";
+        let missing = |what: String| Missing { what, how: install.to_owned() };
+        let named = std::env::var(ENGINE_VARIABLE).ok().filter(|name| !name.is_empty());
+        let name = match named.as_deref() {
+            Some("docker") => EngineName::Docker,
+            Some("podman") => EngineName::Podman,
+            Some(other) => {
+                return Err(missing(format!("{ENGINE_VARIABLE} names {other}, which is no engine known here")));
+            }
+            None if on_path("docker").is_some() => EngineName::Docker,
+            None => EngineName::Podman,
+        };
+        if on_path(name.program()).is_none() {
+            let neither = if named.is_some() { name.program() } else { "neither docker nor podman" };
+            return Err(missing(format!("{neither} is on the PATH")));
+        }
+        let environment = REACHES.iter().filter_map(|key| Some(((*key).to_owned(), std::env::var(key).ok()?)));
+        Ok(Self { name, environment: environment.collect() })
+    }
+
+    /// The engine's program with `arguments`, no input and captured output.
+    #[must_use]
+    pub fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(self.name.program());
+        command.args(arguments).envs(&self.environment).stdin(Stdio::null());
+        command.stdout(Stdio::piped()).stderr(Stdio::piped());
+        command
+    }
+
+    /// Runs the engine's program and returns its standard output, trimmed. Blocks.
+    ///
+    /// # Errors
+    /// When it does not start or does not end well.
+    pub fn call(&self, arguments: &[&str]) -> Result<String, EngineError> {
+        self.ended(arguments, self.command(arguments).output())
+    }
+
+    /// What became of a call.
+    pub(crate) fn ended(&self, arguments: &[&str], output: std::io::Result<Output>) -> Result<String, EngineError> {
+        let failed = |reason: String| EngineError { call: self.shown(arguments), reason };
+        let output = output.map_err(|error| failed(error.to_string()))?;
+        if output.status.success() {
+            return Ok(String::from_utf8_lossy(&output.stdout).trim().to_owned());
+        }
+        let said = String::from_utf8_lossy(&output.stderr).trim().to_owned();
+        Err(failed(if said.is_empty() { output.status.to_string() } else { said }))
+    }
+
+    fn shown(&self, arguments: &[&str]) -> String {
+        format!("{} {}", self.name.program(), arguments.join(" "))
+    }
+
+    /// Names of the node containers of the kind cluster `cluster`.
+    ///
+    /// # Errors
+    /// When the engine does not answer.
+    pub fn nodes_of(&self, cluster: &str) -> Result<Vec<String>, EngineError> {
+        let filter = format!("label={CLUSTER_LABEL}={cluster}");
+        let names = self.call(&["ps", "-a", "--filter", &filter, "--format", "{{.Names}}"])?;
+        Ok(names.lines().map(str::to_owned).collect())
+    }
+
+    /// Removes the nodes of the kind cluster `cluster` with their volumes; false when there were none. Blocks.
+    ///
+    /// # Errors
+    /// When something of it stays.
+    pub fn remove_cluster(&self, cluster: &str) -> Result<bool, EngineError> {
+        let mut any = false;
+        let mut last = None;
+        for _ in 0..TRIES {
+            let nodes = self.nodes_of(cluster)?;
+            if nodes.is_empty() {
+                return Ok(any);
+            }
+            any = true;
+            let arguments: Vec<&str> = ["rm", "-f", "-v"].into_iter().chain(nodes.iter().map(String::as_str)).collect();
+            // A container that somebody else removes at the same moment is an error here and gone at the next look.
+            last = self.call(&arguments).err();
+        }
+        Err(last.unwrap_or_else(|| EngineError {
+            call: self.shown(&["rm", "-f", "-v"]),
+            reason: format!("nodes of {cluster} are still there"),
+        }))
+    }
+
+    /// Removes the network `network`; false when there was none. Blocks.
+    ///
+    /// # Errors
+    /// When it stays.
+    pub fn remove_network(&self, network: &str) -> Result<bool, EngineError> {
+        if !self.has_network(network)? {
+            return Ok(false);
+        }
+        self.call(&["network", "rm", network]).map(|_| true)
+    }
+
+    fn has_network(&self, network: &str) -> Result<bool, EngineError> {
+        let filter = format!("name={network}");
+        let names = self.call(&["network", "ls", "--filter", &filter, "--format", "{{.Name}}"])?;
+        // The filter takes parts of names, too.
+        Ok(names.lines().any(|name| name == network))
+    }
+}
+
+/// Where `program` is on the PATH.
+pub(crate) fn on_path(program: &str) -> Option<PathBuf> {
+    let paths = std::env::var_os("PATH")?;
+    std::env::split_paths(&paths).map(|directory| directory.join(program)).find(|path| path.is_file())
+}

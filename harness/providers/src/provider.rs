@@ -1,0 +1,106 @@
+//! What a provider is: whether it can work here, and how it makes clusters.
+
+use std::fmt;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use nodes::clock::Clock;
+
+use crate::cluster::Cluster;
+use crate::leases::Lease;
+use crate::pair::{Pair, PairPlan};
+
+/// Makes clusters.
+#[async_trait]
+pub trait Provider: Send + Sync {
+    /// Name, as on the command line.
+    fn name(&self) -> &'static str;
+
+    /// Whether it can work here, and what it makes. Makes nothing itself.
+    ///
+    /// # Errors
+    /// [`Missing`] says what is missing and how to get it.
+    async fn probe(&self) -> Result<Capabilities, Missing>;
+
+    /// Makes the clusters of `plan` under `lease`. A caller that stops polling leaves what was made so far to the lease.
+    ///
+    /// # Errors
+    /// When a cluster does not come up; the lease removes what is left of it.
+    async fn create(&self, lease: &Lease, plan: &PairPlan) -> Result<Pair, ProviderError>;
+}
+
+/// What a provider that can work here makes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Capabilities {
+    /// Kubernetes version of its clusters, as `v1.20.2`; none where it shows only once a cluster runs.
+    pub kubernetes: Option<String>,
+    /// Whether a pair takes so long to make that cells share it, one after the other, with a reset in between.
+    pub shares_pairs: bool,
+    /// Cells at a time if nobody says otherwise.
+    pub jobs: usize,
+}
+
+/// Something that the environment lacks.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{what}; {how}")]
+pub struct Missing {
+    /// What is missing.
+    pub what: String,
+    /// How to get it.
+    pub how: String,
+}
+
+impl Missing {
+    /// Something missing, and how to get it.
+    #[must_use]
+    pub fn new(what: impl Into<String>, how: impl Into<String>) -> Self {
+        Self { what: what.into(), how: how.into() }
+    }
+}
+
+/// A provider that could not do its work.
+#[derive(Debug)]
+pub struct ProviderError {
+    /// Which provider.
+    pub provider: &'static str,
+    /// What it was doing, as `start the API server of the host cluster`.
+    pub operation: String,
+    /// Why it failed.
+    pub source: Box<dyn std::error::Error + Send + Sync>,
+}
+
+impl ProviderError {
+    /// Says that `provider` could not do `operation`.
+    pub(crate) fn new(
+        provider: &'static str,
+        operation: impl Into<String>,
+        source: impl Into<Box<dyn std::error::Error + Send + Sync>>,
+    ) -> Self {
+        Self { provider, operation: operation.into(), source: source.into() }
+    }
+}
+
+impl fmt::Display for ProviderError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} provider: cannot {}: {}", self.provider, self.operation, self.source)?;
+        let mut cause = self.source.source();
+        while let Some(error) = cause {
+            write!(f, ": {error}")?;
+            cause = error.source();
+        }
+        Ok(())
+    }
+}
+
+impl std::error::Error for ProviderError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        Some(self.source.as_ref())
+    }
+}
+
+/// Two clusters that stand, and their clock.
+pub(crate) struct Standing {
+    pub(crate) host: Arc<dyn Cluster>,
+    pub(crate) member: Option<Arc<dyn Cluster>>,
+    pub(crate) clock: Clock,
+}

@@ -1,0 +1,189 @@
+//! Simulated nodes and their network around an API server, embedded or real.
+
+mod cluster;
+
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::sync::Arc;
+
+use apiserver::{ApiServer, DialFailure, Dialer};
+use async_trait::async_trait;
+use nodes::clock::Clock;
+use nodes::network::simulated::{ClusterNetwork, ClusterPlan, SimulatedNetwork};
+use nodes::network::{NetError, Network, client};
+use nodes::{NodeSpec, Nodes, NodesConfig};
+use rand::RngExt as _;
+use scenario::model::On;
+
+use crate::access::{Access, with_server};
+use crate::cluster::Cluster;
+use crate::pair::{ClusterShape, PairPlan};
+use crate::provider::ProviderError;
+use nodes::network::sockets::Sockets;
+
+use self::cluster::SimulatedCluster;
+
+/// Port of the API server on the node network, as kubeadm has it.
+const API_PORT: u16 = 6443;
+/// First two bytes of every ClusterIP, kubeadm's default.
+pub(crate) const SERVICE_CIDR_PREFIX: [u8; 2] = [10, 96];
+/// Address of the Service `kubernetes` inside every cluster.
+pub(crate) const SERVICE_IP: Ipv4Addr = Ipv4Addr::new(SERVICE_CIDR_PREFIX[0], SERVICE_CIDR_PREFIX[1], 0, 1);
+
+/// An API server as simulated nodes need it.
+#[derive(Clone)]
+pub(crate) struct Server {
+    /// Where it listens on this machine.
+    pub(crate) address: SocketAddr,
+    /// An administrator's kubeconfig for that address.
+    pub(crate) admin: String,
+    /// PEM of its authority.
+    pub(crate) ca_pem: String,
+    /// PEM (PKCS #8) of the key that signs ServiceAccount tokens.
+    pub(crate) service_account_key_pem: String,
+    /// Its version, as `v1.20.2`.
+    pub(crate) version: String,
+    /// It itself, where it is ours.
+    pub(crate) embedded: Option<ApiServer>,
+}
+
+/// The nodes of a cluster before they stand, and their place in the network.
+pub(crate) struct Site {
+    on: On,
+    specs: Vec<NodeSpec>,
+    network: ClusterNetwork,
+    world: SimulatedNetwork,
+    clock: Clock,
+}
+
+/// A cluster with its nodes.
+pub(crate) struct Inhabited {
+    pub(crate) cluster: Arc<dyn Cluster>,
+    pub(crate) nodes: Nodes,
+}
+
+/// The address of the node that the API server of `on` runs on.
+pub(crate) fn control_plane(on: On) -> IpAddr {
+    Ipv4Addr::new(172, 18, third_octet(on), 2).into()
+}
+
+/// The name by which the API server of `on` is known everywhere.
+pub(crate) fn server_name(on: On) -> String {
+    format!("{on}.ks-e2e.test")
+}
+
+/// What the serving certificate of `on`'s API server is for, beside its address on this machine.
+pub(crate) fn server_names(on: On) -> Vec<String> {
+    vec![control_plane(on).to_string(), server_name(on)]
+}
+
+impl Site {
+    /// A place for the cluster `on` in `world`.
+    pub(crate) fn new(on: On, shape: ClusterShape, world: &SimulatedNetwork, clock: &Clock) -> Self {
+        let network = world.cluster(ClusterPlan::new(on.to_string(), control_plane(on)));
+        let specs = node_specs(on, shape.nodes);
+        Self { on, specs, network, world: world.clone(), clock: clock.clone() }
+    }
+
+    /// How the API server reaches kubelets and pods.
+    pub(crate) fn dialer(&self) -> Arc<dyn Dialer> {
+        Arc::new(NetworkDialer(self.network.for_control_plane()))
+    }
+
+    /// Lets nodes and controllers begin their work under `server`.
+    pub(crate) async fn inhabit(
+        self,
+        provider: &'static str,
+        server: Server,
+        plan: &PairPlan,
+    ) -> Result<Inhabited, ProviderError> {
+        let Self { on, specs, network, world, clock } = self;
+        let failed = |operation: &str, source: Box<dyn std::error::Error + Send + Sync>| {
+            ProviderError::new(provider, format!("{operation} of the {on} cluster"), source)
+        };
+        let at = control_plane(on);
+        world.add_endpoint(SocketAddr::new(at, API_PORT), server.address);
+        world.add_name(&server_name(on), vec![at]);
+        network.add_service_endpoint(SocketAddr::new(SERVICE_IP.into(), 443), server.address);
+        let pasteable = with_server(&server.admin, &format!("https://{at}:{API_PORT}"))
+            .map_err(|error| failed("write the kubeconfig", error.into()))?;
+        let client = admin_client(&server.admin).map_err(|error| failed("make a client", error))?;
+        let nodes = Nodes::start(NodesConfig {
+            cluster: on.to_string(),
+            client: client.clone(),
+            nodes: specs.clone(),
+            programs: stub::programs_with(plan.behaviour),
+            network: Arc::new(network.clone()),
+            clock: clock.clone(),
+            ca_pem: server.ca_pem,
+            service_account_key_pem: server.service_account_key_pem,
+            in_cluster_server: format!("https://{SERVICE_IP}:443"),
+            seed: plan.seed ^ u64::from(third_octet(on)).rotate_right(8),
+            kubernetes_version: server.version,
+        })
+        .await
+        .map_err(|error| failed("start the nodes", error.into()))?;
+        let cluster = SimulatedCluster {
+            provider,
+            on,
+            client,
+            network,
+            clock,
+            nodes: specs,
+            admin: server.admin,
+            pasteable,
+            name: server_name(on),
+            embedded: server.embedded,
+        };
+        Ok(Inhabited { cluster: Arc::new(cluster), nodes })
+    }
+}
+
+/// A client over this machine's loopback, where the API server really listens.
+pub(crate) fn admin_client(kubeconfig: &str) -> Result<kube::Client, Box<dyn std::error::Error + Send + Sync>> {
+    let access = Access::of(kubeconfig)?;
+    Ok(client::client(Arc::new(Sockets::system()?), &Clock::real(), &access.endpoint()?)?)
+}
+
+/// Nodes with addresses of their own, and machine IDs that no other cluster has.
+fn node_specs(on: On, count: usize) -> Vec<NodeSpec> {
+    (0..count.max(1))
+        .map(|index| NodeSpec {
+            name: format!("{on}-node{}", index + 1),
+            ip: Ipv4Addr::new(172, 18, third_octet(on), u8::try_from(index + 2).unwrap_or(u8::MAX)).into(),
+            machine_id: format!("{:032x}", rand::rng().random::<u128>()),
+            roles: if index == 0 {
+                vec!["control-plane".to_owned(), "master".to_owned()]
+            } else {
+                vec!["worker".to_owned()]
+            },
+        })
+        .collect()
+}
+
+/// What tells the addresses of the two clusters apart.
+fn third_octet(on: On) -> u8 {
+    match on {
+        On::Host => 1,
+        On::Member => 2,
+    }
+}
+
+/// The API server reaches kubelets and Endpoints through the simulated network.
+struct NetworkDialer(Arc<dyn Network>);
+
+#[async_trait]
+impl Dialer for NetworkDialer {
+    async fn dial(&self, host: &str, port: u16) -> Result<Box<dyn apiserver::Stream>, DialFailure> {
+        let failure = |error: NetError| match error {
+            NetError::Refused { .. } => DialFailure::Refused,
+            NetError::NoRoute { .. } => DialFailure::NoRoute,
+            NetError::TimedOut { .. } => DialFailure::TimedOut,
+            NetError::NoSuchHost { .. } => DialFailure::NoSuchHost,
+            other => DialFailure::Other(other.to_string()),
+        };
+        let addresses = self.0.resolve(host).await.map_err(failure)?;
+        let address = addresses.first().copied().ok_or(DialFailure::NoSuchHost)?;
+        let stream = self.0.connect(SocketAddr::new(address, port)).await.map_err(failure)?;
+        Ok(Box::new(stream))
+    }
+}
