@@ -22,7 +22,7 @@ use tokio_util::sync::CancellationToken;
 type Failure = Box<dyn std::error::Error + Send + Sync>;
 
 fn main() -> Result<(), Failure> {
-    if let Some(code) = engine::serve_as_editor() {
+    if let Some(code) = engine::serve_hidden() {
         std::process::exit(i32::from(code != std::process::ExitCode::SUCCESS));
     }
     // The first call decides for the whole process; there is no other before it.

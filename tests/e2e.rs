@@ -21,11 +21,12 @@ use tokio_util::sync::CancellationToken;
 
 fn main() -> ExitCode {
     // kubectl's editor is this very executable.
-    if let Some(code) = engine::serve_as_editor() {
+    if let Some(code) = engine::serve_hidden() {
         return code;
     }
     let arguments = Arguments::from_args();
     let runtime = Arc::new(Runtime::new().expect("a runtime"));
+    let _inside = runtime.enter();
     let cells = match cells() {
         Ok(cells) => cells,
         Err(message) => {

@@ -3,6 +3,7 @@
 use async_trait::async_trait;
 use bytes::Bytes;
 use scenario::model::On;
+use serde::{Deserialize, Serialize};
 
 /// What a check may look at, on any provider. Nothing here is private to the stub.
 #[async_trait]
@@ -41,7 +42,7 @@ pub struct ViewError {
 }
 
 /// How far a probe came.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Probe {
     /// `GET /version` answered 200.
     Reached {
@@ -58,7 +59,7 @@ pub enum Probe {
 }
 
 /// The layers of reaching a Kubernetes API server, from the ground up.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum Layer {
     /// The kubeconfig itself.
     Kubeconfig,

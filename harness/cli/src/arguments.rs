@@ -1,12 +1,8 @@
 //! The command line.
 
 use std::path::PathBuf;
-use std::sync::Arc;
 
 use clap::{Args, CommandFactory as _, FromArgMatches as _, Parser, Subcommand, ValueEnum};
-use providers::Provider;
-use providers::embedded::Embedded;
-use providers::envtest::Envtest;
 use scenario::plan::Shard;
 
 /// End-to-end conformance suite for KubeSphere multi-cluster direct connection.
@@ -66,6 +62,11 @@ pub struct RunArguments {
     /// What makes the clusters
     #[arg(long, value_enum, default_value_t, env = PROVIDER_VARIABLE)]
     pub provider: ProviderName,
+    #[command(flatten)]
+    pub kind: KindArguments,
+    /// Run on Kubernetes versions, too, that the `KubeSphere` release does not name as supported
+    #[arg(long)]
+    pub allow_unsupported_kubernetes: bool,
     /// Give every cell clusters of its own, also where making them takes long and cells would share them
     #[arg(long)]
     pub isolate: bool,
@@ -84,6 +85,20 @@ pub struct RunArguments {
     /// Put this fault into the stub, to see a check fail
     #[arg(long, value_enum, value_name = "ID")]
     pub defect: Option<Defect>,
+}
+
+#[derive(Args)]
+#[command(next_help_heading = "Options for --provider kind")]
+pub struct KindArguments {
+    /// Node image, which has to be in the container engine [default: kindest/node:v1.20.15]
+    #[arg(long, value_name = "IMAGE", env = "KS_E2E_NODE_IMAGE")]
+    pub node_image: Option<String>,
+    /// kind configuration of the host cluster: a name of kind-configs/ or a file
+    #[arg(long, value_name = "NAME|FILE")]
+    pub host_config: Option<String>,
+    /// kind configuration of the member cluster: a name of kind-configs/ or a file
+    #[arg(long, value_name = "NAME|FILE")]
+    pub member_config: Option<String>,
 }
 
 #[derive(Args)]
@@ -120,16 +135,8 @@ pub enum ProviderName {
     Embedded,
     /// A real kube-apiserver and etcd for each cluster, with simulated nodes
     Envtest,
-}
-
-impl ProviderName {
-    /// The provider of that name.
-    pub fn make(self) -> Arc<dyn Provider> {
-        match self {
-            Self::Embedded => Arc::new(Embedded),
-            Self::Envtest => Arc::new(Envtest::default()),
-        }
-    }
+    /// Two kind clusters
+    Kind,
 }
 
 #[derive(Clone, Copy, ValueEnum)]

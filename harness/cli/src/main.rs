@@ -5,6 +5,7 @@ mod exit;
 mod lint;
 mod list;
 mod output;
+mod provider;
 mod report_directory;
 mod run;
 mod scenarios;
@@ -16,7 +17,7 @@ use std::process::ExitCode;
 use arguments::{Arguments, Command};
 
 fn main() -> ExitCode {
-    if let Some(code) = engine::serve_as_editor() {
+    if let Some(code) = engine::serve_hidden() {
         return code;
     }
     let arguments = match Arguments::read() {

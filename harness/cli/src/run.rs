@@ -10,7 +10,7 @@ use scenario::report::Report;
 use scenario::skip::SkipReason;
 
 use crate::arguments::{Defect, RunArguments};
-use crate::{exit, output, report_directory, scenarios, signals};
+use crate::{exit, output, provider, report_directory, scenarios, signals};
 
 pub async fn run(arguments: RunArguments) -> ExitCode {
     let cells = match scenarios::cells(&arguments.chosen) {
@@ -22,7 +22,10 @@ pub async fn run(arguments: RunArguments) -> ExitCode {
     {
         return exit::environment(&message);
     }
-    let provider = arguments.provider.make();
+    let provider = match provider::make(arguments.provider, &arguments.kind) {
+        Ok(provider) => provider,
+        Err(message) => return exit::usage(&message),
+    };
     let found = match provider.probe().await {
         Ok(capabilities) => Tools::find().await.map(|tools| (capabilities, tools)),
         Err(missing) => Err(missing),
@@ -31,6 +34,11 @@ pub async fn run(arguments: RunArguments) -> ExitCode {
         Ok(found) => found,
         Err(missing) => return exit::environment(&missing.to_string()),
     };
+    if !arguments.allow_unsupported_kubernetes
+        && let Some(message) = engine::unsupported_kubernetes(&cells, &capabilities)
+    {
+        return exit::environment(&message);
+    }
     let mut session = SessionOptions::new(provider, capabilities);
     session.isolate = arguments.isolate;
     session.jobs = arguments.jobs.map_or(session.jobs, usize::from);

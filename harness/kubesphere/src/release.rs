@@ -51,6 +51,9 @@ pub struct Release {
     pub gateway_tag: &'static str,
     /// The oldest Kubernetes that the installer accepts, as (major, minor).
     pub oldest_kubernetes: (u32, u32),
+    /// The newest Kubernetes that the release's documentation names (KubeSphere documentation of 3.2, 3.3 and 3.4,
+    /// "Prerequisites" of installing on Kubernetes), as (major, minor).
+    pub newest_kubernetes: (u32, u32),
     /// What this profile rests on.
     pub basis: Basis,
     features: &'static [Feature],
@@ -93,6 +96,7 @@ static RELEASES: [Release; 4] = [
         kubefed_tag: "v0.8.1",
         gateway_tag: "v0.48.1",
         oldest_kubernetes: (1, 19),
+        newest_kubernetes: (1, 22),
         basis: Basis::Source,
         features: &[],
     },
@@ -103,6 +107,7 @@ static RELEASES: [Release; 4] = [
         kubefed_tag: "v0.8.1",
         gateway_tag: "v1.1.0",
         oldest_kubernetes: (1, 19),
+        newest_kubernetes: (1, 24),
         basis: Basis::Observed,
         features: V3_3,
     },
@@ -113,6 +118,7 @@ static RELEASES: [Release; 4] = [
         kubefed_tag: "v0.8.1",
         gateway_tag: "v1.3.1",
         oldest_kubernetes: (1, 19),
+        newest_kubernetes: (1, 26),
         basis: Basis::Source,
         features: V3_4_0,
     },
@@ -123,6 +129,7 @@ static RELEASES: [Release; 4] = [
         kubefed_tag: "v0.8.1",
         gateway_tag: "v1.3.1",
         oldest_kubernetes: (1, 19),
+        newest_kubernetes: (1, 26),
         basis: Basis::Observed,
         features: V3_4_1,
     },
@@ -181,6 +188,21 @@ impl Release {
         format!("kubesphere/{name}:{}", self.tag())
     }
 
+    /// Whether it supports Kubernetes `version`, as `v1.20.2`.
+    #[must_use]
+    pub fn supports_kubernetes(&self, version: &str) -> bool {
+        let mut parts = version.trim_start_matches('v').split(['.', '-', '+']).map_while(|part| part.parse().ok());
+        let (Some(major), Some(minor)) = (parts.next(), parts.next()) else { return false };
+        (self.oldest_kubernetes..=self.newest_kubernetes).contains(&(major, minor))
+    }
+
+    /// The oldest and the newest Kubernetes that it supports, as `1.19` and `1.24`.
+    #[must_use]
+    pub fn kubernetes(&self) -> (String, String) {
+        let text = |(major, minor): (u32, u32)| format!("{major}.{minor}");
+        (text(self.oldest_kubernetes), text(self.newest_kubernetes))
+    }
+
     /// Whether it has `feature`.
     #[must_use]
     pub fn has(&self, feature: Feature) -> bool {
@@ -210,6 +232,15 @@ mod tests {
         for error in [Release::find("3.5").unwrap_err(), Release::of_image("localhost:5000/x").unwrap_err()] {
             assert!(error.to_string().ends_with("choose one of 3.2.1, 3.3.2, 3.4.0, 3.4.1"), "{error}");
         }
+    }
+
+    #[test]
+    fn knows_the_kubernetes_versions_it_supports() {
+        let release = Release::find("3.3.2").unwrap();
+        let supported = ["v1.19.0", "v1.20.2", "v1.24.17", "v1.22.3+k3s1"];
+        assert!(supported.iter().all(|version| release.supports_kubernetes(version)));
+        let others = ["v1.18.20", "v1.25.0", "v2.20.0", "latest", ""];
+        assert!(others.iter().all(|version| !release.supports_kubernetes(version)));
     }
 
     #[test]

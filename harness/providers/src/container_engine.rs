@@ -112,6 +112,15 @@ impl ContainerEngine {
         self.ended(arguments, self.command(arguments).output())
     }
 
+    /// Like [`call`](Self::call), without blocking; the program is killed when nobody waits any more.
+    ///
+    /// # Errors
+    /// When it does not start or does not end well.
+    pub async fn ask(&self, arguments: &[&str]) -> Result<String, EngineError> {
+        let output = tokio::process::Command::from(self.command(arguments)).kill_on_drop(true).output().await;
+        self.ended(arguments, output)
+    }
+
     /// What became of a call.
     pub(crate) fn ended(&self, arguments: &[&str], output: std::io::Result<Output>) -> Result<String, EngineError> {
         let failed = |reason: String| EngineError { call: self.shown(arguments), reason };
@@ -131,9 +140,8 @@ impl ContainerEngine {
     ///
     /// # Errors
     /// When the engine does not answer.
-    pub fn nodes_of(&self, cluster: &str) -> Result<Vec<String>, EngineError> {
-        let filter = format!("label={CLUSTER_LABEL}={cluster}");
-        let names = self.call(&["ps", "-a", "--filter", &filter, "--format", "{{.Names}}"])?;
+    pub async fn nodes_of(&self, cluster: &str) -> Result<Vec<String>, EngineError> {
+        let names = self.ask(&nodes_call(&cluster_filter(cluster))).await?;
         Ok(names.lines().map(str::to_owned).collect())
     }
 
@@ -145,12 +153,12 @@ impl ContainerEngine {
         let mut any = false;
         let mut last = None;
         for _ in 0..TRIES {
-            let nodes = self.nodes_of(cluster)?;
+            let nodes = self.call(&nodes_call(&cluster_filter(cluster)))?;
             if nodes.is_empty() {
                 return Ok(any);
             }
             any = true;
-            let arguments: Vec<&str> = ["rm", "-f", "-v"].into_iter().chain(nodes.iter().map(String::as_str)).collect();
+            let arguments: Vec<&str> = ["rm", "-f", "-v"].into_iter().chain(nodes.lines()).collect();
             // A container that somebody else removes at the same moment is an error here and gone at the next look.
             last = self.call(&arguments).err();
         }
@@ -177,6 +185,14 @@ impl ContainerEngine {
         // The filter takes parts of names, too.
         Ok(names.lines().any(|name| name == network))
     }
+}
+
+fn cluster_filter(cluster: &str) -> String {
+    format!("label={CLUSTER_LABEL}={cluster}")
+}
+
+fn nodes_call(filter: &str) -> [&str; 6] {
+    ["ps", "-a", "--filter", filter, "--format", "{{.Names}}"]
 }
 
 /// Where `program` is on the PATH.

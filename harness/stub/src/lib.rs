@@ -28,6 +28,36 @@ pub struct Behaviour {
     pub role_ignored: bool,
 }
 
+/// The defect's name, as on the command line.
+const ROLE_IGNORED: &str = "role-ignored";
+
+impl std::fmt::Display for Behaviour {
+    /// The defects' names with commas between; nothing for the faithful one.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(if self.role_ignored { ROLE_IGNORED } else { "" })
+    }
+}
+
+/// A text that names something else than defects.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0:?} is no defect; there is {ROLE_IGNORED}")]
+pub struct NoDefect(String);
+
+impl std::str::FromStr for Behaviour {
+    type Err = NoDefect;
+
+    fn from_str(text: &str) -> Result<Self, NoDefect> {
+        let mut behaviour = Self::default();
+        for name in text.split(',').filter(|name| !name.is_empty()) {
+            match name {
+                ROLE_IGNORED => behaviour.role_ignored = true,
+                other => return Err(NoDefect(other.to_owned())),
+            }
+        }
+        Ok(behaviour)
+    }
+}
+
 /// The faithful programs.
 #[must_use]
 pub fn programs() -> Programs {
@@ -44,4 +74,17 @@ pub fn programs_with(behaviour: Behaviour) -> Programs {
         .with("kubesphere/ks-console", console::run)
         .with("kubesphere/tower", small::tower)
         .with("kubesphere/kubefed", small::kubefed)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reads_back_how_it_behaves() {
+        for behaviour in [Behaviour::default(), Behaviour { role_ignored: true }] {
+            assert_eq!(behaviour.to_string().parse(), Ok(behaviour));
+        }
+        assert_eq!("none".parse::<Behaviour>(), Err(NoDefect("none".to_owned())));
+    }
 }

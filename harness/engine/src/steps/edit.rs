@@ -114,8 +114,7 @@ pub fn editor(sandbox: &Sandbox, fields: &Fields) -> Result<OsString, EditError>
     Ok(format!("{} {EDITOR_ARGUMENT} {}", quoted(&executable), quoted(&path)).into())
 }
 
-/// Acts as the editor if this process was called as one; to be asked first thing in `main`.
-#[must_use]
+/// Acts as the editor if this process was called as one.
 pub fn serve_as_editor() -> Option<std::process::ExitCode> {
     let mut arguments = std::env::args_os().skip(1);
     if arguments.next()? != EDITOR_ARGUMENT {

@@ -1,6 +1,9 @@
 //! Where etcd and kube-apiserver are: where controller-runtime's envtest looks, and where its `setup-envtest` puts them.
 
 use std::path::{Path, PathBuf};
+use std::process::Stdio;
+
+use tokio::process::Command;
 
 use crate::provider::Missing;
 
@@ -15,6 +18,19 @@ const DEFAULT: &str = "/usr/local/kubebuilder/bin";
 pub(super) struct Assets {
     pub(super) etcd: PathBuf,
     pub(super) kube_apiserver: PathBuf,
+}
+
+impl Assets {
+    /// Version of kube-apiserver, as `v1.20.2`.
+    pub(super) async fn version(&self) -> Result<String, Missing> {
+        let program = self.kube_apiserver.display();
+        let failed = |why: &str| missing(format!("{program} does not tell its version: {why}"));
+        let output = Command::new(&self.kube_apiserver).arg("--version").stdin(Stdio::null()).output().await;
+        let output = output.map_err(|error| failed(&error.to_string()))?;
+        let text = String::from_utf8_lossy(&output.stdout);
+        let version = text.trim().strip_prefix("Kubernetes ").map(str::to_owned);
+        version.ok_or_else(|| failed(String::from_utf8_lossy(&output.stderr).trim()))
+    }
 }
 
 /// What the search depends on, read once.

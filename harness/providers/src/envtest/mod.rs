@@ -42,8 +42,9 @@ impl Provider for Envtest {
     }
 
     async fn probe(&self) -> Result<Capabilities, Missing> {
-        Surroundings::of_this_process().find()?;
-        Ok(Capabilities { kubernetes: None, shares_pairs: true, jobs: 1 })
+        let assets = Surroundings::of_this_process().find()?;
+        let version = assets.version().await?;
+        Ok(Capabilities { kubernetes: Some(version), shares_pairs: true, jobs: 1 })
     }
 
     async fn create(&self, lease: &Lease, plan: &PairPlan) -> Result<Pair, ProviderError> {

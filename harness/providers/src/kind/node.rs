@@ -1,0 +1,117 @@
+//! What the harness puts on a kind node: its own executable, unpacked and as the layer of the stub's image, and a registry
+//! that serves the image as if it were docker.io.
+
+use std::path::Path;
+use std::process::Stdio;
+
+use checks::view::Probe;
+use tokio::io::AsyncWriteExt as _;
+use tokio::process::Command;
+
+use crate::container_engine::{ContainerEngine, EngineError};
+use crate::image::registry::Document;
+use crate::image::{Layer, Settings};
+use crate::inside::{PROBE_ARGUMENT, REGISTRY_ARGUMENT};
+
+/// Where everything of ours is on a node, and the executable unpacked below it.
+const HOME: &str = "/ks-e2e";
+const ROOT: &str = "/ks-e2e/root";
+/// The registry's port on the node's loopback.
+const PORT: u16 = 5785;
+
+/// Lays out what comes on standard input, and starts the registry. `docker.io` itself is never asked: the mirror stands
+/// in for it, and the server behind it is the mirror again (containerd 1.6, `docs/hosts.md`).
+const INSTALL: &str = r#"
+set -eu
+mkdir -p /ks-e2e/root /etc/containerd/certs.d/docker.io
+cat >/ks-e2e/layer.tar
+tar -x --no-same-owner -C /ks-e2e/root -f /ks-e2e/layer.tar
+printf '%s\n' "$KS_E2E_DOCUMENT" >/ks-e2e/registry.json
+printf '%s\n' "$KS_E2E_HOSTS" >/etc/containerd/certs.d/docker.io/hosts.toml
+printf '%s\n' "$KS_E2E_UNIT" >/etc/systemd/system/ks-e2e-registry.service
+systemctl daemon-reload
+systemctl enable --now --quiet ks-e2e-registry
+"#;
+
+/// A node that is up, with the registry on it.
+#[derive(Debug, Clone)]
+pub(super) struct Node {
+    engine: ContainerEngine,
+    pub(super) name: String,
+    launch: Vec<String>,
+}
+
+impl Node {
+    /// Puts `layer` on the node `name` and starts the registry, which serves it with `settings`.
+    pub(super) async fn equip(
+        engine: &ContainerEngine,
+        name: &str,
+        layer: &Layer,
+        settings: &Settings,
+    ) -> Result<Self, EngineError> {
+        let document = Document {
+            layer: layer.clone().moved_to(format!("{HOME}/layer.tar")),
+            port: PORT,
+            repositories: stub::programs().repositories().map(str::to_owned).collect(),
+            tags: Vec::new(),
+            settings: settings.clone(),
+        };
+        let launch = layer.launch_in(ROOT);
+        let failed = |reason: String| EngineError { call: format!("set up {name}"), reason };
+        let document = serde_json::to_string(&document).map_err(|error| failed(error.to_string()))?;
+        let hosts = format!(
+            "server = \"http://127.0.0.1:{PORT}\"\n[host.\"http://127.0.0.1:{PORT}\"]\n  capabilities = [\"pull\", \"resolve\"]"
+        );
+        let unit = format!(
+            "[Service]\nExecStart={} {REGISTRY_ARGUMENT} {HOME}/registry.json\nRestart=always\n[Install]\nWantedBy=multi-user.target",
+            launch.join(" ")
+        );
+        let variables = [("KS_E2E_DOCUMENT", document), ("KS_E2E_HOSTS", hosts), ("KS_E2E_UNIT", unit)];
+        let mut arguments = vec!["exec".to_owned(), "-i".to_owned()];
+        for (variable, value) in variables {
+            arguments.extend(["-e".to_owned(), format!("{variable}={value}")]);
+        }
+        arguments.extend([name, "sh", "-c", INSTALL].map(str::to_owned));
+        let node = Self { engine: engine.clone(), name: name.to_owned(), launch };
+        let tar = tokio::fs::File::open(&layer.tar).await.map_err(|error| failed(error.to_string()))?;
+        let mut command = node.command(&arguments);
+        command.stdin(tar.into_std().await);
+        let output = command.output().await;
+        node.engine.ended(&["exec", name, "…"], output)?;
+        Ok(node)
+    }
+
+    /// Asks from the node for the API server that `kubeconfig` leads to.
+    pub(super) async fn probe(&self, kubeconfig: &str) -> Result<Probe, EngineError> {
+        let mut arguments = vec!["exec".to_owned(), "-i".to_owned(), self.name.clone()];
+        arguments.extend(self.launch.iter().cloned());
+        arguments.push(PROBE_ARGUMENT.to_owned());
+        let shown = ["exec", "-i", self.name.as_str(), "ks-e2e", PROBE_ARGUMENT];
+        let failed = |reason: String| EngineError { call: format!("probe from {}", self.name), reason };
+        let mut child =
+            self.command(&arguments).stdin(Stdio::piped()).spawn().map_err(|error| failed(error.to_string()))?;
+        if let Some(mut stdin) = child.stdin.take() {
+            // A prober that is gone tells by its exit code.
+            let _written = stdin.write_all(kubeconfig.as_bytes()).await;
+        }
+        let text = self.engine.ended(&shown, child.wait_with_output().await)?;
+        serde_json::from_str(&text).map_err(|error| failed(format!("{error} in its answer {text:?}")))
+    }
+
+    fn command(&self, arguments: &[String]) -> Command {
+        let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+        let mut command = Command::from(self.engine.command(&arguments));
+        command.kill_on_drop(true);
+        command
+    }
+}
+
+/// The name of the node that kind puts the API server on.
+pub(super) fn control_plane_of(cluster: &str) -> String {
+    format!("{cluster}-control-plane")
+}
+
+/// Where the layer is packed.
+pub(super) fn layer_path(directory: &Path) -> std::path::PathBuf {
+    directory.join("layer.tar")
+}
