@@ -10,27 +10,42 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use libtest_mimic::{Arguments, Trial};
-use promises::{PROMISES, Place, Promise};
+use promises::{Grounds, PROMISES};
 use providers::Provider;
-use providers::embedded::Embedded;
-use providers::envtest::Envtest;
+use providers::kind::KindOptions;
 use tokio::runtime::Runtime;
 
 fn main() -> ExitCode {
+    if let Some(code) = engine::serve_hidden() {
+        return code;
+    }
     // The first call decides for the whole process; there is no other before it.
     let _installed = rustls::crypto::ring::default_provider().install_default();
     let arguments = Arguments::from_args();
     let runtime = Arc::new(Runtime::new().expect("a runtime"));
-    let providers: [Arc<dyn Provider>; 2] = [Arc::new(Embedded), Arc::new(Envtest::default())];
-    let mut trials = Vec::new();
-    for provider in providers {
+    let _inside = runtime.enter();
+    let (mut trials, mut all) = (Vec::new(), Vec::new());
+    let node_image = std::env::var("KS_E2E_NODE_IMAGE").ok();
+    for provider in providers::all(KindOptions { node_image, ..KindOptions::default() }) {
+        let name = provider.name();
         let why_not = runtime.block_on(why_not(provider.as_ref()));
         if let Some(why_not) = &why_not {
-            eprintln!("{} is ignored: {why_not}", provider.name());
+            eprintln!("{name} is ignored: {why_not}");
         }
-        trials.extend(PROMISES.into_iter().map(|promise| trial(promise, &provider, why_not.is_some(), &runtime)));
+        let grounds = (why_not.is_none() && !arguments.list).then(|| Arc::new(Grounds::new(provider)));
+        trials.extend(PROMISES.into_iter().map(|(promise, keep)| {
+            let (grounds, runtime) = (grounds.clone(), runtime.clone());
+            let run =
+                move || grounds.map_or(Ok(()), |grounds| runtime.block_on(async { Ok(grounds.keep(keep).await) }));
+            Trial::test(format!("{name}::{promise}"), run).with_ignored_flag(why_not.is_some())
+        }));
+        all.extend(grounds);
     }
-    libtest_mimic::run(&arguments, trials).exit_code()
+    let conclusion = libtest_mimic::run(&arguments, trials);
+    for grounds in all.into_iter().filter_map(Arc::into_inner) {
+        runtime.block_on(grounds.end());
+    }
+    conclusion.exit_code()
 }
 
 async fn why_not(provider: &dyn Provider) -> Option<String> {
@@ -40,22 +55,4 @@ async fn why_not(provider: &dyn Provider) -> Option<String> {
         Ok(_) if provider.name() == "embedded" || provider.name() == asked => None,
         Ok(_) => Some(format!("not asked for; it can work here, with KS_E2E_PROVIDER={}", provider.name())),
     }
-}
-
-fn trial(
-    (name, promise): (&str, Promise),
-    provider: &Arc<dyn Provider>,
-    ignored: bool,
-    runtime: &Arc<Runtime>,
-) -> Trial {
-    let (provider, runtime) = (provider.clone(), runtime.clone());
-    let name = format!("{}::{name}", provider.name());
-    let run = move || {
-        let _inside = runtime.enter();
-        let place = Place::new();
-        runtime.block_on(promise(provider, &place));
-        runtime.block_on(place.end());
-        Ok(())
-    };
-    Trial::test(name, run).with_ignored_flag(ignored)
 }

@@ -9,8 +9,7 @@ use std::sync::{Arc, Mutex};
 
 use engine::{RunOptions, Session, SessionOptions, Tools, library};
 use libtest_mimic::{Arguments, Failed, Trial};
-use providers::embedded::Embedded;
-use providers::envtest::Envtest;
+use providers::kind::KindOptions;
 use providers::{Capabilities, Provider};
 use report::{Terminal, TerminalOptions};
 use scenario::event::Outcome;
@@ -78,11 +77,14 @@ fn cells() -> Result<Vec<Cell>, String> {
 
 async fn needs() -> Result<(Arc<dyn Provider>, Capabilities, Tools), String> {
     let asked = std::env::var("KS_E2E_PROVIDER").unwrap_or_default();
-    let provider: Arc<dyn Provider> = match asked.as_str() {
-        "" | "embedded" => Arc::new(Embedded),
-        "envtest" => Arc::new(Envtest::default()),
-        other => return Err(format!("there is no provider {other:?}; KS_E2E_PROVIDER takes embedded or envtest")),
-    };
+    let node_image = std::env::var("KS_E2E_NODE_IMAGE").ok();
+    let all = providers::all(KindOptions { node_image, ..KindOptions::default() });
+    let names: Vec<_> = all.iter().map(|provider| provider.name()).collect();
+    let asked = if asked.is_empty() { names[0] } else { &asked };
+    let provider =
+        all.iter().find(|provider| provider.name() == asked).cloned().ok_or_else(|| {
+            format!("there is no provider {asked:?}; KS_E2E_PROVIDER takes one of {}", names.join(", "))
+        })?;
     let capabilities = provider.probe().await.map_err(|missing| missing.to_string())?;
     let tools = Tools::find().await.map_err(|missing| missing.to_string())?;
     Ok((provider, capabilities, tools))

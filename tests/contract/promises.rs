@@ -18,45 +18,60 @@ use providers::{Cluster, ClusterShape, Pair, PairPlan, Provider, access};
 use scenario::model::SyncFrequency;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
+use tokio::sync::Mutex;
 
-/// A promise: makes what it needs under the place's lease, and panics where it is broken.
-pub type Promise = for<'a> fn(Arc<dyn Provider>, &'a Place) -> BoxFuture<'a, ()>;
+/// A promise: looks at a pair that holds nothing, and gives it back unless it has destroyed it; panics where the promise is
+/// broken.
+pub type Promise = fn(Pair) -> BoxFuture<'static, Option<Pair>>;
 
 /// Every promise by name.
 pub const PROMISES: [(&str, Promise); 7] = [
-    ("clusters_never_share_an_identity", |provider, place| never_share_an_identity(provider, place).boxed()),
-    ("credentials_are_good_for_one_cluster", |provider, place| good_for_one_cluster(provider, place).boxed()),
-    ("nodes_are_as_planned", |provider, place| nodes_are_as_planned(provider, place).boxed()),
-    ("a_pasteable_kubeconfig_is_reached_from_every_host_node", |provider, place| is_reached(provider, place).boxed()),
-    ("a_probe_names_the_layer", |provider, place| names_the_layer(provider, place).boxed()),
-    ("a_reset_leaves_nothing", |provider, place| leaves_nothing(provider, place).boxed()),
-    ("a_destroyed_pair_listens_no_more", |provider, place| listens_no_more(provider, place).boxed()),
+    ("clusters_never_share_an_identity", |pair| never_share_an_identity(pair).boxed()),
+    ("credentials_are_good_for_one_cluster", |pair| good_for_one_cluster(pair).boxed()),
+    ("nodes_are_as_planned", |pair| nodes_are_as_planned(pair).boxed()),
+    ("a_pasteable_kubeconfig_is_reached_from_every_host_node", |pair| is_reached(pair).boxed()),
+    ("a_probe_names_the_layer", |pair| names_the_layer(pair).boxed()),
+    ("a_reset_leaves_nothing", |pair| leaves_nothing(pair).boxed()),
+    ("a_destroyed_pair_listens_no_more", |pair| listens_no_more(pair).boxed()),
 ];
 
-/// Where a promise's clusters are made.
-pub struct Place {
+/// Where the pairs of one provider are made, and the one that promises are looked at on, one after the other.
+pub struct Grounds {
+    provider: Arc<dyn Provider>,
     lease: Lease,
     directories: [tempfile::TempDir; 2],
+    pair: Mutex<Option<Pair>>,
 }
 
-impl Place {
-    pub fn new() -> Self {
+impl Grounds {
+    pub fn new(provider: Arc<dyn Provider>) -> Self {
         let directories = [tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap()];
         let run_id = format!("{:08x}", rand::random::<u32>());
         let lease = Lease::begin(directories[0].path(), directories[1].path(), &run_id).unwrap();
-        Self { lease, directories }
+        Self { provider, lease, directories, pair: Mutex::default() }
     }
 
-    /// Nothing is left once the lease has ended.
+    pub async fn keep(&self, promise: Promise) {
+        let mut slot = self.pair.lock().await;
+        let pair = match slot.take() {
+            Some(mut pair) => {
+                pair.reset(&plan()).await.unwrap();
+                pair
+            }
+            None => self.provider.create(&self.lease, &plan()).await.unwrap(),
+        };
+        *slot = promise(pair).await;
+    }
+
+    /// Nothing is left at the end.
     pub async fn end(self) {
+        if let Some(pair) = self.pair.into_inner() {
+            pair.destroy().await.unwrap();
+        }
         self.lease.end().await.unwrap();
         for directory in &self.directories {
             assert_eq!(std::fs::read_dir(directory.path()).unwrap().count(), 0);
         }
-    }
-
-    async fn pair(&self, provider: &Arc<dyn Provider>) -> Pair {
-        provider.create(&self.lease, &plan()).await.unwrap()
     }
 }
 
@@ -73,8 +88,7 @@ fn object<K: DeserializeOwned>(content: Value) -> K {
     serde_json::from_value(content).unwrap()
 }
 
-async fn never_share_an_identity(provider: Arc<dyn Provider>, place: &Place) {
-    let pair = place.pair(&provider).await;
+async fn never_share_an_identity(pair: Pair) -> Option<Pair> {
     let (mut authorities, mut uids, mut machines, mut keys) =
         (BTreeSet::new(), BTreeSet::new(), BTreeSet::new(), BTreeSet::new());
     for cluster in pair.clusters() {
@@ -85,11 +99,10 @@ async fn never_share_an_identity(provider: Arc<dyn Provider>, place: &Place) {
         keys.extend(cluster.secrets());
     }
     assert_eq!((authorities.len(), uids.len(), machines.len(), keys.len()), (2, 2, 3, 2));
-    pair.destroy().await.unwrap();
+    Some(pair)
 }
 
-async fn good_for_one_cluster(provider: Arc<dyn Provider>, place: &Place) {
-    let pair = place.pair(&provider).await;
+async fn good_for_one_cluster(pair: Pair) -> Option<Pair> {
     // The member's server and authority with the host's client certificate.
     let [host, other] = [&pair.host, member(&pair)].map(|cluster| {
         serde_json::to_value(kube::config::Kubeconfig::from_yaml(cluster.admin_kubeconfig()).unwrap()).unwrap()
@@ -103,7 +116,7 @@ async fn good_for_one_cluster(provider: Arc<dyn Provider>, place: &Place) {
     for cluster in pair.clusters() {
         ask(cluster.admin_kubeconfig()).await.unwrap();
     }
-    pair.destroy().await.unwrap();
+    Some(pair)
 }
 
 /// Lists namespaces with `kubeconfig` from here.
@@ -114,8 +127,7 @@ async fn ask(kubeconfig: &str) -> Result<(), kube::Error> {
     Api::<Namespace>::all(client).list(&ListParams::default()).await.map(|_| ())
 }
 
-async fn nodes_are_as_planned(provider: Arc<dyn Provider>, place: &Place) {
-    let pair = place.pair(&provider).await;
+async fn nodes_are_as_planned(pair: Pair) -> Option<Pair> {
     for (cluster, count) in pair.clusters().zip([2, 1]) {
         let nodes: Api<Node> = Api::all(cluster.client());
         let nodes = nodes.list(&ListParams::default()).await.unwrap();
@@ -127,11 +139,10 @@ async fn nodes_are_as_planned(provider: Arc<dyn Provider>, place: &Place) {
             assert!(conditions.iter().any(|one| one.type_ == "Ready" && one.status == "True"), "{conditions:?}");
         }
     }
-    pair.destroy().await.unwrap();
+    Some(pair)
 }
 
-async fn is_reached(provider: Arc<dyn Provider>, place: &Place) {
-    let pair = place.pair(&provider).await;
+async fn is_reached(pair: Pair) -> Option<Pair> {
     let by_address = member(&pair).pasteable_kubeconfig();
     let server = access::Access::of(by_address).unwrap().server;
     let (_, port) = server.rsplit_once(':').unwrap();
@@ -143,11 +154,10 @@ async fn is_reached(provider: Arc<dyn Provider>, place: &Place) {
             assert!(matches!(&probe, Probe::Reached { git_version } if git_version.starts_with("v1.")), "{probe:?}");
         }
     }
-    pair.destroy().await.unwrap();
+    Some(pair)
 }
 
-async fn names_the_layer(provider: Arc<dyn Provider>, place: &Place) {
-    let pair = place.pair(&provider).await;
+async fn names_the_layer(pair: Pair) -> Option<Pair> {
     let good = member(&pair).pasteable_kubeconfig().to_owned();
     let server = |server: &str| access::with_server(&good, server).unwrap();
     let address = access::Access::of(&good).unwrap().server;
@@ -172,11 +182,10 @@ async fn names_the_layer(provider: Arc<dyn Provider>, place: &Place) {
             other => panic!("{expected}: {other:?}"),
         }
     }
-    pair.destroy().await.unwrap();
+    Some(pair)
 }
 
-async fn leaves_nothing(provider: Arc<dyn Provider>, place: &Place) {
-    let mut pair = place.pair(&provider).await;
+async fn leaves_nothing(mut pair: Pair) -> Option<Pair> {
     for cluster in pair.clusters() {
         spoil(cluster.client()).await;
     }
@@ -194,7 +203,7 @@ async fn leaves_nothing(provider: Arc<dyn Provider>, place: &Place) {
         // What was in its way is gone as well.
         Api::<ConfigMap>::namespaced(client, "default").create(&PostParams::default(), &config_map()).await.unwrap();
     }
-    pair.destroy().await.unwrap();
+    Some(pair)
 }
 
 fn config_map() -> ConfigMap {
@@ -255,11 +264,11 @@ async fn spoil(client: kube::Client) {
     Api::<ValidatingWebhookConfiguration>::all(client).create(&create, &webhook).await.unwrap();
 }
 
-async fn listens_no_more(provider: Arc<dyn Provider>, place: &Place) {
-    let pair = place.pair(&provider).await;
+async fn listens_no_more(pair: Pair) -> Option<Pair> {
     let clients: Vec<_> = pair.clusters().map(|cluster| cluster.client()).collect();
     pair.destroy().await.unwrap();
     for client in clients {
         assert!(client.apiserver_version().await.is_err());
     }
+    None
 }

@@ -2,10 +2,9 @@
 
 use std::sync::Arc;
 
+use clap::ValueEnum as _;
 use providers::Provider;
-use providers::embedded::Embedded;
-use providers::envtest::Envtest;
-use providers::kind::{Configuration, Kind, KindOptions};
+use providers::kind::{Configuration, KindOptions};
 
 use crate::arguments::{KindArguments, ProviderName};
 
@@ -19,9 +18,7 @@ pub fn make(name: ProviderName, kind: &KindArguments) -> Result<Arc<dyn Provider
         host: configuration(&kind.host_config)?,
         member: configuration(&kind.member_config)?,
     };
-    Ok(match name {
-        ProviderName::Embedded => Arc::new(Embedded),
-        ProviderName::Envtest => Arc::new(Envtest::default()),
-        ProviderName::Kind => Arc::new(Kind::new(options)),
-    })
+    let name = name.to_possible_value().map(|value| value.get_name().to_owned()).unwrap_or_default();
+    let mut all = providers::all(options).into_iter();
+    all.find(|provider| provider.name() == name).ok_or_else(|| format!("error: there is no provider {name}"))
 }

@@ -19,3 +19,11 @@ mod simulated;
 pub use cluster::{Cluster, Identity, identity};
 pub use pair::{ClusterShape, Pair, PairPlan};
 pub use provider::{Capabilities, Missing, Provider, ProviderError};
+
+use std::sync::Arc;
+
+/// Every provider, with `options` for kind; the default one first.
+#[must_use]
+pub fn all(options: kind::KindOptions) -> Vec<Arc<dyn Provider>> {
+    vec![Arc::new(embedded::Embedded), Arc::new(envtest::Envtest::default()), Arc::new(kind::Kind::new(options))]
+}

@@ -103,7 +103,15 @@ async fn remove(client: &kube::Client, extra: &[Object], keeper: Keeper) -> Resu
     // Where controllers run, they remove what a namespace or an owner holds.
     let going = |namespace: &str| namespaces.iter().any(|object| name(object) == namespace);
     let held = |object: &Object| object.has_owner() || object.namespace().is_some_and(going);
-    contents.retain(|object| keeper == Keeper::Nobody || !held(object));
+    if keeper == Keeper::Controllers {
+        // A namespace that holds pods is looked at again only after half their grace period (kubernetes v1.20,
+        // `namespace_controller.go`), so they go first, and before them what would make new ones.
+        for kinds in [&["deployments", "statefulsets", "daemonsets", "jobs"][..], &["replicasets"], &["pods"]] {
+            let of_kinds = |object: &&&Object| held(object) && kinds.contains(&object.resource.plural.as_str());
+            each(client, &contents.iter().filter(of_kinds).copied().collect::<Vec<_>>(), Act::Delete).await?;
+        }
+        contents.retain(|object| !held(object));
+    }
     each(client, &contents, Act::Delete).await?;
     each(client, &kinds, Act::Delete).await?;
     each(client, &namespaces, Act::Delete).await?;
