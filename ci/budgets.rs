@@ -4,6 +4,8 @@
 mod envtest;
 #[path = "budgets/figures.rs"]
 mod figures;
+#[path = "budgets/kind.rs"]
+mod kind;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -30,6 +32,9 @@ fn main() -> Result<(), Failure> {
     let short = std::env::args().any(|argument| argument == "--short");
     let runtime = Runtime::new()?;
     line("figure", "measured", "budget");
+    if std::env::args().any(|argument| argument == "--kind") {
+        return runtime.block_on(kind_pair(if short { 1 } else { 5 }));
+    }
     runtime.block_on(async {
         memory(if short { (2, 6) } else { (10, 50) }).await?;
         start(if short { 10 } else { 50 }, if short { 1 } else { 5 }).await?;
@@ -76,6 +81,19 @@ async fn start(samples: usize, envtests: usize) -> Result<(), Failure> {
     line("two envtests ready, side by side, median", &ms(real), "");
     let ratio = real.as_secs_f64() / percentile(&mut embedded, 50).as_secs_f64();
     line("envtest / embedded", &format!("{ratio:.0} x"), ">= 30 x");
+    Ok(())
+}
+
+/// The harness's pair of kind clusters beside two plain ones.
+async fn kind_pair(samples: usize) -> Result<(), Failure> {
+    let (mut ours, mut plain) = kind::in_turns(samples, &plan()).await?;
+    let all = |samples: &[Duration]| samples.iter().map(|one| ms(*one)).collect::<Vec<_>>().join(", ");
+    println!("a pair of kind clusters: {}\ntwo plain kind clusters: {}", all(&ours), all(&plain));
+    let (ours, plain) = (percentile(&mut ours, 50), percentile(&mut plain, 50));
+    line("a pair of kind clusters ready, median", &ms(ours), "");
+    line("two plain kind clusters side by side ready, median", &ms(plain), "");
+    let ratio = ours.as_secs_f64() / plain.as_secs_f64();
+    line("pair / plain", &format!("{ratio:.3}"), "<= 1.05");
     Ok(())
 }
 

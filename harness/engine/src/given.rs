@@ -2,8 +2,10 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use checks::{CheckContext, Facts, Finding, Waiter};
+use futures::FutureExt as _;
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
 use kube::Api;
 use kube::api::{ApiResource, DynamicObject, PostParams};
@@ -18,6 +20,11 @@ use tokio_util::sync::CancellationToken;
 
 use crate::secrets;
 use crate::waiter::PairWaiter;
+
+/// ks-apiserver's version, asked as a browser does: of the console, here through the API server's service proxy.
+const THROUGH_CONSOLE: &str = "/api/v1/namespaces/kubesphere-system/services/ks-console:80/proxy/kapis/version";
+/// How long Services may take to lead to pods that are Ready.
+const SERVES_LIMIT: Duration = Duration::from_mins(1);
 
 /// A precondition that could not be met.
 #[derive(Debug, thiserror::Error)]
@@ -95,7 +102,7 @@ pub async fn establish_crds(cluster: &Arc<dyn Cluster>, release: &Release) -> Re
         create(cluster, object).await?;
         let api: Api<CustomResourceDefinition> = Api::all(cluster.client());
         let established = await_condition(api, &name, conditions::is_crd_established());
-        let waited = tokio::time::timeout(std::time::Duration::from_secs(10), established).await;
+        let waited = tokio::time::timeout(Duration::from_secs(10), established).await;
         if !matches!(waited, Ok(Ok(_))) {
             let message = format!("CustomResourceDefinition {name} is not established");
             return Err(GivenError::Unsettled { on, check: "established".to_owned(), message });
@@ -144,7 +151,30 @@ impl Setting<'_> {
             let args = BTreeMap::from([("name".to_owned(), name.to_owned())]);
             self.holds(on, "host-cluster-object", args).await?;
         }
-        Ok(())
+        self.serves(on).await
+    }
+
+    /// Waits until the console answers and reaches ks-apiserver: pods are Ready a moment before Services lead to them.
+    async fn serves(&self, on: On) -> Result<(), GivenError> {
+        let Some(client) = self.pair.cluster(on).map(|cluster| cluster.client()) else { return Ok(()) };
+        let attempt = || {
+            let client = client.clone();
+            async move {
+                let request = http::Request::get(THROUGH_CONSOLE).body(Vec::new()).map_err(kube::Error::HttpError);
+                let answer = match request {
+                    Ok(request) => client.request_text(request).await,
+                    Err(error) => Err(error),
+                };
+                answer.map_or_else(|error| Finding::fails("an answer", "none", error.to_string()), |_| Finding::holds())
+            }
+            .boxed()
+        };
+        match self.waiter.until_holds(SERVES_LIMIT, &attempt).await {
+            Finding::Fails { message, .. } => {
+                Err(GivenError::Unsettled { on, check: format!("GET {THROUGH_CONSOLE}"), message })
+            }
+            _ => Ok(()),
+        }
     }
 
     async fn holds(&self, on: On, check: &str, args: BTreeMap<String, String>) -> Result<(), GivenError> {

@@ -20,7 +20,18 @@ pub use cluster::{Cluster, Identity, identity};
 pub use pair::{ClusterShape, Pair, PairPlan};
 pub use provider::{Capabilities, Missing, Provider, ProviderError};
 
+use std::path::PathBuf;
 use std::sync::Arc;
+
+/// The file of this process's executable, also when a build has put another one in its place since it started: a run may
+/// take minutes. Good for other processes, as long as this one lives.
+///
+/// # Errors
+/// When the system cannot tell.
+pub fn own_executable() -> std::io::Result<PathBuf> {
+    let link = PathBuf::from(format!("/proc/{}/exe", std::process::id()));
+    if link.exists() { Ok(link) } else { std::env::current_exe() }
+}
 
 /// Every provider, with `options` for kind; the default one first.
 #[must_use]

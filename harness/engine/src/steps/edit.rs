@@ -110,7 +110,7 @@ pub fn editor(sandbox: &Sandbox, fields: &Fields) -> Result<OsString, EditError>
     let path = sandbox.private("edit.json");
     let text = serde_json::to_string(fields).unwrap_or_default();
     fs::write(&path, text).map_err(|source| EditError::File { operation: "write", path: path.clone(), source })?;
-    let executable = std::env::current_exe().map_err(EditError::Executable)?;
+    let executable = providers::own_executable().map_err(EditError::Executable)?;
     Ok(format!("{} {EDITOR_ARGUMENT} {}", quoted(&executable), quoted(&path)).into())
 }
 

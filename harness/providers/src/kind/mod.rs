@@ -205,7 +205,7 @@ async fn make_network(lease: &Lease, engine: &ContainerEngine) -> Result<String,
 async fn pack(lease: &Lease, engine: &ContainerEngine) -> Result<Arc<Layer>, Cause> {
     let architecture = answer(engine, &["version", "--format", "{{.Server.Arch}}"]).await?;
     let path = node::layer_path(lease.directory());
-    let executable = std::env::current_exe()?;
+    let executable = crate::own_executable()?;
     let packed = tokio::task::spawn_blocking(move || Layer::pack(&executable, &architecture, &path)).await??;
     Ok(Arc::new(packed))
 }

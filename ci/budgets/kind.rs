@@ -1,0 +1,61 @@
+//! The pair that the harness makes beside two clusters that kind alone makes, in turns in one run.
+
+use std::time::{Duration, Instant};
+
+use providers::kind::{Kind, KindOptions};
+use providers::leases::Lease;
+use providers::{PairPlan, Provider as _};
+use tokio::process::Command;
+
+use crate::Failure;
+
+/// Samples of both, each from nothing to Ready: the harness's pair, and two `kind create cluster --wait` side by side.
+pub async fn in_turns(samples: usize, plan: &PairPlan) -> Result<(Vec<Duration>, Vec<Duration>), Failure> {
+    let image = std::env::var("KS_E2E_NODE_IMAGE").map_err(|_| "KS_E2E_NODE_IMAGE names no node image")?;
+    let (mut ours, mut plain) = (Vec::new(), Vec::new());
+    for sample in 0..samples {
+        // Neither always comes first.
+        if sample % 2 == 0 {
+            ours.push(pair(&image, plan).await?);
+            plain.push(two_plain(&image).await?);
+        } else {
+            plain.push(two_plain(&image).await?);
+            ours.push(pair(&image, plan).await?);
+        }
+    }
+    Ok((ours, plain))
+}
+
+async fn pair(image: &str, plan: &PairPlan) -> Result<Duration, Failure> {
+    let directories = (tempfile::tempdir()?, tempfile::tempdir()?);
+    let run_id = format!("{:08x}", std::process::id());
+    let lease = Lease::begin(directories.0.path(), directories.1.path(), &run_id)?;
+    let begin = Instant::now();
+    let provider = Kind::new(KindOptions { node_image: Some(image.to_owned()), ..KindOptions::default() });
+    provider.probe().await?;
+    let pair = provider.create(&lease, plan).await?;
+    let taken = begin.elapsed();
+    pair.destroy().await?;
+    lease.end().await?;
+    Ok(taken)
+}
+
+async fn two_plain(image: &str) -> Result<Duration, Failure> {
+    let directory = tempfile::tempdir()?;
+    let kind = |verb: &str, name: &str, more: &[&str]| {
+        let mut command = Command::new("kind");
+        command.args([verb, "cluster", "--name", name, "--kubeconfig"]).arg(directory.path().join(name));
+        command.args(more).env_remove("KUBECONFIG");
+        async move {
+            let output = command.output().await?;
+            let said = String::from_utf8_lossy(&output.stderr).into_owned();
+            if output.status.success() { Ok(()) } else { Err(Failure::from(said)) }
+        }
+    };
+    let more = ["--image", image, "--wait", "180s"];
+    let begin = Instant::now();
+    let made = tokio::try_join!(kind("create", "plain-host", &more), kind("create", "plain-member", &more));
+    let taken = begin.elapsed();
+    tokio::try_join!(kind("delete", "plain-host", &[]), kind("delete", "plain-member", &[]))?;
+    made.map(|_| taken)
+}
