@@ -3,6 +3,8 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test stops at the first surprise")]
 
+#[path = "contract/kind.rs"]
+mod kind;
 #[path = "contract/promises.rs"]
 mod promises;
 
@@ -33,7 +35,8 @@ fn main() -> ExitCode {
             eprintln!("{name} is ignored: {why_not}");
         }
         let grounds = (why_not.is_none() && !arguments.list).then(|| Arc::new(Grounds::new(provider)));
-        trials.extend(PROMISES.into_iter().map(|(promise, keep)| {
+        let own = if name == providers::kind::NAME { &kind::PROMISES[..] } else { &[] };
+        trials.extend(own.iter().copied().chain(PROMISES).map(|(promise, keep)| {
             let (grounds, runtime) = (grounds.clone(), runtime.clone());
             let run =
                 move || grounds.map_or(Ok(()), |grounds| runtime.block_on(async { Ok(grounds.keep(keep).await) }));

@@ -83,8 +83,11 @@ impl Pool {
                     None => (idle.pop()?, false),
                 }
             };
-            if fits && pair.reset(plan).await.is_ok() {
-                return Some(pair);
+            if fits {
+                match pair.reset(plan).await {
+                    Ok(()) => return Some(pair),
+                    Err(error) => eprintln!("RESET: {error}"),
+                }
             }
             // A pair that stays dirty is replaced; what cannot be removed of it is named in the lease.
             let _left = pair.destroy().await;

@@ -92,9 +92,11 @@ impl Session {
         };
         let mut running = JoinSet::new();
         for cell in self.in_order(cells) {
-            let (slots, no_more, around) = (slots.clone(), no_more.clone(), around.clone());
+            // Before the task exists: tasks begin in any order, and the cells' order spares clusters.
+            let slot = slots.clone().acquire_owned().await;
+            let (no_more, around) = (no_more.clone(), around.clone());
             running.spawn(async move {
-                let Ok(_slot) = slots.acquire_owned().await else { return 0 };
+                let _slot = slot;
                 let skipped = if around.stop.is_cancelled() {
                     Some(SkipReason::Interrupted)
                 } else {

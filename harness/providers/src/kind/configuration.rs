@@ -106,6 +106,11 @@ impl Configuration {
         serde_yaml::to_string(&self.0).unwrap_or_default()
     }
 
+    /// The range of ClusterIPs (kind 0.27, `pkg/apis/config/v1alpha4/default.go`).
+    pub(super) fn service_subnet(&self) -> String {
+        self.0["networking"]["serviceSubnet"].as_str().unwrap_or("10.96.0.0/16").to_owned()
+    }
+
     /// Ports of this machine that it asks for.
     pub(super) fn host_ports(&self) -> Vec<u16> {
         let nodes = self.0["nodes"].as_sequence().into_iter().flatten();

@@ -68,7 +68,8 @@ impl Workshop {
         let mut names = self.engine.nodes_of(&kind_name).await?;
         // The control plane first, as a person would name them.
         names.sort_by_key(|name| (*name != control_plane, name.clone()));
-        let equipped = names.iter().map(|name| Node::equip(&self.engine, name, &self.layer, &self.settings));
+        let services = configuration.service_subnet();
+        let equipped = names.iter().map(|name| Node::equip(&self.engine, name, &services, &self.layer, &self.settings));
         let equipped = async { futures::future::try_join_all(equipped).await.map_err(Cause::from) };
         let (nodes, ()) = tokio::try_join!(equipped, all_ready(&client, &names))?;
         let empty = Inventory::take(&client).await?;

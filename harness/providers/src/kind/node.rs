@@ -21,6 +21,10 @@ const PORT: u16 = 5785;
 
 /// Lays out what comes on standard input, and starts the registry. `docker.io` itself is never asked: the mirror stands
 /// in for it, and the server behind it is the mirror again (containerd 1.6, `docs/hosts.md`).
+///
+/// What is sent to a ClusterIP that kube-proxy does not know yet is refused on the node. It would go out by the default
+/// route else, to whoever answers there: an HTTP client that gets such an answer keeps the connection, and goes on asking
+/// the wrong server. kube-proxy translates addresses before both chains.
 const INSTALL: &str = r#"
 set -eu
 mkdir -p /ks-e2e/root /etc/containerd/certs.d/docker.io
@@ -29,6 +33,9 @@ tar -x --no-same-owner -C /ks-e2e/root -f /ks-e2e/layer.tar
 printf '%s\n' "$KS_E2E_DOCUMENT" >/ks-e2e/registry.json
 printf '%s\n' "$KS_E2E_HOSTS" >/etc/containerd/certs.d/docker.io/hosts.toml
 printf '%s\n' "$KS_E2E_UNIT" >/etc/systemd/system/ks-e2e-registry.service
+for chain in FORWARD OUTPUT; do
+    iptables -w -A $chain -d "$KS_E2E_SERVICES" -j REJECT --reject-with icmp-host-unreachable
+done
 systemctl daemon-reload
 systemctl enable --now --quiet ks-e2e-registry
 "#;
@@ -42,10 +49,12 @@ pub(super) struct Node {
 }
 
 impl Node {
-    /// Puts `layer` on the node `name` and starts the registry, which serves it with `settings`.
+    /// Puts `layer` on the node `name` and starts the registry, which serves it with `settings`; `services` is the range of
+    /// the cluster's ClusterIPs.
     pub(super) async fn equip(
         engine: &ContainerEngine,
         name: &str,
+        services: &str,
         layer: &Layer,
         settings: &Settings,
     ) -> Result<Self, EngineError> {
@@ -66,7 +75,12 @@ impl Node {
             "[Service]\nExecStart={} {REGISTRY_ARGUMENT} {HOME}/registry.json\nRestart=always\n[Install]\nWantedBy=multi-user.target",
             launch.join(" ")
         );
-        let variables = [("KS_E2E_DOCUMENT", document), ("KS_E2E_HOSTS", hosts), ("KS_E2E_UNIT", unit)];
+        let variables = [
+            ("KS_E2E_DOCUMENT", document),
+            ("KS_E2E_HOSTS", hosts),
+            ("KS_E2E_UNIT", unit),
+            ("KS_E2E_SERVICES", services.to_owned()),
+        ];
         let mut arguments = vec!["exec".to_owned(), "-i".to_owned()];
         for (variable, value) in variables {
             arguments.extend(["-e".to_owned(), format!("{variable}={value}")]);
