@@ -22,7 +22,8 @@ pub async fn run(arguments: RunArguments) -> ExitCode {
     {
         return exit::environment(&message);
     }
-    let provider = match provider::make(arguments.provider, &arguments.kind) {
+    let clusters = arguments.report.as_ref().map(|directory| directory.join("clusters"));
+    let provider = match provider::make(arguments.provider, &arguments.kind, clusters.clone()) {
         Ok(provider) => provider,
         Err(message) => return exit::usage(&message),
     };
@@ -46,7 +47,7 @@ pub async fn run(arguments: RunArguments) -> ExitCode {
     options.fail_fast = arguments.fail_fast;
     options.seed = arguments.seed.unwrap_or(options.seed);
     options.behaviour.role_ignored = matches!(arguments.defect, Some(Defect::RoleIgnored));
-    options.export = arguments.report.as_ref().map(|directory| directory.join("clusters"));
+    options.export = clusters;
     let stop = match signals::stop_on_signal() {
         Ok(stop) => stop,
         Err(error) => return exit::environment(&format!("cannot listen for signals: {error}")),

@@ -1,9 +1,9 @@
 //! The programs that steps need from the machine.
 
 use std::path::{Path, PathBuf};
-use std::process::Stdio;
 
 use providers::Missing;
+use providers::program::{self, on_path};
 use tokio::process::Command;
 
 /// Names another kubectl than the one on the PATH.
@@ -39,14 +39,12 @@ impl Tools {
 
 async fn version(kubectl: &Path) -> Result<String, Missing> {
     let failed = |why: &str| missing(&format!("{} does not tell its version: {why}", kubectl.display()));
-    let output = Command::new(kubectl)
-        .args(["version", "--client", "-o", "json"])
-        .stdin(Stdio::null())
-        .output()
-        .await
-        .map_err(|error| failed(&error.to_string()))?;
+    let mut command = Command::new(kubectl);
+    // A person's own kubeconfig is not read, for whatever reason kubectl might.
+    command.args(["version", "--client", "-o", "json"]).env_remove("KUBECONFIG");
+    let answer = program::answer(command).await.map_err(|reason| failed(&reason))?;
     let answer: serde_json::Value =
-        serde_json::from_slice(&output.stdout).map_err(|_| failed(String::from_utf8_lossy(&output.stderr).trim()))?;
+        serde_json::from_str(&answer).map_err(|_| failed(&format!("no JSON in its answer {answer:?}")))?;
     let version = answer["clientVersion"]["gitVersion"].as_str();
     version.map(str::to_owned).ok_or_else(|| failed("no clientVersion.gitVersion in its answer"))
 }
@@ -59,8 +57,4 @@ fn missing(what: &str) -> Missing {
              https://kubernetes.io/docs/tasks/tools/), or set {KUBECTL_VARIABLE} to its path"
         ),
     }
-}
-
-fn on_path(name: &str) -> Option<PathBuf> {
-    std::env::split_paths(&std::env::var_os("PATH")?).map(|directory| directory.join(name)).find(|path| path.is_file())
 }

@@ -13,10 +13,13 @@ pub fn unsupported_kubernetes(cells: &[Cell], capabilities: &Capabilities) -> Op
         releases.filter(|release| !version.is_some_and(|version| release.supports_kubernetes(version)));
     unsupported.next().map(|release| {
         let (oldest, newest) = release.kubernetes();
-        let version = version.map_or_else(|| "of a version that its name does not tell".to_owned(), str::to_owned);
+        let clusters = match version {
+            Some(version) => format!("the clusters would have Kubernetes {version}"),
+            None => "which one the clusters would have, the tag of their node image does not tell".to_owned(),
+        };
         format!(
-            "KubeSphere {} supports Kubernetes {oldest} to {newest}, and the clusters would have Kubernetes {version}; choose \
-             another one (for kind with --node-image), or add --allow-unsupported-kubernetes",
+            "KubeSphere {} supports Kubernetes {oldest} to {newest}, and {clusters}; choose another one (for kind with \
+             --node-image, for envtest with KUBEBUILDER_ASSETS), or add --allow-unsupported-kubernetes",
             release.version
         )
     })

@@ -1,12 +1,13 @@
 //! The container engine that kind works with: Docker or Podman, by its command line, as kind itself uses it.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
 use std::process::{Command, Output, Stdio};
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
 use crate::Missing;
+use crate::program::{self, on_path};
 
 /// Names the engine where both are there; kind's own variable (kind 0.27, `pkg/cluster/provider.go`).
 pub const ENGINE_VARIABLE: &str = "KIND_EXPERIMENTAL_PROVIDER";
@@ -20,6 +21,9 @@ const REACHES: [&str; 4] = ["DOCKER_HOST", "DOCKER_CONTEXT", "CONTAINER_HOST", "
 /// How often a removal is tried before it is given up: containers that were being made when their maker was killed
 /// appear a moment later, and networks go only after them.
 const TRIES: usize = 20;
+
+/// How long an engine that was found to answer may take for anything but a question, on a loaded machine, too.
+const ASK_LIMIT: Duration = Duration::from_mins(1);
 
 /// Docker or Podman.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -49,6 +53,41 @@ impl EngineName {
             Self::Podman => "KIND_EXPERIMENTAL_PODMAN_NETWORK",
         }
     }
+
+    /// How to get the engine to answer.
+    fn start(self) -> &'static str {
+        match self {
+            Self::Docker => {
+                "start it (Debian: `systemctl start docker`), see that you may use it (`docker version`), or say with \
+                 DOCKER_HOST where it is"
+            }
+            Self::Podman => "see what `podman info` says, or say with CONTAINER_HOST where it is",
+        }
+    }
+
+    /// The arguments that make it tell `what`. Only of Docker, `version` asks the engine itself, and only of Podman,
+    /// `info` tells everything (podman-info(1) 4.3).
+    fn question(self, what: About) -> [&'static str; 3] {
+        match (self, what) {
+            (Self::Docker, About::Version) => ["version", "--format", "{{.Server.Version}}"],
+            (Self::Docker, About::Architecture) => ["version", "--format", "{{.Server.Arch}}"],
+            (Self::Docker, About::Storage) => ["info", "--format", "{{.DockerRootDir}}"],
+            (Self::Podman, About::Version) => ["info", "--format", "{{.Version.Version}}"],
+            (Self::Podman, About::Architecture) => ["info", "--format", "{{.Host.Arch}}"],
+            (Self::Podman, About::Storage) => ["info", "--format", "{{.Store.GraphRoot}}"],
+        }
+    }
+}
+
+/// What an engine tells about itself.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum About {
+    /// Its version, if it runs.
+    Version,
+    /// The architecture of its containers, as Go names it.
+    Architecture,
+    /// The directory that holds its containers.
+    Storage,
 }
 
 /// A container engine, and how it is reached.
@@ -76,20 +115,22 @@ impl ContainerEngine {
     /// When neither program is on the PATH, or the variable names something else.
     pub fn find() -> Result<Self, Missing> {
         let install = "install Docker (Debian: `apt-get install docker.io`) or Podman, and see that it runs";
-        let missing = |what: String| Missing { what, how: install.to_owned() };
         let named = std::env::var(ENGINE_VARIABLE).ok().filter(|name| !name.is_empty());
         let name = match named.as_deref() {
             Some("docker") => EngineName::Docker,
             Some("podman") => EngineName::Podman,
             Some(other) => {
-                return Err(missing(format!("{ENGINE_VARIABLE} names {other}, which is no engine known here")));
+                let what = format!("{ENGINE_VARIABLE} names {other}, which ks-e2e does not work with");
+                return Err(Missing::new(what, "set it to docker or podman, or unset it"));
             }
             None if on_path("docker").is_some() => EngineName::Docker,
-            None => EngineName::Podman,
+            None if on_path("podman").is_some() => EngineName::Podman,
+            None => return Err(Missing::new("neither docker nor podman is on the PATH", install)),
         };
-        if on_path(name.program()).is_none() {
-            let neither = if named.is_some() { name.program() } else { "neither docker nor podman" };
-            return Err(missing(format!("{neither} is on the PATH")));
+        let program = name.program();
+        if on_path(program).is_none() {
+            let what = format!("{program}, which {ENGINE_VARIABLE} names, is not on the PATH");
+            return Err(Missing::new(what, format!("install it, or unset {ENGINE_VARIABLE}")));
         }
         let environment = REACHES.iter().filter_map(|key| Some(((*key).to_owned(), std::env::var(key).ok()?)));
         Ok(Self { name, environment: environment.collect() })
@@ -102,6 +143,21 @@ impl ContainerEngine {
         command.args(arguments).envs(&self.environment).stdin(Stdio::null());
         command.stdout(Stdio::piped()).stderr(Stdio::piped());
         command
+    }
+
+    /// What the engine says to `arguments`, or in words why it says nothing in time.
+    pub(crate) async fn answer(&self, arguments: &[&str]) -> Result<String, String> {
+        program::answer(self.command(arguments).into()).await
+    }
+
+    /// What the engine tells about itself.
+    ///
+    /// # Errors
+    /// [`Missing`] when it does not answer.
+    pub(crate) async fn tell(&self, what: About) -> Result<String, Missing> {
+        let answer = self.answer(&self.name.question(what)).await;
+        let silent = |reason| format!("{} does not answer: {reason}", self.name.program());
+        answer.map_err(|reason| Missing::new(silent(reason), self.name.start()))
     }
 
     /// Runs the engine's program and returns its standard output, trimmed. Blocks.
@@ -117,8 +173,9 @@ impl ContainerEngine {
     /// # Errors
     /// When it does not start or does not end well.
     pub async fn ask(&self, arguments: &[&str]) -> Result<String, EngineError> {
-        let output = tokio::process::Command::from(self.command(arguments)).kill_on_drop(true).output().await;
-        self.ended(arguments, output)
+        let output = tokio::process::Command::from(self.command(arguments)).kill_on_drop(true).output();
+        let output = tokio::time::timeout(ASK_LIMIT, output).await;
+        self.ended(arguments, output.unwrap_or_else(|_| Err(std::io::ErrorKind::TimedOut.into())))
     }
 
     /// What became of a call.
@@ -155,7 +212,7 @@ impl ContainerEngine {
         for _ in 0..TRIES {
             let nodes = self.call(&nodes_call(&cluster_filter(cluster)))?;
             if nodes.is_empty() {
-                return Ok(any);
+                return Ok(any | self.remove_volumes(cluster)?);
             }
             any = true;
             let arguments: Vec<&str> = ["rm", "-f", "-v"].into_iter().chain(nodes.lines()).collect();
@@ -166,6 +223,23 @@ impl ContainerEngine {
             call: self.shown(&["rm", "-f", "-v"]),
             reason: format!("nodes of {cluster} are still there"),
         }))
+    }
+
+    /// Removes the volumes of a cluster that is gone; false when there were none. On Podman kind makes them with names of
+    /// their own and labels them with the node's (kind 0.27, `providers/podman/util.go`), so no container takes them
+    /// along. Blocks.
+    fn remove_volumes(&self, cluster: &str) -> Result<bool, EngineError> {
+        if self.name == EngineName::Docker {
+            return Ok(false);
+        }
+        let listed =
+            self.call(&["volume", "ls", "--format", "{{.Name}}{{range $key, $_ := .Labels}} {{$key}}{{end}}"])?;
+        let volumes = volumes_of(cluster, &listed);
+        if volumes.is_empty() {
+            return Ok(false);
+        }
+        let arguments: Vec<&str> = ["volume", "rm", "-f"].into_iter().chain(volumes).collect();
+        self.call(&arguments).map(|_| true)
     }
 
     /// Removes the network `network`; false when there was none. Blocks.
@@ -191,12 +265,25 @@ fn cluster_filter(cluster: &str) -> String {
     format!("label={CLUSTER_LABEL}={cluster}")
 }
 
+/// Those of the lines `NAME LABEL…` that bear the name of one of the cluster's nodes for a label.
+fn volumes_of<'a>(cluster: &str, listed: &'a str) -> Vec<&'a str> {
+    let of_cluster = |label: &str| label.strip_prefix(cluster).is_some_and(|node| node.starts_with('-'));
+    let lines = listed.lines().filter_map(|line| line.split_once(' '));
+    lines.filter(|(_, labels)| labels.split(' ').any(of_cluster)).map(|(name, _)| name).collect()
+}
+
 fn nodes_call(filter: &str) -> [&str; 6] {
     ["ps", "-a", "--filter", filter, "--format", "{{.Names}}"]
 }
 
-/// Where `program` is on the PATH.
-pub(crate) fn on_path(program: &str) -> Option<PathBuf> {
-    let paths = std::env::var_os("PATH")?;
-    std::env::split_paths(&paths).map(|directory| directory.join(program)).find(|path| path.is_file())
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn picks_the_volumes_of_a_cluster() {
+        let listed =
+            "a run-1-host-control-plane\nb\nc x run-1-host-worker2\nd run-1-hosts-worker\ne run-1-member-worker";
+        assert_eq!(volumes_of("run-1-host", listed), ["a", "c"]);
+    }
 }

@@ -13,6 +13,7 @@ pub mod kind;
 pub mod leases;
 mod pair;
 mod probe;
+pub mod program;
 mod provider;
 mod simulated;
 

@@ -1,10 +1,10 @@
 //! Where etcd and kube-apiserver are: where controller-runtime's envtest looks, and where its `setup-envtest` puts them.
 
 use std::path::{Path, PathBuf};
-use std::process::Stdio;
 
 use tokio::process::Command;
 
+use crate::program;
 use crate::provider::Missing;
 
 /// Names the directory with the programs (controller-runtime v0.19, `pkg/envtest/server.go`).
@@ -21,16 +21,23 @@ pub(super) struct Assets {
 }
 
 impl Assets {
-    /// Version of kube-apiserver, as `v1.20.2`.
+    /// Version of kube-apiserver, as `v1.20.2`, if both programs run here.
     pub(super) async fn version(&self) -> Result<String, Missing> {
-        let program = self.kube_apiserver.display();
-        let failed = |why: &str| missing(format!("{program} does not tell its version: {why}"));
-        let output = Command::new(&self.kube_apiserver).arg("--version").stdin(Stdio::null()).output().await;
-        let output = output.map_err(|error| failed(&error.to_string()))?;
-        let text = String::from_utf8_lossy(&output.stdout);
-        let version = text.trim().strip_prefix("Kubernetes ").map(str::to_owned);
-        version.ok_or_else(|| failed(String::from_utf8_lossy(&output.stderr).trim()))
+        let (etcd, kube_apiserver) = tokio::join!(asked(&self.etcd), asked(&self.kube_apiserver));
+        etcd?;
+        let said = kube_apiserver?;
+        said.strip_prefix("Kubernetes ").map(str::to_owned).ok_or_else(|| silent(&self.kube_apiserver, &said))
     }
+}
+
+async fn asked(program: &Path) -> Result<String, Missing> {
+    let mut command = Command::new(program);
+    command.arg("--version");
+    program::answer(command).await.map_err(|reason| silent(program, &reason))
+}
+
+fn silent(program: &Path, said: &str) -> Missing {
+    missing(format!("{} does not tell its version: {said}", program.display()))
 }
 
 /// What the search depends on, read once.
@@ -78,7 +85,7 @@ fn missing(what: String) -> Missing {
         what,
         format!(
             "install them with setup-envtest (https://book.kubebuilder.io/reference/envtest), or set {ASSETS_VARIABLE} \
-             to a directory that holds both"
+             to a directory that holds both for this machine"
         ),
     )
 }

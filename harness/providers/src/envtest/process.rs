@@ -8,6 +8,7 @@ use nix::sys::signal::{Signal, killpg};
 use nix::unistd::Pid;
 use tokio::process::Child;
 
+use super::assets::ASSETS_VARIABLE;
 use crate::leases::{Lease, gated};
 
 /// Lines of a log that an error shows.
@@ -15,6 +16,7 @@ const SHOWN_LINES: usize = 12;
 
 pub(super) struct Process {
     name: &'static str,
+    program: PathBuf,
     child: Child,
     group: i32,
     log: PathBuf,
@@ -37,7 +39,7 @@ impl Process {
         command.env_clear().env("HOME", directory).current_dir(directory).stdout(out).stderr(err);
         let mut child = command.spawn()?;
         let group = lease.own(&mut child).await.map_err(io::Error::other)?;
-        Ok(Self { name, child, group, log, lease: lease.clone() })
+        Ok(Self { name, program: program.to_owned(), child, group, log, lease: lease.clone() })
     }
 
     /// Waits for its end, which is an error with the last lines of its log.
@@ -47,7 +49,11 @@ impl Process {
             Err(error) => return error,
         };
         let lines = last_lines(&std::fs::read_to_string(&self.log).unwrap_or_default());
-        io::Error::other(format!("{} ended early ({status}); the end of its log:\n{lines}", self.name))
+        let (name, program) = (self.name, self.program.display());
+        io::Error::other(format!(
+            "{name} ended early ({status}); see what its log says and whether {program} is for this machine, or set \
+             {ASSETS_VARIABLE} to a directory with others; the end of its log:\n{lines}"
+        ))
     }
 
     /// Kills it and waits until it is gone. What it stores is thrown away with it, so there is nothing to be polite for.

@@ -1,5 +1,7 @@
 //! kind's configuration of a cluster: a file of `kind-configs/`, or a person's own.
 
+use std::fmt;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 
 use scenario::model::{On, SyncFrequency};
@@ -23,7 +25,7 @@ pub enum ConfigurationError {
     #[error("{0} is neither a kind configuration of ks-e2e ({names}) nor a file", names = names())]
     Unknown(String),
     /// The file cannot be read.
-    #[error("cannot read the kind configuration {}: {reason}", .path.display())]
+    #[error("cannot read the kind configuration {}: {reason}; name a file that you may read, or one of {names}", .path.display(), names = names())]
     Unreadable {
         /// The file.
         path: PathBuf,
@@ -31,11 +33,18 @@ pub enum ConfigurationError {
         reason: String,
     },
     /// The text is no kind configuration.
-    #[error("{source_name} is no kind configuration: {reason}; see https://kind.sigs.k8s.io/docs/user/configuration/")]
+    #[error(
+        "{source_name}:{line}:{column}: no kind configuration: {reason}; see \
+         https://kind.sigs.k8s.io/docs/user/configuration/"
+    )]
     Malformed {
         /// The file's path or the configuration's name.
         source_name: String,
-        /// What is wrong, with its position where there is one.
+        /// Line of what is wrong, counted from 1.
+        line: usize,
+        /// Its column, counted from 1.
+        column: usize,
+        /// What is wrong.
         reason: String,
     },
 }
@@ -67,13 +76,29 @@ impl Configuration {
     }
 
     fn parse(source_name: &str, text: &str) -> Result<Self, ConfigurationError> {
-        let malformed = |reason: String| ConfigurationError::Malformed { source_name: source_name.to_owned(), reason };
-        let value: Value = serde_yaml::from_str(text).map_err(|error| malformed(error.to_string()))?;
-        if value["kind"].as_str() == Some("Cluster") {
-            Ok(Self(value))
-        } else {
-            Err(malformed("it does not say `kind: Cluster`".to_owned()))
+        let malformed = |(line, column): (usize, usize), reason: String| ConfigurationError::Malformed {
+            source_name: source_name.to_owned(),
+            line,
+            column,
+            reason,
+        };
+        let mut value: Value = serde_yaml::from_str(text).map_err(|error| {
+            let at = error.location().map_or((1, 1), |at| (at.line(), at.column()));
+            malformed(at, error.to_string())
+        })?;
+        for (key, wanted) in [("kind", "Cluster"), ("apiVersion", "kind.x-k8s.io/v1alpha4")] {
+            if value[key].as_str() != Some(wanted) {
+                return Err(malformed(position(text, key), format!("it does not say `{key}: {wanted}`")));
+            }
         }
+        if value["nodes"].is_null() {
+            // What kind takes for granted (kind 0.27, `pkg/apis/config/v1alpha4/default.go`).
+            value["nodes"] = serde_yaml::from_str("[{role: control-plane}]").unwrap_or_default();
+        }
+        if !value["nodes"].is_sequence() {
+            return Err(malformed(position(text, "nodes"), "its nodes are no list".to_owned()));
+        }
+        Ok(Self(value))
     }
 
     /// The built-in configuration of the cluster `on` in that shape.
@@ -112,18 +137,71 @@ impl Configuration {
     }
 
     /// Ports of this machine that it asks for.
-    pub(super) fn host_ports(&self) -> Vec<u16> {
+    pub(super) fn host_ports(&self) -> Vec<HostPort> {
         let nodes = self.0["nodes"].as_sequence().into_iter().flatten();
         let mapped = nodes.flat_map(|node| node["extraPortMappings"].as_sequence().into_iter().flatten());
-        let mapped = mapped.map(|mapping| &mapping["hostPort"]);
-        let ports = mapped.chain([&self.0["networking"]["apiServerPort"]]);
-        // 0 and less ask for any port (kind 0.27, `pkg/apis/config/v1alpha4/types.go`).
-        ports.filter_map(|port| u16::try_from(port.as_i64()?).ok().filter(|port| *port > 0)).collect()
+        let mapped = mapped.filter_map(|mapping| {
+            let udp = match mapping["protocol"].as_str() {
+                None | Some("TCP") => false,
+                Some("UDP") => true,
+                // SCTP cannot be tried everywhere.
+                Some(_) => return None,
+            };
+            HostPort::asked(&mapping["hostPort"], &mapping["listenAddress"], Ipv4Addr::UNSPECIFIED, udp)
+        });
+        let networking = &self.0["networking"];
+        let api =
+            HostPort::asked(&networking["apiServerPort"], &networking["apiServerAddress"], Ipv4Addr::LOCALHOST, false);
+        mapped.chain(api).collect()
     }
+}
+
+/// A port of this machine.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct HostPort {
+    /// The port, and the address that it is opened on.
+    pub(super) at: SocketAddr,
+    /// UDP in place of TCP.
+    pub(super) udp: bool,
+}
+
+impl HostPort {
+    fn asked(port: &Value, address: &Value, default: Ipv4Addr, udp: bool) -> Option<Self> {
+        // 0 and less ask for any port (kind 0.27, `pkg/apis/config/v1alpha4/types.go`).
+        let port = u16::try_from(port.as_i64()?).ok().filter(|port| *port > 0)?;
+        // What is no address is kind's to refuse.
+        let address = address.as_str().and_then(|address| address.parse().ok()).unwrap_or(IpAddr::V4(default));
+        Some(Self { at: SocketAddr::new(address, port), udp })
+    }
+
+    /// Whether nobody can have both.
+    pub(super) fn excludes(self, other: Self) -> bool {
+        let (one, two) = (self.at.ip(), other.at.ip());
+        let overlap = one == two || one.is_unspecified() || two.is_unspecified();
+        self.udp == other.udp && self.at.port() == other.at.port() && overlap
+    }
+}
+
+impl fmt::Display for HostPort {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}{}", self.at, if self.udp { " (UDP)" } else { "" })
+    }
+}
+
+/// Line and column of the value of the top-level key `key`; the first ones where there is no such key.
+fn position(text: &str, key: &str) -> (usize, usize) {
+    let found = text.lines().enumerate().find_map(|(index, line)| {
+        let value = line.strip_prefix(key)?.strip_prefix(':')?;
+        let blanks = value.len() - value.trim_start().len();
+        Some((index + 1, key.len() + 1 + blanks + 1))
+    });
+    found.unwrap_or((1, 1))
 }
 
 #[cfg(test)]
 mod tests {
+    use rstest::rstest;
+
     use super::*;
 
     fn shape(nodes: usize, sync_frequency: SyncFrequency) -> ClusterShape {
@@ -152,21 +230,49 @@ mod tests {
     fn finds_the_ports_that_a_configuration_asks_for() {
         let text = "
 kind: Cluster
+apiVersion: kind.x-k8s.io/v1alpha4
 networking: {apiServerPort: 6443}
-nodes: [{role: control-plane, extraPortMappings: [{hostPort: 30880, containerPort: 30880}, {hostPort: 0}]}]
+nodes:
+  - role: control-plane
+    extraPortMappings:
+      - {hostPort: 30880, containerPort: 30880}
+      - {hostPort: 53, containerPort: 53, protocol: UDP, listenAddress: 127.0.0.2}
+      - {hostPort: 0, containerPort: 1}
 ";
-        assert_eq!(Configuration::parse("x", text).unwrap().host_ports(), [30880, 6443]);
+        let ports = Configuration::parse("x", text).unwrap().host_ports();
+        let shown: Vec<_> = ports.iter().map(ToString::to_string).collect();
+        assert_eq!(shown, ["0.0.0.0:30880", "127.0.0.2:53 (UDP)", "127.0.0.1:6443"]);
         let built_in = BUILT_IN.map(|(name, _)| Configuration::named(name).unwrap().host_ports());
         assert!(built_in.iter().all(Vec::is_empty));
     }
 
     #[test]
-    fn says_what_is_wrong() {
+    fn gives_a_configuration_without_nodes_as_many_as_are_planned() {
+        let text = "kind: Cluster\napiVersion: kind.x-k8s.io/v1alpha4\n";
+        let configuration = Configuration::parse("x", text).unwrap().shaped(shape(2, SyncFrequency::Short));
+        assert_eq!(configuration.0["nodes"].as_sequence().unwrap().len(), 2);
+    }
+
+    #[test]
+    fn names_those_that_there_are() {
         let unknown = Configuration::named("nowhere").unwrap_err().to_string();
         assert!(unknown.contains("member-with-certificate-name"), "{unknown}");
-        let malformed = Configuration::parse("x.yaml", "kind: Pod").unwrap_err().to_string();
-        assert!(malformed.starts_with("x.yaml is no kind configuration: it does not say `kind: Cluster`"));
-        let position = Configuration::parse("x.yaml", "a: [").unwrap_err().to_string();
-        assert!(position.contains("line"), "{position}");
+    }
+
+    #[rstest]
+    #[case::no_yaml("a: [", "x.yaml:2:1: no kind configuration: ")]
+    #[case::another_kind("# mine\nkind: Pod\n", "x.yaml:2:7: no kind configuration: it does not say `kind: Cluster`;")]
+    #[case::nothing("", "x.yaml:1:1: no kind configuration: it does not say `kind: Cluster`;")]
+    #[case::another_version(
+        "kind: Cluster\napiVersion: v1\n",
+        "x.yaml:2:13: no kind configuration: it does not say `apiVersion: kind.x-k8s.io/v1alpha4`;"
+    )]
+    #[case::no_list(
+        "kind: Cluster\napiVersion: kind.x-k8s.io/v1alpha4\nnodes: 2\n",
+        "x.yaml:3:8: no kind configuration: its nodes are no list;"
+    )]
+    fn says_what_is_wrong_and_where(#[case] text: &str, #[case] expected: &str) {
+        let malformed = Configuration::parse("x.yaml", text).unwrap_err().to_string();
+        assert!(malformed.starts_with(expected), "{malformed}");
     }
 }

@@ -14,6 +14,7 @@ use scenario::model::On;
 
 use super::cluster::KindCluster;
 use super::configuration::Configuration;
+use super::kubeconfig;
 use super::node::{Node, control_plane_of};
 use crate::access::with_server;
 use crate::container_engine::{ContainerEngine, ENGINE_VARIABLE};
@@ -42,6 +43,7 @@ pub(super) struct Workshop {
     pub(super) node_image: String,
     pub(super) layer: Arc<Layer>,
     pub(super) settings: Settings,
+    pub(super) kept_logs: Option<PathBuf>,
 }
 
 /// A kind cluster, and what it held before anybody used it.
@@ -60,8 +62,7 @@ impl Workshop {
         configuration: &Configuration,
         directory: &Path,
     ) -> Result<Made, Cause> {
-        let kubeconfig = self.create(&kind_name, configuration, directory).await?;
-        let admin = std::fs::read_to_string(&kubeconfig)?;
+        let admin = kubeconfig::read(&self.create(on, &kind_name, configuration, directory).await?)?;
         let control_plane = control_plane_of(&kind_name);
         let pasteable = with_server(&admin, &format!("https://{}:{API_PORT}", self.address_of(&control_plane).await?))?;
         let client = admin_client(&admin)?;
@@ -87,7 +88,13 @@ impl Workshop {
     }
 
     /// Runs kind, and returns the path of the kubeconfig that it has written.
-    async fn create(&self, name: &str, configuration: &Configuration, directory: &Path) -> Result<PathBuf, Cause> {
+    async fn create(
+        &self,
+        on: On,
+        name: &str,
+        configuration: &Configuration,
+        directory: &Path,
+    ) -> Result<PathBuf, Cause> {
         let configuration_path = directory.join(format!("{name}.yaml"));
         let (kubeconfig, log) = (directory.join(format!("{name}.kubeconfig")), directory.join(format!("{name}.log")));
         std::fs::write(&configuration_path, configuration.text())?;
@@ -115,14 +122,34 @@ impl Workshop {
         let ended = tokio::time::timeout(KIND_LIMIT, child.wait()).await;
         let _gone = killpg(Pid::from_raw(group), Signal::SIGKILL);
         self.lease.process_group_ended(group).await?;
-        let said = || last_lines(&std::fs::read_to_string(&log).unwrap_or_default());
-        match ended {
-            Ok(status) if status.as_ref().is_ok_and(std::process::ExitStatus::success) => Ok(kubeconfig),
-            Ok(status) => Err(format!("kind create cluster: {}; it said:\n{}", status?, said()).into()),
-            Err(_) => {
-                Err(format!("kind create cluster: no end within {} s; it said:\n{}", KIND_LIMIT.as_secs(), said())
-                    .into())
+        let how = match ended {
+            Ok(status) => {
+                let status = status?;
+                if status.success() {
+                    return Ok(kubeconfig);
+                }
+                status.to_string()
             }
+            Err(_) => format!("no end within {} s", KIND_LIMIT.as_secs()),
+        };
+        let said = last_lines(&std::fs::read_to_string(&log).unwrap_or_default());
+        let all = self.keep(&log);
+        Err(format!("`kind create cluster` for the {on} cluster: {how}; it said:\n{said}\n{all}").into())
+    }
+
+    /// Keeps the log of a failure, if it is to be kept, and says where all of it is.
+    fn keep(&self, log: &Path) -> String {
+        let Some(directory) = &self.kept_logs else {
+            return "(--report DIR keeps all that it said; https://kind.sigs.k8s.io/docs/user/known-issues/ may know it)"
+                .to_owned();
+        };
+        let kept = directory.join(log.file_name().unwrap_or_default());
+        match std::fs::create_dir_all(directory).and_then(|()| std::fs::copy(log, &kept)) {
+            Ok(_) => format!(
+                "(all that it said: {}; https://kind.sigs.k8s.io/docs/user/known-issues/ may know it)",
+                kept.display()
+            ),
+            Err(error) => format!("(all that it said cannot be kept as {}: {error})", kept.display()),
         }
     }
 

@@ -1,10 +1,11 @@
 //! What makes kind clusters fail on a machine, found before they are made.
 
-use std::collections::BTreeSet;
 use std::fs;
-use std::net::{Ipv4Addr, TcpListener};
+use std::io;
+use std::net::{TcpListener, UdpSocket};
 use std::path::Path;
 
+use super::configuration::HostPort;
 use crate::provider::Missing;
 
 /// Memory that a node takes until KubeSphere's stand-in is installed on it, measured: 505 to 575 MiB.
@@ -58,17 +59,26 @@ impl Free {
     }
 }
 
-/// Whether nobody listens on `ports`.
-pub(super) fn are_free(ports: impl IntoIterator<Item = u16>) -> Result<(), Missing> {
-    let mut seen = BTreeSet::new();
+/// Whether nobody listens on `ports`, and none is asked for twice.
+pub(super) fn are_free(ports: impl IntoIterator<Item = HostPort>) -> Result<(), Missing> {
+    let mut seen: Vec<HostPort> = Vec::new();
     for port in ports {
-        if !seen.insert(port) {
-            let what = format!("port {port} is asked for by both clusters");
-            return Err(Missing::new(what, "change the kind configuration of one of them"));
+        if seen.iter().any(|other| other.excludes(port)) {
+            let what = format!("port {port} is asked for twice by the kind configurations");
+            return Err(Missing::new(what, "change one of them"));
         }
-        if let Err(error) = TcpListener::bind((Ipv4Addr::LOCALHOST, port)) {
-            let what = format!("port {port}, which the kind configuration asks for, cannot be had: {error}");
-            return Err(Missing::new(what, "end what listens there (`ss -ltnp`), or change the configuration"));
+        seen.push(port);
+        let bound = match port {
+            HostPort { udp: true, at } => UdpSocket::bind(at).map(drop),
+            HostPort { udp: false, at } => TcpListener::bind(at).map(drop),
+        };
+        match bound {
+            // The engine may have more rights than this user.
+            Err(error) if error.kind() != io::ErrorKind::PermissionDenied => {
+                let what = format!("port {port}, which the kind configuration asks for, cannot be had: {error}");
+                return Err(Missing::new(what, "end what listens there (`ss -lntup`), or change the configuration"));
+            }
+            _ => {}
         }
     }
     Ok(())
@@ -114,12 +124,16 @@ mod tests {
 
     #[test]
     fn finds_a_port_that_is_taken() {
-        let taken = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
-        let port = taken.local_addr().unwrap().port();
-        let text = are_free([port]).unwrap_err().to_string();
-        assert!(text.contains(&port.to_string()), "{text}");
+        let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+        let at = taken.local_addr().unwrap();
+        let everywhere = HostPort { at: (std::net::Ipv4Addr::UNSPECIFIED, at.port()).into(), udp: false };
+        for port in [HostPort { at, udp: false }, everywhere] {
+            let text = are_free([port]).unwrap_err().to_string();
+            assert!(text.contains(&at.port().to_string()), "{text}");
+        }
+        assert!(are_free([HostPort { at, udp: true }]).is_ok());
         drop(taken);
-        assert!(are_free([port]).is_ok());
-        assert!(are_free([port, port]).unwrap_err().to_string().contains("both clusters"));
+        assert!(are_free([HostPort { at, udp: false }]).is_ok());
+        assert!(are_free([HostPort { at, udp: false }, everywhere]).unwrap_err().to_string().contains("twice"));
     }
 }

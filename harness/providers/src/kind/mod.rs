@@ -4,14 +4,15 @@
 mod cluster;
 mod configuration;
 mod create;
+mod kubeconfig;
 mod machine;
 mod node;
+mod probe;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::Duration;
 
 use async_trait::async_trait;
 use scenario::model::On;
@@ -21,7 +22,8 @@ use tokio::sync::OnceCell;
 pub use self::configuration::{Configuration, ConfigurationError};
 use self::create::{Cause, Made, Workshop};
 use self::machine::Free;
-use crate::container_engine::{ContainerEngine, on_path};
+use self::probe::{find_kind, name_for_kind, storage_of};
+use crate::container_engine::{About, ContainerEngine};
 use crate::delays;
 use crate::image::{Layer, Settings};
 use crate::inside::BEHAVIOUR_VARIABLE;
@@ -36,9 +38,6 @@ pub const NAME: &str = "kind";
 /// The node image unless another one is asked for: of the Kubernetes version that the scenarios are run on here.
 pub const DEFAULT_NODE_IMAGE: &str = "kindest/node:v1.20.15";
 
-/// How long the engine and kind may take to answer a question.
-const ANSWER_LIMIT: Duration = Duration::from_secs(4);
-
 /// What a person chooses of the clusters.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct KindOptions {
@@ -48,6 +47,8 @@ pub struct KindOptions {
     pub host: Option<Configuration>,
     /// Configuration of the member cluster in place of the built-in one.
     pub member: Option<Configuration>,
+    /// Where kind's log goes when it does not make a cluster; nowhere if not given.
+    pub logs: Option<PathBuf>,
 }
 
 /// Makes kind clusters.
@@ -99,10 +100,11 @@ impl Kind {
             lease: lease.clone(),
             kind: find_kind()?,
             network: self.network.get_or_try_init(|| make_network(lease, &engine)).await?.clone(),
-            node_image: self.node_image().to_owned(),
+            node_image: name_for_kind(&engine, self.node_image()).await,
             layer: self.layer.get_or_try_init(|| pack(lease, &engine)).await?.clone(),
             engine,
             settings,
+            kept_logs: self.options.logs.clone(),
         };
         let make = |on: On| {
             let (workshop, directory) = (&workshop, &directory);
@@ -128,27 +130,9 @@ impl Provider for Kind {
     }
 
     async fn probe(&self) -> Result<Capabilities, Missing> {
-        let kind = find_kind()?;
-        let engine = ContainerEngine::find()?;
-        let start = "start it (Debian: `systemctl start docker`), or say with DOCKER_HOST where it is";
-        answer(&engine, &["version", "--format", "{{.Server.Version}}"])
-            .await
-            .map_err(|reason| Missing::new(format!("{} does not answer: {reason}", engine.name.program()), start))?;
         let image = self.node_image();
-        answer(&engine, &["image", "inspect", "--format", "{{.Id}}", image]).await.map_err(|reason| {
-            let program = engine.name.program();
-            Missing::new(
-                format!("the node image {image} is not there: {reason}"),
-                format!("`{program} pull {image}`, or choose another one with --node-image"),
-            )
-        })?;
-        let version = Command::new(kind).arg("version").kill_on_drop(true).output();
-        if !tokio::time::timeout(ANSWER_LIMIT, version).await.is_ok_and(|output| output.is_ok()) {
-            return Err(Missing::new("kind does not answer to `kind version`", INSTALL_KIND));
-        }
         let own = [&self.options.host, &self.options.member].into_iter().flatten();
-        machine::are_free(own.flat_map(Configuration::host_ports))?;
-        Free::now(&storage_of(&engine).await).has_room_for(2)?;
+        probe::probe(image, own.flat_map(Configuration::host_ports)).await?;
         Ok(Capabilities { kubernetes: version_in(image), shares_pairs: true, jobs: 1 })
     }
 
@@ -157,27 +141,6 @@ impl Provider for Kind {
         let running = running.map_err(|source| ProviderError::new(NAME, "make the clusters", source))?;
         Ok(Pair::new(running.standing(), Box::new(running)))
     }
-}
-
-const INSTALL_KIND: &str = "install kind (https://kind.sigs.k8s.io/docs/user/quick-start/#installation) on the PATH";
-
-fn find_kind() -> Result<PathBuf, Missing> {
-    on_path("kind").ok_or_else(|| Missing::new("kind is not on the PATH", INSTALL_KIND))
-}
-
-/// What the engine says to `arguments`, or why it says nothing.
-async fn answer(engine: &ContainerEngine, arguments: &[&str]) -> Result<String, String> {
-    let mut command = Command::from(engine.command(arguments));
-    match tokio::time::timeout(ANSWER_LIMIT, command.kill_on_drop(true).output()).await {
-        Ok(output) => engine.ended(arguments, output).map_err(|error| error.reason),
-        Err(_) => Err(format!("nothing within {} s", ANSWER_LIMIT.as_secs())),
-    }
-}
-
-/// Where the engine keeps containers, if that is on this machine.
-async fn storage_of(engine: &ContainerEngine) -> PathBuf {
-    let root = answer(engine, &["info", "--format", "{{.DockerRootDir}}"]).await;
-    root.map(PathBuf::from).ok().filter(|path| path.is_dir()).unwrap_or_else(|| PathBuf::from("/"))
 }
 
 /// `v1.20.2` of `kindest/node:v1.20.2@sha256:…`.
@@ -197,13 +160,13 @@ async fn make_network(lease: &Lease, engine: &ContainerEngine) -> Result<String,
         name: name.clone(),
     })?;
     let label = format!("ks-e2e.dev/run={name}");
-    answer(engine, &["network", "create", "--driver", "bridge", "--label", &label, &name]).await?;
+    engine.ask(&["network", "create", "--driver", "bridge", "--label", &label, &name]).await?;
     Ok(name)
 }
 
 /// Packs this executable for the nodes.
 async fn pack(lease: &Lease, engine: &ContainerEngine) -> Result<Arc<Layer>, Cause> {
-    let architecture = answer(engine, &["version", "--format", "{{.Server.Arch}}"]).await?;
+    let architecture = engine.tell(About::Architecture).await?;
     let path = node::layer_path(lease.directory());
     let executable = crate::own_executable()?;
     let packed = tokio::task::spawn_blocking(move || Layer::pack(&executable, &architecture, &path)).await??;

@@ -1,0 +1,64 @@
+//! Programs of this machine: where they are, and what they answer in the time that a person waits for an error.
+
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::PathBuf;
+use std::process::Stdio;
+use std::time::Duration;
+
+use tokio::process::Command;
+
+/// How long a program may take to answer a question before it counts as not working. All questions of a probe are asked
+/// at once, so that whatever hangs, a person knows after five seconds.
+const ANSWER_LIMIT: Duration = Duration::from_secs(3);
+
+/// Where `program` is on the PATH; files that nobody may execute are passed over, as a shell does.
+#[must_use]
+pub fn on_path(program: &str) -> Option<PathBuf> {
+    let paths = std::env::var_os("PATH")?;
+    let candidates = std::env::split_paths(&paths).map(|directory| directory.join(program));
+    candidates.into_iter().find(|path| {
+        let metadata = path.metadata();
+        metadata.is_ok_and(|metadata| metadata.is_file() && metadata.permissions().mode() & 0o111 != 0)
+    })
+}
+
+/// What `command` prints on its standard output, trimmed. It gets no input, and is killed when it takes too long.
+///
+/// # Errors
+/// In words, when it does not start, says nothing in time or does not end well.
+pub async fn answer(mut command: Command) -> Result<String, String> {
+    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
+    let output = tokio::time::timeout(ANSWER_LIMIT, command.output()).await;
+    let output = output.map_err(|_| format!("no answer within {} s", ANSWER_LIMIT.as_secs()))?;
+    let output = output.map_err(|error| format!("it does not start: {error}"))?;
+    if output.status.success() {
+        return Ok(String::from_utf8_lossy(&output.stdout).trim().to_owned());
+    }
+    let said = String::from_utf8_lossy(&output.stderr).trim().to_owned();
+    Err(if said.is_empty() { output.status.to_string() } else { said })
+}
+
+#[cfg(test)]
+mod tests {
+    use rstest::rstest;
+
+    use super::*;
+
+    #[rstest]
+    #[case::well("echo ' v1 '", Ok("v1"))]
+    #[case::badly("echo no >&2; exit 1", Err("no"))]
+    #[case::silently("exit 3", Err("exit status: 3"))]
+    #[case::never("exec sleep 1000", Err("no answer within 3 s"))]
+    #[tokio::test]
+    async fn tells_what_a_program_says(#[case] script: &str, #[case] expected: Result<&str, &str>) {
+        let mut command = Command::new("/bin/sh");
+        command.args(["-c", script]);
+        assert_eq!(answer(command).await, expected.map(str::to_owned).map_err(str::to_owned));
+    }
+
+    #[tokio::test]
+    async fn tells_of_a_program_that_does_not_start() {
+        let said = answer(Command::new("/nowhere/program")).await.unwrap_err();
+        assert!(said.starts_with("it does not start: No such file"), "{said}");
+    }
+}
