@@ -85,7 +85,9 @@ async fn needs() -> Result<(Arc<dyn Provider>, Capabilities, Tools), String> {
         all.iter().find(|provider| provider.name() == asked).cloned().ok_or_else(|| {
             format!("there is no provider {asked:?}; KS_E2E_PROVIDER takes one of {}", names.join(", "))
         })?;
-    let capabilities = provider.probe().await.map_err(|missing| missing.to_string())?;
+    // nextest runs every test in a process of its own; they share what takes long to make.
+    let (provider, capabilities) =
+        providers::keeper::for_this_process(provider).await.map_err(|missing| missing.to_string())?;
     let tools = Tools::find().await.map_err(|missing| missing.to_string())?;
     Ok((provider, capabilities, tools))
 }

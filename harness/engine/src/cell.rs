@@ -8,6 +8,7 @@ use std::time::Instant;
 use checks::{CheckContext, Facts, Finding};
 use kubesphere::Release;
 use providers::leases::Lease;
+use providers::pool::Pool;
 use providers::{Cluster, ClusterShape, Pair, PairPlan};
 use scenario::event::{CheckReport, Event, Evidence, Outcome, StepReport};
 use scenario::model::{CheckCall, GivenCluster, On, Scenario};
@@ -17,7 +18,6 @@ use tokio_util::sync::CancellationToken;
 
 use crate::export;
 use crate::known_issue::Expectation;
-use crate::pool::Pool;
 use crate::recorder::Recorder;
 use crate::sandbox::Sandbox;
 use crate::tools::Tools;

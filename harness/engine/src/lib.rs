@@ -7,7 +7,6 @@ mod given;
 mod installer_log;
 mod known_issue;
 pub mod library;
-mod pool;
 mod recorder;
 mod run;
 mod sandbox;

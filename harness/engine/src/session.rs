@@ -4,12 +4,12 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use providers::leases::{Lease, LeaseError, state_directory, sweep};
+use providers::pool::{Pool, gather};
 use providers::{Capabilities, Provider};
 use rand::RngExt as _;
 use scenario::plan::Cell;
 
 use crate::cell::pair_plan;
-use crate::pool::{Pool, gather};
 
 /// A session: begun before the first cluster, ended after the last one.
 pub struct Session {

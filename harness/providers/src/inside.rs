@@ -1,5 +1,5 @@
-//! What this executable is inside a cluster: the program of a pod, and on a node the registry that the image comes from
-//! and the prober that looks from there. The harness itself has put it there and calls it so.
+//! What this executable is for the harness itself: inside a cluster the program of a pod, on a node the registry that the
+//! image comes from and the prober that looks from there, and on this machine the keeper that lends pairs of clusters.
 
 use std::io::{Read as _, Write as _};
 use std::path::Path;
@@ -10,6 +10,7 @@ use nodes::network::sockets::Sockets;
 use std::sync::Arc;
 
 use crate::image::{POD_ARGUMENT, registry};
+use crate::keeper::{self, KEEP_ARGUMENT};
 use crate::probe;
 
 /// First argument of the registry on a node; its document's path follows.
@@ -20,7 +21,7 @@ pub(crate) const PROBE_ARGUMENT: &str = "__probe";
 /// Holds the defects of the stub in a pod.
 pub(crate) const BEHAVIOUR_VARIABLE: &str = "KS_E2E_BEHAVIOUR";
 
-/// Acts as what this process was called as inside a cluster, if it was; to be asked first thing in `main`.
+/// Acts as what the harness has called this process as, if it has; to be asked first thing in `main`.
 #[must_use]
 pub fn serve() -> Option<ExitCode> {
     let mut arguments = std::env::args().skip(1);
@@ -30,6 +31,7 @@ pub fn serve() -> Option<ExitCode> {
         POD_ARGUMENT => Some(with_runtime(pod(rest))),
         REGISTRY_ARGUMENT => Some(with_runtime(serve_registry(rest))),
         PROBE_ARGUMENT => Some(with_runtime(probe_from_here())),
+        KEEP_ARGUMENT => Some(with_runtime(keeper::keep(rest))),
         _ => None,
     }
 }

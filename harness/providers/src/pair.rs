@@ -6,12 +6,13 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use nodes::clock::Clock;
 use scenario::model::{On, SyncFrequency};
+use serde::{Deserialize, Serialize};
 
 use crate::cluster::Cluster;
 use crate::provider::{ProviderError, Standing};
 
 /// What a scenario needs of a provider.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PairPlan {
     /// The host cluster.
     pub host: ClusterShape,
@@ -24,7 +25,7 @@ pub struct PairPlan {
 }
 
 /// What a cluster looks like before anything is installed on it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct ClusterShape {
     /// Nodes, the control plane's included.
     pub nodes: usize,

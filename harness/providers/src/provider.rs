@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use nodes::clock::Clock;
+use serde::{Deserialize, Serialize};
 
 use crate::cluster::Cluster;
 use crate::leases::Lease;
@@ -30,7 +31,7 @@ pub trait Provider: Send + Sync {
 }
 
 /// What a provider that can work here makes.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Capabilities {
     /// Kubernetes version of its clusters, as `v1.20.2`; none where it shows only once a cluster runs.
     pub kubernetes: Option<String>,
@@ -78,17 +79,22 @@ impl ProviderError {
     ) -> Self {
         Self { provider, operation: operation.into(), source: source.into() }
     }
+
+    /// Why it failed, with all that led to it, in words.
+    pub(crate) fn reason(&self) -> String {
+        let mut reason = self.source.to_string();
+        let mut cause = self.source.source();
+        while let Some(error) = cause {
+            reason.push_str(&format!(": {error}"));
+            cause = error.source();
+        }
+        reason
+    }
 }
 
 impl fmt::Display for ProviderError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} provider: cannot {}: {}", self.provider, self.operation, self.source)?;
-        let mut cause = self.source.source();
-        while let Some(error) = cause {
-            write!(f, ": {error}")?;
-            cause = error.source();
-        }
-        Ok(())
+        write!(f, "{} provider: cannot {}: {}", self.provider, self.operation, self.reason())
     }
 }
 

@@ -135,7 +135,8 @@ impl Default for GivenCluster {
 
 /// How soon kubelets bring a changed ConfigMap to the pods that mount it: `syncFrequency` of a kubelet's configuration
 /// (kubernetes v1.20, `KubeletConfiguration`). A virtual clock makes no difference between the two.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum SyncFrequency {
     /// As short as the provider can make it, so that nobody waits.
     Short,

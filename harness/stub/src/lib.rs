@@ -12,6 +12,7 @@ mod small;
 
 use kubesphere::Release;
 use nodes::program::Programs;
+use serde::{Deserialize, Serialize};
 
 /// Releases whose control plane is played in full; the other profiles are data only.
 const PLAYED: [&str; 1] = ["3.3.2"];
@@ -22,7 +23,8 @@ pub fn releases() -> impl Iterator<Item = &'static Release> {
 }
 
 /// Deliberate defects of the stand-in, to prove that a check notices them. The default has none.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
 pub struct Behaviour {
     /// The installer renders `clusterRole: none`, whatever the `ClusterConfiguration` says.
     pub role_ignored: bool,
@@ -55,6 +57,20 @@ impl std::str::FromStr for Behaviour {
             }
         }
         Ok(behaviour)
+    }
+}
+
+impl TryFrom<String> for Behaviour {
+    type Error = NoDefect;
+
+    fn try_from(text: String) -> Result<Self, NoDefect> {
+        text.parse()
+    }
+}
+
+impl From<Behaviour> for String {
+    fn from(behaviour: Behaviour) -> Self {
+        behaviour.to_string()
     }
 }
 

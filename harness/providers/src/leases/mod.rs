@@ -21,6 +21,7 @@ use serde::{Deserialize, Serialize};
 pub use engine_objects::{EngineObject, EngineObjectKind};
 pub use gate::gated;
 use process::ProcessGroup;
+pub(crate) use process::start_time;
 use supervisor::Supervisor;
 pub use sweep::{Swept, sweep};
 
@@ -85,6 +86,10 @@ impl Lease {
         make_private_directories(&state).map_err(error("create", &state, STATE_HINT))?;
         let path = state.join(format!("{run_id}.lease"));
         let directory = temporary.join(directory_name(run_id));
+        // What another run left under this id would be forgotten with its lease.
+        if path.exists() {
+            return Err(error("write", &path, SWEEP_HINT)(io::ErrorKind::AlreadyExists.into()));
+        }
         let file = write_first(&path, &directory).map_err(error("write", &path, STATE_HINT))?;
         let begun = make_private_directory(&directory)
             .map_err(error("create", &directory, DIRECTORY_HINT))
@@ -216,7 +221,7 @@ pub fn state_directory() -> PathBuf {
 }
 
 /// The run's directory bears its name, so that a lease can name no other.
-fn directory_name(run_id: &str) -> String {
+pub(crate) fn directory_name(run_id: &str) -> String {
     format!("ks-e2e-{run_id}")
 }
 

@@ -54,7 +54,7 @@ impl ProcessGroup {
 }
 
 /// Field 22 of `/proc/PID/stat` (proc(5)): start time in clock ticks since boot.
-fn start_time(pid: i32) -> Option<u64> {
+pub(crate) fn start_time(pid: i32) -> Option<u64> {
     let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
     let after_name = stat.rsplit_once(')')?.1;
     after_name.split_whitespace().nth(19)?.parse().ok()

@@ -3,9 +3,11 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use providers::leases::Lease;
-use providers::{Capabilities, Pair, PairPlan, Provider, ProviderError};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+use crate::leases::Lease;
+use crate::pair::{Pair, PairPlan};
+use crate::provider::{Capabilities, Provider, ProviderError};
 
 /// Gives out pairs, each to one cell at a time.
 pub struct Pool {
@@ -16,7 +18,7 @@ pub struct Pool {
     slots: Arc<Semaphore>,
     idle: Mutex<Vec<Pair>>,
     /// The first failure to make a pair; what failed for one cell is not tried again for every other one.
-    broken: Mutex<Option<String>>,
+    broken: Mutex<Option<Arc<ProviderError>>>,
 }
 
 /// A pair that a cell uses, and its place in the pool.
@@ -54,8 +56,8 @@ impl Pool {
     /// A pair as `plan` asks for, with nothing on it. Waits for one to become free where there may be no more.
     ///
     /// # Errors
-    /// In words, when none can be made.
-    pub async fn take(&self, plan: &PairPlan) -> Result<Taken, String> {
+    /// When none can be made, now or for somebody before.
+    pub async fn take(&self, plan: &PairPlan) -> Result<Taken, Arc<ProviderError>> {
         let slot = self.slots.clone().acquire_owned().await.ok();
         if let Some(pair) = self.reset_one(plan).await {
             return Ok(Taken { pair, slot });
@@ -66,9 +68,8 @@ impl Pool {
         match self.provider.create(&self.lease, plan).await {
             Ok(pair) => Ok(Taken { pair, slot }),
             Err(error) => {
-                let error = error.to_string();
                 let mut broken = self.broken.lock().unwrap_or_else(PoisonError::into_inner);
-                Err(broken.get_or_insert(error).clone())
+                Err(broken.get_or_insert_with(|| Arc::new(error)).clone())
             }
         }
     }
