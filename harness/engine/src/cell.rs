@@ -131,9 +131,11 @@ async fn provision(cell: &Cell, around: &Surroundings, begin: Instant) -> Verdic
             verdict
         }
         Some(Ok(())) => {
-            around
-                .recorder
-                .record(&Event::CellProvisioned { cell: cell.id.clone(), duration_ms: millis(begin.elapsed()) });
+            around.recorder.record(&Event::CellProvisioned {
+                cell: cell.id.clone(),
+                duration_ms: millis(begin.elapsed()),
+                replaced: taken.replaced.clone(),
+            });
             act(cell, around, release, pair, &waiter).await
         }
     };

@@ -25,6 +25,8 @@ pub struct Pool {
 pub struct Taken {
     /// The pair.
     pub pair: Pair,
+    /// Why a pair that was to be used again is not: it stayed dirty.
+    pub replaced: Option<String>,
     slot: Option<OwnedSemaphorePermit>,
 }
 
@@ -59,14 +61,15 @@ impl Pool {
     /// When none can be made, now or for somebody before.
     pub async fn take(&self, plan: &PairPlan) -> Result<Taken, Arc<ProviderError>> {
         let slot = self.slots.clone().acquire_owned().await.ok();
-        if let Some(pair) = self.reset_one(plan).await {
-            return Ok(Taken { pair, slot });
+        let mut replaced = None;
+        if let Some(pair) = self.reset_one(plan, &mut replaced).await {
+            return Ok(Taken { pair, replaced, slot });
         }
         if let Some(broken) = self.broken.lock().unwrap_or_else(PoisonError::into_inner).clone() {
             return Err(broken);
         }
         match self.provider.create(&self.lease, plan).await {
-            Ok(pair) => Ok(Taken { pair, slot }),
+            Ok(pair) => Ok(Taken { pair, replaced, slot }),
             Err(error) => {
                 let mut broken = self.broken.lock().unwrap_or_else(PoisonError::into_inner);
                 Err(broken.get_or_insert_with(|| Arc::new(error)).clone())
@@ -74,8 +77,9 @@ impl Pool {
         }
     }
 
-    /// An idle pair, reset for `plan`. Those that are of no use for it make room for a new one.
-    async fn reset_one(&self, plan: &PairPlan) -> Option<Pair> {
+    /// An idle pair, reset for `plan`. Those that are of no use for it make room for a new one; `replaced` says what was the
+    /// matter with one that stayed dirty.
+    async fn reset_one(&self, plan: &PairPlan, replaced: &mut Option<String>) -> Option<Pair> {
         loop {
             let (mut pair, fits) = {
                 let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
@@ -87,7 +91,7 @@ impl Pool {
             if fits {
                 match pair.reset(plan).await {
                     Ok(()) => return Some(pair),
-                    Err(error) => eprintln!("RESET: {error}"),
+                    Err(error) => *replaced = Some(error.to_string()),
                 }
             }
             // A pair that stays dirty is replaced; what cannot be removed of it is named in the lease.
@@ -100,7 +104,7 @@ impl Pool {
     /// # Errors
     /// When it was to be destroyed and something of it stays.
     pub async fn give_back(&self, taken: Taken) -> Result<(), ProviderError> {
-        let Taken { pair, slot } = taken;
+        let Taken { pair, slot, .. } = taken;
         if self.shares {
             self.idle.lock().unwrap_or_else(PoisonError::into_inner).push(pair);
             drop(slot);

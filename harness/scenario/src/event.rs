@@ -79,6 +79,8 @@ pub enum Event {
         cell: CellId,
         /// How long it took.
         duration_ms: u64,
+        /// Why clusters that were to be used again were replaced by new ones, if they were.
+        replaced: Option<String>,
     },
     /// A step begins.
     StepStarted {

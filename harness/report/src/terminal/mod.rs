@@ -74,7 +74,10 @@ impl<W: Write> Terminal<W> {
                 let summary = summary::render(&report, &self.cells, self.options, *interrupted);
                 return self.print(&summary);
             }
-            Event::CellProvisioned { .. }
+            Event::CellProvisioned { cell, replaced: Some(why), .. } => {
+                return self.print(&format!("note: {cell} got new clusters, for those before it stayed dirty: {why}\n"));
+            }
+            Event::CellProvisioned { replaced: None, .. }
             | Event::StepStarted { .. }
             | Event::StepFinished { .. }
             | Event::CheckFinished { .. } => {}

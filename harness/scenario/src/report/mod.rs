@@ -181,7 +181,7 @@ impl Fold {
                 });
             }
             Event::CellStarted { .. } => {}
-            Event::CellProvisioned { cell, duration_ms } => {
+            Event::CellProvisioned { cell, duration_ms, .. } => {
                 if let Some(cell) = self.cell(cell) {
                     cell.duration_ms += duration_ms;
                 }

@@ -74,7 +74,7 @@ fn whole_run() -> Vec<Event> {
     vec![
         started(&["a@3.3.2"]),
         Event::CellStarted { cell: cell("a@3.3.2") },
-        Event::CellProvisioned { cell: cell("a@3.3.2"), duration_ms: 100 },
+        Event::CellProvisioned { cell: cell("a@3.3.2"), duration_ms: 100, replaced: None },
         Event::StepStarted {
             cell: cell("a@3.3.2"),
             index: 0,
