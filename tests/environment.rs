@@ -126,7 +126,7 @@ impl Machine {
         command.env_clear().env("NO_COLOR", "1").env("PLACE", self.place.path());
         command.env("PATH", self.path("bin")).env("HOME", self.path("home"));
         command.env("XDG_STATE_HOME", self.path("state")).env("TMPDIR", self.path("tmp"));
-        command.current_dir(self.place.path()).timeout(Duration::from_secs(60));
+        command.current_dir(self.place.path()).timeout(Duration::from_mins(1));
         command
     }
 
@@ -369,6 +369,20 @@ fn removes_what_podman_holds_of_a_cluster_that_failed() {
     assert_eq!(machine.left(), Vec::<PathBuf>::new());
     assert_eq!(fs::read_to_string(machine.path("volumes")).unwrap(), "4567\n89ab another-control-plane\n");
     has(&machine.calls(), &["podman network rm ks-e2e-", "podman volume rm -f 0123"]);
+}
+
+#[test]
+fn names_an_image_of_podmans_own_as_kind_finds_it() {
+    let tags = r#"
+case "$*" in
+*"{{range .RepoTags}}"*) echo localhost/node:v1.20.2; exit ;;
+esac
+"#;
+    let machine = Machine::bare().with("podman", &[tags, PODMAN].concat()).with("kind", &[KIND, "exit 1"].concat());
+    let mut command = machine.on_kind();
+    command.args(["--node-image", "node:v1.20.2"]);
+    lacking(command);
+    has(&machine.calls(), &["kind create cluster", " --image localhost/node:v1.20.2 "]);
 }
 
 #[rstest]

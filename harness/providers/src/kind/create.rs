@@ -162,18 +162,16 @@ impl Workshop {
 async fn all_ready(client: &kube::Client, names: &[String]) -> Result<(), Cause> {
     let nodes: Api<NodeObject> = Api::all(client.clone());
     let ready = names.iter().map(|name| await_condition(nodes.clone(), name, is_ready()));
-    match tokio::time::timeout(READY_LIMIT, futures::future::try_join_all(ready)).await {
-        Ok(ready) => Ok(ready.map(drop)?),
-        Err(_) => {
-            let list = nodes.list(&kube::api::ListParams::default()).await?;
-            let states = list
-                .items
-                .iter()
-                .map(|node| format!("{}: {}", node.metadata.name.clone().unwrap_or_default(), condition(node)));
-            let (limit, states) = (READY_LIMIT.as_secs(), states.collect::<Vec<_>>().join("; "));
-            Err(format!("the nodes are not Ready within {limit} s; last seen: {states}").into())
-        }
+    if let Ok(ready) = tokio::time::timeout(READY_LIMIT, futures::future::try_join_all(ready)).await {
+        return Ok(ready.map(drop)?);
     }
+    let list = nodes.list(&kube::api::ListParams::default()).await?;
+    let states = list
+        .items
+        .iter()
+        .map(|node| format!("{}: {}", node.metadata.name.clone().unwrap_or_default(), condition(node)));
+    let (limit, states) = (READY_LIMIT.as_secs(), states.collect::<Vec<_>>().join("; "));
+    Err(format!("the nodes are not Ready within {limit} s; last seen: {states}").into())
 }
 
 fn is_ready() -> impl Condition<NodeObject> {

@@ -29,7 +29,7 @@ impl Free {
     pub(super) fn now(storage: &Path) -> Self {
         let meminfo = fs::read_to_string("/proc/meminfo").unwrap_or_default();
         let stat = nix::sys::statvfs::statvfs(storage).ok();
-        let bytes = stat.map(|stat| u64::from(stat.blocks_available()) * u64::from(stat.fragment_size()));
+        let bytes = stat.map(|stat| stat.blocks_available() * stat.fragment_size());
         Self {
             memory_mib: available_mib(&meminfo),
             disk_mib: bytes.map(|bytes| bytes >> 20),
