@@ -75,7 +75,8 @@ impl<W: Write> Terminal<W> {
                 return self.print(&summary);
             }
             Event::CellProvisioned { cell, replaced: Some(why), .. } => {
-                return self.print(&format!("note: {cell} got new clusters, for those before it stayed dirty: {why}\n"));
+                return self
+                    .print(&format!("note: {cell} got new clusters, for those before it stayed dirty: {why}\n"));
             }
             Event::CellProvisioned { replaced: None, .. }
             | Event::StepStarted { .. }
