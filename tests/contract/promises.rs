@@ -168,7 +168,8 @@ async fn names_the_layer(pair: Pair) -> Option<Pair> {
     let authority = |config: &kube::config::Kubeconfig| {
         config.clusters[0].cluster.as_ref().unwrap().certificate_authority_data.clone()
     };
-    foreign.clusters[0].cluster.as_mut().unwrap().certificate_authority_data = authority(&host);
+    let foreign_authority = authority(&host);
+    foreign.clusters[0].cluster.as_mut().unwrap().certificate_authority_data = foreign_authority;
     let cases = [
         ("not a kubeconfig".to_owned(), Layer::Kubeconfig),
         (server("https://lb.kubesphere.local:6443"), Layer::Dns),

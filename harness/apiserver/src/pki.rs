@@ -128,11 +128,13 @@ impl Authority {
     }
 
     /// The authority's certificate, PEM.
+    #[must_use]
     pub fn certificate_pem(&self) -> &str {
         &self.certificate_pem
     }
 
     /// The authority's certificate.
+    #[must_use]
     pub fn certificate(&self) -> CertificateDer<'static> {
         self.certificate.clone()
     }
@@ -248,6 +250,7 @@ pub fn kubeconfig(
 }
 
 /// Shares one provider of cryptography: the process may have no default.
+#[must_use]
 pub fn crypto() -> Arc<rustls::crypto::CryptoProvider> {
     Arc::new(rustls::crypto::ring::default_provider())
 }

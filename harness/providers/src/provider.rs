@@ -82,13 +82,9 @@ impl ProviderError {
 
     /// Why it failed, with all that led to it, in words.
     pub(crate) fn reason(&self) -> String {
-        let mut reason = self.source.to_string();
-        let mut cause = self.source.source();
-        while let Some(error) = cause {
-            reason.push_str(&format!(": {error}"));
-            cause = error.source();
-        }
-        reason
+        let first: &(dyn std::error::Error + 'static) = self.source.as_ref();
+        let causes = std::iter::successors(Some(first), |error| error.source());
+        causes.map(ToString::to_string).collect::<Vec<_>>().join(": ")
     }
 }
 

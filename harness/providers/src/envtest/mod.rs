@@ -8,8 +8,12 @@ mod server;
 
 use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
 use async_trait::async_trait;
+use k8s_openapi::api::core::v1::{ConfigMap, Endpoints, Namespace, Service};
+use kube::Api;
+use kube::runtime::wait::await_condition;
 use nodes::Nodes;
 use nodes::clock::Clock;
 use nodes::network::simulated::SimulatedNetwork;
@@ -74,10 +78,36 @@ struct Grounds {
 
 impl Grounds {
     async fn of(server: RealServer) -> Result<Self, ProviderError> {
+        built_in(&server.client).await?;
         let empty = Inventory::take(&server.client).await;
         let empty = empty.map_err(|error| ProviderError::new(NAME, "take the inventory of a new API server", error))?;
         Ok(Self { server, empty })
     }
+}
+
+/// Waits for what kube-apiserver makes by itself, a moment after it is ready (kubernetes v1.20,
+/// `pkg/controlplane/controller.go` and `controller/clusterauthenticationtrust`).
+async fn built_in(client: &kube::Client) -> Result<(), ProviderError> {
+    let there = async {
+        for name in ["default", "kube-system", "kube-public", "kube-node-lease"] {
+            let namespaces: Api<Namespace> = Api::all(client.clone());
+            await_condition(namespaces, name, |found: Option<&Namespace>| found.is_some()).await?;
+        }
+        let services: Api<Service> = Api::namespaced(client.clone(), "default");
+        await_condition(services, "kubernetes", |found: Option<&Service>| found.is_some()).await?;
+        let endpoints: Api<Endpoints> = Api::namespaced(client.clone(), "default");
+        await_condition(endpoints, "kubernetes", |found: Option<&Endpoints>| found.is_some()).await?;
+        let authentication: Api<ConfigMap> = Api::namespaced(client.clone(), "kube-system");
+        let name = "extension-apiserver-authentication";
+        await_condition(authentication, name, |found: Option<&ConfigMap>| found.is_some()).await?;
+        Ok::<_, kube::runtime::wait::Error>(())
+    };
+    let limit = "kube-apiserver has not made its namespaces, its Service and its ConfigMap within 60 s";
+    let waited = tokio::time::timeout(Duration::from_mins(1), there).await;
+    let failed = |source: Box<dyn std::error::Error + Send + Sync>| {
+        ProviderError::new(NAME, "wait for what a new API server makes by itself", source)
+    };
+    waited.map_err(|_| failed(limit.into()))?.map_err(|error| failed(error.into()))
 }
 
 /// Both servers, the host's first, and the nodes that stand around them now.

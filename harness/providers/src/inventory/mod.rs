@@ -4,6 +4,7 @@ mod object;
 mod restore;
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use futures::{StreamExt as _, TryStreamExt as _, stream};
 use kube::Api;
@@ -14,6 +15,10 @@ pub(crate) use self::object::{Key, Object};
 
 /// Lists asked for at a time.
 const AT_A_TIME: usize = 8;
+
+/// How often and in which intervals the kinds are asked for while groups go away.
+const DISCOVERY_LOOKS: usize = 50;
+const DISCOVERY_LOOK: Duration = Duration::from_millis(200);
 
 /// Everything that can be listed in a cluster, at one moment.
 pub(crate) struct Inventory {
@@ -55,7 +60,7 @@ impl InventoryError {
 impl Inventory {
     /// Lists everything behind `client`.
     pub(crate) async fn take(client: &kube::Client) -> Result<Self, InventoryError> {
-        let discovery = Discovery::new(client.clone()).run().await.map_err(InventoryError::api("list the kinds"))?;
+        let discovery = discover(client).await?;
         let kinds = discovery.groups().flat_map(kube::discovery::ApiGroup::recommended_resources);
         let listed = kinds
             .filter(|(resource, capabilities)| {
@@ -73,6 +78,20 @@ impl Inventory {
         let objects = lists.into_iter().flatten().map(|object| (object.key(), object)).collect();
         Ok(Self { objects })
     }
+}
+
+/// All kinds that are served. A group that goes between being named and being looked at is a "not found"; then all is asked
+/// again.
+async fn discover(client: &kube::Client) -> Result<Discovery, InventoryError> {
+    let mut looks = tokio::time::interval(DISCOVERY_LOOK);
+    for _ in 1..DISCOVERY_LOOKS {
+        looks.tick().await;
+        match Discovery::new(client.clone()).run().await {
+            Err(kube::Error::Api(status)) if status.code == 404 => {}
+            found => return found.map_err(InventoryError::api("list the kinds")),
+        }
+    }
+    Discovery::new(client.clone()).run().await.map_err(InventoryError::api("list the kinds"))
 }
 
 async fn list(client: &kube::Client, resource: ApiResource) -> Result<Vec<Object>, InventoryError> {

@@ -61,9 +61,11 @@ const COMPARED: [(&str, &str); 11] = [
 /// Namespaces in which the cluster's own parts live.
 const SYSTEM_NAMESPACES: [&str; 4] = ["kube-system", "kube-public", "kube-node-lease", "local-path-storage"];
 
-/// Whether the kind's objects are listed under another group as well.
+/// Whether the kind's objects are listed under another group as well, or come and go with other objects, as the API
+/// services of custom resources do.
 pub(super) fn is_a_second_view(resource: &ApiResource) -> bool {
-    SECOND_VIEWS.contains(&(resource.group.as_str(), resource.plural.as_str()))
+    let kind = (resource.group.as_str(), resource.plural.as_str());
+    SECOND_VIEWS.contains(&kind) || kind == ("apiregistration.k8s.io", "apiservices")
 }
 
 impl Object {

@@ -195,14 +195,12 @@ async fn finalize(client: &kube::Client, object: &Object) -> Result<(), Inventor
 async fn gone(client: &kube::Client, object: &Object) -> Result<(), InventoryError> {
     let uid = object.content.metadata.uid.clone().unwrap_or_default();
     let going = await_condition(api(client, object), name(object), conditions::is_deleted(&uid));
-    match tokio::time::timeout(GOING_LIMIT, going).await {
-        // A broken watch is told by the next look at everything.
-        Ok(_) => Ok(()),
-        Err(_) => {
-            let limit = GOING_LIMIT.as_secs();
-            Err(InventoryError::Dirty(format!("{} is still there {limit} s after it was deleted", object.key())))
-        }
+    // A broken watch is told by the next look at everything.
+    if tokio::time::timeout(GOING_LIMIT, going).await.is_ok() {
+        return Ok(());
     }
+    let limit = GOING_LIMIT.as_secs();
+    Err(InventoryError::Dirty(format!("{} is still there {limit} s after it was deleted", object.key())))
 }
 
 async fn put_back(client: &kube::Client, before: &Object, now: &Object) -> Result<(), InventoryError> {

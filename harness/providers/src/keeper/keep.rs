@@ -19,7 +19,7 @@ use crate::leases::{Lease, state_directory, sweep};
 pub(super) const READY: &str = "ready";
 
 /// How long a keeper of the same id may take to end.
-const PREDECESSOR_LIMIT: Duration = Duration::from_secs(60);
+const PREDECESSOR_LIMIT: Duration = Duration::from_mins(1);
 
 /// Keeps clusters as `arguments` (after [`KEEP_ARGUMENT`]) say.
 ///

@@ -21,7 +21,7 @@ use crate::provider::{Capabilities, Provider, ProviderError};
 const LAST_LOANS: Duration = Duration::from_secs(30);
 
 /// After this time without a loan nobody is expected any more, should the end of the tests have gone unnoticed.
-const NOBODY_CAME: Duration = Duration::from_secs(600);
+const NOBODY_CAME: Duration = Duration::from_mins(10);
 
 /// Lends the pairs of a provider.
 pub(super) struct Lender {

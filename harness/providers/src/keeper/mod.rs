@@ -69,8 +69,8 @@ struct Address {
 
 impl Address {
     fn new(run: &str, provider: &str, state: PathBuf, temporary: &Path) -> Self {
-        let digest = Sha256::digest(format!("{run} {provider}"));
-        let id: String = digest.iter().take(4).map(|byte| format!("{byte:02x}")).collect();
+        let [a, b, c, d, ..] = <[u8; 32]>::from(Sha256::digest(format!("{run} {provider}")));
+        let id = format!("{:08x}", u32::from_be_bytes([a, b, c, d]));
         let socket = socket_in(&temporary.join(crate::leases::directory_name(&id)));
         Self { id, state, socket }
     }

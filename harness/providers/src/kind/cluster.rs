@@ -86,9 +86,9 @@ impl Cluster for KindCluster {
             let statuses = pod.status.and_then(|status| status.container_statuses).unwrap_or_default();
             for status in statuses.into_iter().filter(|status| !status.image_id.is_empty()) {
                 // The status may name an image by any of its names, or by none.
-                let wanted = pod.spec.iter().flat_map(|spec| &spec.containers);
-                let wanted = wanted.filter(|container| container.name == status.name);
-                let Some(image) = wanted.filter_map(|container| container.image.as_deref()).next() else { continue };
+                let mut containers = pod.spec.iter().flat_map(|spec| &spec.containers);
+                let wanted = containers.find(|container| container.name == status.name);
+                let Some(image) = wanted.and_then(|container| container.image.as_deref()) else { continue };
                 let Some(reference) = Reference::parse(image) else { continue };
                 let ours = is_ours(&status.image_id, &self.layer, &self.settings, image);
                 if repositories.contains(reference.repository.as_str()) && !ours {
