@@ -25,8 +25,8 @@ fn main() -> ExitCode {
     if ignored {
         eprintln!("ignored: KS_E2E_PROVIDER names neither envtest nor kind");
     }
-    let tests: [(&str, fn(&str)); 3] = [
-        ("sigkill_and_sweep_leave_nothing", sigkill_and_sweep),
+    let tests = [
+        ("sigkill_and_sweep_leave_nothing", sigkill_and_sweep as fn(&str)),
         ("ctrl_c_leaves_nothing", ctrl_c),
         ("two_runs_at_once_never_meet", two_runs),
     ];

@@ -12,18 +12,18 @@ use crate::Failure;
 /// Samples of both, each from nothing to Ready: the harness's pair, and two `kind create cluster --wait` side by side.
 pub async fn in_turns(samples: usize, plan: &PairPlan) -> Result<(Vec<Duration>, Vec<Duration>), Failure> {
     let image = std::env::var("KS_E2E_NODE_IMAGE").map_err(|_| "KS_E2E_NODE_IMAGE names no node image")?;
-    let (mut ours, mut plain) = (Vec::new(), Vec::new());
+    let (mut ours, mut theirs) = (Vec::new(), Vec::new());
     for sample in 0..samples {
         // Neither always comes first.
         if sample % 2 == 0 {
             ours.push(pair(&image, plan).await?);
-            plain.push(two_plain(&image).await?);
+            theirs.push(two_plain(&image).await?);
         } else {
-            plain.push(two_plain(&image).await?);
+            theirs.push(two_plain(&image).await?);
             ours.push(pair(&image, plan).await?);
         }
     }
-    Ok((ours, plain))
+    Ok((ours, theirs))
 }
 
 async fn pair(image: &str, plan: &PairPlan) -> Result<Duration, Failure> {

@@ -1,7 +1,5 @@
 //! What kind promises beyond every provider's promises.
 
-use std::process::Command;
-
 use futures::FutureExt as _;
 use k8s_openapi::api::core::v1::Pod;
 use kube::Api;
@@ -21,7 +19,7 @@ pub const PROMISES: [(&str, Promise); 2] = [
 
 fn on_node(node: &str, script: &str) -> String {
     let engine = ContainerEngine::find().unwrap();
-    let output = Command::from(engine.command(&["exec", node, "sh", "-ec", script])).output().unwrap();
+    let output = engine.command(&["exec", node, "sh", "-ec", script]).output().unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     String::from_utf8_lossy(&output.stdout).into_owned()
 }
@@ -58,9 +56,8 @@ async fn nothing_is_pulled(pair: Pair) -> Option<Pair> {
     pods.create(&PostParams::default(), &pod("pulled", "kubesphere/no-such-program:v1", "Always")).await.unwrap();
     let waiting = |pod: Option<&Pod>| {
         let statuses = pod.and_then(|pod| pod.status.as_ref()?.container_statuses.as_ref());
-        let states =
-            statuses.into_iter().flatten().filter_map(|one| one.state.as_ref()?.waiting.as_ref()?.message.clone());
-        states.last().is_some_and(|message| message.contains("not found"))
+        let mut states = statuses.into_iter().flatten().filter_map(|one| one.state.as_ref()?.waiting.as_ref());
+        states.any(|waiting| waiting.message.as_ref().is_some_and(|message| message.contains("not found")))
     };
     await_condition(pods, "pulled", waiting).await.unwrap();
     Some(pair)
