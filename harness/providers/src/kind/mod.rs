@@ -206,9 +206,11 @@ impl Life for Running {
     }
 
     async fn reset(&mut self, plan: &PairPlan) -> Result<Standing, ProviderError> {
-        let resets = self.clusters().map(|made| made.empty.restore(&made.cluster.client, Keeper::Controllers));
-        for outcome in futures::future::join_all(resets).await {
-            outcome.map_err(|error| ProviderError::new(NAME, "reset a cluster", error))?;
+        // The host first: its controller holds the member's kubeconfig and would go on writing there.
+        for made in self.clusters() {
+            let restored = made.empty.restore(&made.cluster.client, Keeper::Controllers).await;
+            restored
+                .map_err(|error| ProviderError::new(NAME, format!("reset the {} cluster", made.cluster.on), error))?;
         }
         let mut standing = self.standing();
         standing.member = standing.member.filter(|_| plan.member.is_some());
