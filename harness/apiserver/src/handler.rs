@@ -6,31 +6,32 @@ use bytes::Bytes;
 use http::{HeaderMap, Method, Request, Response, StatusCode};
 use http_body_util::BodyExt as _;
 use hyper::body::Incoming;
-use serde_json::{Value, json};
+use serde_json::Value;
 
-use crate::answer::{self, Body, Shower};
+use crate::answer::{self, Body};
 use crate::authn::{self, PeerCertificate, User};
 use crate::authz::{self, Ask};
-use crate::deletion::{DeleteOptions, Deleted};
-use crate::negotiate::{self, Form};
-use crate::objects::{Intent, Part, Place};
-use crate::patch::Patch;
-use crate::reads::{self, Selection};
+use crate::call::Call;
+use crate::negotiate::Endpoint;
 use crate::registry::Resource;
 use crate::request::{self, Query, ResourcePath, Target};
 use crate::state::State;
-use crate::status::{Cause, Failure, quoted};
-use crate::{discovery, logs, openapi, proxy, reviews, scale, surface};
+use crate::status::Failure;
+use crate::{discovery, logs, negotiate, openapi, proxy, reads, surface};
 
 /// The largest body that is read (`--max-request-bytes` of etcd and the original's own limit: 3 MiB).
 const LARGEST_BODY: usize = 3 * 1024 * 1024;
 
 /// Answers `request`.
 pub async fn handle(state: Arc<State>, peer: Arc<PeerCertificate>, request: Request<Incoming>) -> Response<Body> {
-    match respond(&state, &peer, request).await {
+    let form = negotiate::for_failure(request.headers());
+    let query = Query::parse(request.uri().query());
+    let people = negotiate::is_for_people(request.headers(), query.first("pretty"));
+    let response = match respond(&state, &peer, request).await {
         Ok(response) => response,
-        Err(failure) => answer::failure(&failure),
-    }
+        Err(failure) => answer::failure(form, &failure),
+    };
+    if people { answer::for_people(response).await } else { response }
 }
 
 async fn respond(
@@ -135,7 +136,7 @@ fn path_answer(state: &State, request: &Request<Incoming>) -> Result<Response<Bo
     let registry = state.registry();
     let path = request.uri().path();
     let trimmed = if path.len() > 1 { path.trim_end_matches('/') } else { path };
-    let form = || negotiate::wanted(request.headers());
+    let form = || negotiate::wanted(request.headers(), Endpoint::Plain);
     let document = |value: &Value| Ok(answer::value(form()?, StatusCode::OK, value));
     let segments: Vec<&str> = trimmed.split('/').skip(1).collect();
     match segments.as_slice() {
@@ -232,14 +233,31 @@ async fn resource_answer(
             "log" => return logs::answer(state, &path, &query).await,
             _ => {}
         }
-    } else if !resource.verbs.contains(&verb) {
+    } else if !resource.verbs.contains(&verb) || !is_routed(request.method(), resource, &path) {
         return Err(Failure::method_not_allowed());
     }
     let (parts, body) = request.into_parts();
-    let form = negotiate::wanted(&parts.headers)?;
+    let endpoint = if resource.custom.is_some() { Endpoint::Custom } else { Endpoint::BuiltIn };
+    let form = negotiate::wanted(&parts.headers, endpoint)?;
     let body = read_body(body).await?;
+    if matches!(verb, "get" | "list") {
+        reads::fresh(state, resource, &query).await;
+    }
     let call = Call { state, user, resource, path: &path, query: &query, headers: &parts.headers, body, form };
     call.answer(verb)
+}
+
+/// Whether the original has a route for the method: objects are made and deleted together in a namespace alone, and
+/// never under the name of one.
+fn is_routed(method: &Method, resource: &Resource, path: &ResourcePath) -> bool {
+    let collection = path.name.is_empty();
+    match *method {
+        Method::GET => true,
+        Method::POST => collection && !path.watch && !(resource.namespaced && path.namespace.is_empty()),
+        Method::PUT | Method::PATCH => !collection && !path.watch,
+        Method::DELETE => !path.watch && !(collection && resource.namespaced && path.namespace.is_empty()),
+        _ => false,
+    }
 }
 
 async fn read_body(body: Incoming) -> Result<Bytes, Failure> {
@@ -252,220 +270,5 @@ async fn read_body(body: Incoming) -> Result<Bytes, Failure> {
             Err(failure)
         }
         Err(error) => Err(Failure::bad_request(error.to_string())),
-    }
-}
-
-/// A request for a stored resource.
-struct Call<'a> {
-    state: &'a Arc<State>,
-    user: &'a User,
-    resource: &'a Arc<Resource>,
-    path: &'a ResourcePath,
-    query: &'a Query,
-    headers: &'a HeaderMap,
-    body: Bytes,
-    form: Form,
-}
-
-impl Call<'_> {
-    fn shower(&self) -> Shower {
-        let whole = self.query.get("includeObject") == Some("Object");
-        Shower::new(self.resource, self.form, self.state.clock, whole)
-    }
-
-    fn place(&self) -> Place<'_> {
-        Place {
-            state: self.state,
-            resource: self.resource,
-            namespace: if self.resource.namespaced { &self.path.namespace } else { "" },
-            dry_run: self.query.get("dryRun") == Some("All"),
-        }
-    }
-
-    fn object(&self) -> Result<Value, Failure> {
-        let object = negotiate::read_object(self.resource, self.headers, &self.body)?;
-        if self.path.subresource != "scale" && self.path.subresource != "binding" {
-            negotiate::check_kind(self.resource, &object)?;
-        }
-        Ok(object)
-    }
-
-    fn answer(&self, verb: &str) -> Result<Response<Body>, Failure> {
-        if self.resource.group == "authorization.k8s.io" {
-            let object = self.object()?;
-            let review = reviews::answer(self.state, self.user, self.resource, &self.path.namespace, &object)?;
-            return Ok(answer::value(self.form, StatusCode::CREATED, &review));
-        }
-        match self.path.subresource.as_str() {
-            "scale" => return self.scale(verb),
-            "binding" => return self.bind(),
-            _ => {}
-        }
-        if matches!(verb, "create" | "update" | "patch" | "delete" | "deletecollection") {
-            self.check_dry_run(verb)?;
-        }
-        match verb {
-            "get" => Ok(self.shower().answer(StatusCode::OK, &*self.place().get(&self.path.name)?)),
-            "list" => {
-                let selection = self.selection()?;
-                reads::list(self.state, self.resource, &selection, &self.shower(), self.query)
-            }
-            "watch" => reads::watch(self.state, self.resource, self.selection()?, self.shower(), self.query),
-            "create" => self.create(),
-            "update" => self.update(),
-            "patch" => self.patch(),
-            "delete" => self.delete(),
-            "deletecollection" => self.delete_collection(),
-            _ => Err(Failure::method_not_allowed()),
-        }
-    }
-
-    /// `dryRun` is all or nothing.
-    fn check_dry_run(&self, verb: &str) -> Result<(), Failure> {
-        let Some(given) = self.query.get("dryRun").filter(|given| *given != "All") else { return Ok(()) };
-        let kind = match verb {
-            "create" => "CreateOptions",
-            "patch" => "PatchOptions",
-            "update" => "UpdateOptions",
-            _ => "DeleteOptions",
-        };
-        let shown = format!("[]string{{{}}}", quoted(given));
-        let cause = Cause::unsupported("dryRun", shown, &[quoted("All")]);
-        Err(Failure::invalid(kind, "meta.k8s.io", "", &[cause]))
-    }
-
-    fn selection(&self) -> Result<Selection, Failure> {
-        let namespace = if self.resource.namespaced { &*self.path.namespace } else { "" };
-        Selection::read(self.resource, namespace, &self.path.name, self.query)
-    }
-
-    fn create(&self) -> Result<Response<Body>, Failure> {
-        if !self.path.name.is_empty() || (self.resource.namespaced && self.path.namespace.is_empty()) {
-            return Err(Failure::method_not_allowed());
-        }
-        let stored = self.place().create(self.object()?)?;
-        Ok(self.shower().answer(StatusCode::CREATED, &stored))
-    }
-
-    fn part(&self) -> Part {
-        match self.path.subresource.as_str() {
-            "status" => Part::Status,
-            "finalize" => Part::Finalize,
-            _ => Part::Object,
-        }
-    }
-
-    fn update(&self) -> Result<Response<Body>, Failure> {
-        if self.path.name.is_empty() {
-            return Err(Failure::method_not_allowed());
-        }
-        let object = self.object()?;
-        let change = |_: &Value| Ok(object.clone());
-        let (stored, created) = self.place().update(&self.path.name, self.part(), Intent::Put, change)?;
-        let status = if created { StatusCode::CREATED } else { StatusCode::OK };
-        Ok(self.shower().answer(status, &stored))
-    }
-
-    fn patch(&self) -> Result<Response<Body>, Failure> {
-        if self.path.name.is_empty() {
-            return Err(Failure::method_not_allowed());
-        }
-        let patch = Patch::read(self.state, self.resource, self.headers, &self.body)?;
-        let revision = |value: &Value| value.pointer("/metadata/resourceVersion").cloned();
-        let change = |object: &Value| {
-            let mut patched = patch.apply(object)?;
-            negotiate::check_patched_kind(self.resource, &patched)?;
-            // A patch that names no revision is meant for whatever is there.
-            if revision(&patched) == revision(object)
-                && let Some(Value::Object(meta)) = patched.get_mut("metadata")
-            {
-                meta.remove("resourceVersion");
-            }
-            Ok(patched)
-        };
-        let (stored, _) = self.place().update(&self.path.name, self.part(), Intent::Patch, change)?;
-        Ok(self.shower().answer(StatusCode::OK, &stored))
-    }
-
-    fn delete_options(&self) -> Result<DeleteOptions, Failure> {
-        if self.body.is_empty() {
-            return Ok(DeleteOptions::read(&Value::Null, self.query));
-        }
-        let body = negotiate::read_object(self.resource, self.headers, &self.body)?;
-        Ok(DeleteOptions::read(&body, self.query))
-    }
-
-    fn dry_run_of(&self, place: &mut Place<'_>) {
-        let in_body = serde_json::from_slice::<Value>(&self.body).ok();
-        place.dry_run |= in_body.is_some_and(|body| body.pointer("/dryRun/0").is_some());
-    }
-
-    fn delete(&self) -> Result<Response<Body>, Failure> {
-        let options = self.delete_options()?;
-        let mut place = self.place();
-        self.dry_run_of(&mut place);
-        match place.delete(&self.path.name, &options)? {
-            Deleted::Object(stored) => Ok(self.shower().answer(StatusCode::OK, &stored)),
-            Deleted::Gone(stored) => {
-                let mut details = json!({"name": self.path.name});
-                if !self.resource.group.is_empty() {
-                    details["group"] = Value::from(self.resource.group.as_str());
-                }
-                details["kind"] = Value::from(self.resource.plural.as_str());
-                details["uid"] = stored.value.pointer("/metadata/uid").cloned().unwrap_or_default();
-                let status = json!({"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success", "details": details});
-                Ok(answer::value(self.form, StatusCode::OK, &status))
-            }
-        }
-    }
-
-    fn delete_collection(&self) -> Result<Response<Body>, Failure> {
-        let options = self.delete_options()?;
-        let (objects, revision) = self.selection()?.list(self.state, self.resource);
-        for stored in &objects {
-            let text = |pointer: &str| stored.value.pointer(pointer).and_then(Value::as_str).unwrap_or_default();
-            let mut place = self.place();
-            self.dry_run_of(&mut place);
-            let place = Place { namespace: text("/metadata/namespace"), ..place };
-            match place.delete(text("/metadata/name"), &options) {
-                Ok(_) => {}
-                // Someone else was quicker.
-                Err(failure) if failure.code == StatusCode::NOT_FOUND => {}
-                Err(failure) => return Err(failure),
-            }
-        }
-        Ok(self.shower().list(&objects, revision, None))
-    }
-
-    fn scale(&self, verb: &str) -> Result<Response<Body>, Failure> {
-        let place = self.place();
-        let name = &self.path.name;
-        if verb == "get" {
-            let stored = place.get(name)?;
-            return Ok(answer::value(self.form, StatusCode::OK, &scale::read(self.resource, &stored.value)));
-        }
-        let (patch, whole) = if verb == "patch" {
-            (Some(Patch::read(self.state, self.resource, self.headers, &self.body)?), Value::Null)
-        } else {
-            (None, self.object()?)
-        };
-        let change = |object: &Value| {
-            let wanted = match &patch {
-                Some(patch) => patch.apply(&scale::read(self.resource, object))?,
-                None => whole.clone(),
-            };
-            scale::write(self.resource, object, &wanted)
-        };
-        let (stored, _) = place.update(name, Part::Object, Intent::Patch, change)?;
-        Ok(answer::value(self.form, StatusCode::OK, &scale::read(self.resource, &stored.value)))
-    }
-
-    /// Puts a pod on a node.
-    fn bind(&self) -> Result<Response<Body>, Failure> {
-        let binding = self.object()?;
-        let node = binding.pointer("/target/name").and_then(Value::as_str).unwrap_or_default().to_owned();
-        self.place().bind_pod(&self.path.name, &node)?;
-        let status = json!({"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success", "code": 201});
-        Ok(answer::value(self.form, StatusCode::CREATED, &status))
     }
 }
