@@ -13,6 +13,7 @@ use crate::authn::{self, PeerCertificate, User};
 use crate::authz::{self, Ask};
 use crate::call::Call;
 use crate::negotiate::Endpoint;
+use crate::parameters::ListOptions;
 use crate::registry::Resource;
 use crate::request::{self, Query, ResourcePath, Target};
 use crate::state::State;
@@ -70,10 +71,11 @@ fn ask(method: &Method, path: &ResourcePath, query: &Query) -> Ask {
     let verb = request::verb(method, path, query);
     let mut name = path.name.clone();
     // A list that asks for one name is judged as if it named it.
-    if name.is_empty() && matches!(verb, "list" | "watch" | "deletecollection") {
-        let selector = query.get("fieldSelector").unwrap_or_default();
-        let named = selector.split(',').find_map(|part| part.strip_prefix("metadata.name="));
-        named.unwrap_or_default().trim_start_matches('=').clone_into(&mut name);
+    if name.is_empty()
+        && matches!(verb, "list" | "watch" | "deletecollection")
+        && let Ok(options) = ListOptions::read(query)
+    {
+        options.fields.exact("metadata.name").unwrap_or_default().clone_into(&mut name);
     }
     let verb = if path.subresource == "proxy" { proxy_verb(method) } else { verb };
     Ask::Resource {

@@ -4,4 +4,6 @@ mod accept;
 mod body;
 
 pub use accept::{Encoding, Endpoint, Form, Shape, for_failure, is_for_people, wanted};
-pub use body::{accepted, check_fields, check_kind, check_patched_kind, content_type, decode, read_object};
+#[cfg(test)]
+pub use body::accepted;
+pub use body::{check_fields, check_kind, check_patched_kind, content_type, decode, read_object};

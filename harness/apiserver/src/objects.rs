@@ -348,6 +348,7 @@ impl Place<'_> {
                 // Gone already is as good.
                 let _ = self.state.store.remove(&resource.full_name, &key, &stored, None);
             }
+            self.state.store.close(&resource.full_name);
         }
         self.state.reload_definitions();
     }

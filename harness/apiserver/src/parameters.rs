@@ -96,8 +96,6 @@ pub struct ListOptions<'a> {
     pub labels: LabelSelector,
     /// The demands on fields, of whatever kind.
     pub fields: RawFieldSelector,
-    /// Whether changes are wanted.
-    pub watch: bool,
     /// Whether bookmarks are.
     pub bookmarks: bool,
     /// From when, or as of when.
@@ -129,7 +127,7 @@ impl<'a> ListOptions<'a> {
         let continued = query.first("continue").unwrap_or_default();
         let revision_match = revision_match(query, watch, revision, continued)?;
         let bookmarks = query.flag("allowWatchBookmarks");
-        Ok(Self { labels, fields, watch, bookmarks, revision, revision_match, timeout_seconds, limit, continued })
+        Ok(Self { labels, fields, bookmarks, revision, revision_match, timeout_seconds, limit, continued })
     }
 }
 

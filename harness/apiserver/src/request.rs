@@ -138,12 +138,6 @@ impl Query {
         self.0.iter().filter(|(found, _)| found == key).map(|(_, value)| value.as_str()).collect()
     }
 
-    /// Whether there are no parameters.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
-    }
-
     /// The first value of `key`, if it is not empty.
     #[must_use]
     pub fn get(&self, key: &str) -> Option<&str> {

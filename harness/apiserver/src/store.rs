@@ -2,6 +2,8 @@
 
 mod history;
 mod key;
+#[cfg(test)]
+mod laws;
 
 use std::collections::{BTreeMap, HashMap};
 use std::ops::Bound;
@@ -120,13 +122,17 @@ impl Store {
     /// Begins a table now: what was before cannot be followed. Nothing where there is one.
     pub fn open(&self, table: &Arc<str>) {
         let mut inner = self.lock();
-        let revision = inner.revision;
-        inner.tables.entry(Arc::clone(table)).or_insert_with(|| Table::new(revision));
+        if inner.tables.get(table).is_none_or(Table::is_closed) {
+            let begun = Table::new(inner.revision);
+            inner.tables.insert(Arc::clone(table), begun);
+        }
     }
 
-    /// Forgets a table; its followers end.
+    /// Ends a table: its followers end once they have seen what is left.
     pub fn close(&self, table: &Arc<str>) {
-        self.lock().tables.remove(table);
+        if let Some(table) = self.lock().tables.get_mut(table) {
+            table.close();
+        }
     }
 
     /// The object at `key`.

@@ -85,13 +85,14 @@ pub(super) struct Table {
     /// From here on every change is remembered.
     forgotten: u64,
     newest: watch::Sender<u64>,
+    closed: bool,
 }
 
 impl Table {
     /// A table that begins at `revision`.
     pub fn new(revision: u64) -> Self {
         let newest = watch::Sender::new(0);
-        Self { objects: BTreeMap::new(), changes: VecDeque::new(), forgotten: revision, newest }
+        Self { objects: BTreeMap::new(), changes: VecDeque::new(), forgotten: revision, newest, closed: false }
     }
 
     pub fn record(&mut self, change: Change) {
@@ -116,6 +117,16 @@ impl Table {
     /// What a reader of this resource alone takes for the newest revision.
     pub fn position(&self) -> u64 {
         self.latest().unwrap_or(self.forgotten)
+    }
+
+    /// Ends: who follows sees what is left, and the end.
+    pub fn close(&mut self) {
+        self.closed = true;
+        self.newest.send_modify(|_| {});
+    }
+
+    pub fn is_closed(&self) -> bool {
+        self.closed
     }
 
     pub fn subscribe(&self) -> watch::Receiver<u64> {
@@ -178,9 +189,12 @@ impl Follower {
     /// [`Lost`] when this follower was too slow or started too far back, or when there is nothing more to follow.
     pub async fn next(&mut self) -> Result<Vec<Arc<Change>>, Lost> {
         loop {
-            let changes = self.ready()?;
+            let (changes, closed) = self.ready()?;
             if !changes.is_empty() {
                 return Ok(changes);
+            }
+            if closed {
+                return Err(Lost::Closed);
             }
             self.newest.changed().await.map_err(|_| Lost::Closed)?;
         }
@@ -193,7 +207,8 @@ impl Follower {
         Some(if latest <= self.seen { latest } else { self.seen }).filter(|position| *position > 0)
     }
 
-    fn ready(&mut self) -> Result<Vec<Arc<Change>>, Lost> {
+    /// What is waiting, and whether nothing will come after it.
+    fn ready(&mut self) -> Result<(Vec<Arc<Change>>, bool), Lost> {
         self.newest.borrow_and_update();
         let inner = self.store.lock();
         let table = inner.tables.get(&self.table).ok_or(Lost::Closed)?;
@@ -201,6 +216,6 @@ impl Follower {
         if let Some(last) = changes.last() {
             self.seen = last.revision;
         }
-        Ok(changes)
+        Ok((changes, table.is_closed()))
     }
 }
