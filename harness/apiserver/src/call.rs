@@ -11,6 +11,7 @@ use serde_json::Value;
 
 use crate::answer::{self, Body};
 use crate::authn::User;
+use crate::names;
 use crate::negotiate::{self, Form};
 use crate::objects::{Intent, Part, Place};
 use crate::parameters::{ListOptions, WriteKind, WriteOptions};
@@ -21,7 +22,7 @@ use crate::request::{Query, ResourcePath};
 use crate::reviews;
 use crate::show::Shower;
 use crate::state::State;
-use crate::status::Failure;
+use crate::status::{Failure, quoted};
 
 /// A request for a stored resource.
 pub struct Call<'a> {
@@ -54,6 +55,7 @@ impl Call<'_> {
             let review = reviews::answer(self.state, self.user, self.resource, &self.path.namespace, &object)?;
             return Ok(answer::value(self.form, StatusCode::CREATED, &review));
         }
+        self.check_name()?;
         match self.path.subresource.as_str() {
             "scale" => return self.scale(verb),
             "binding" => return self.bind(),
@@ -70,6 +72,16 @@ impl Call<'_> {
             "deletecollection" => self.delete_collection(),
             _ => Err(Failure::method_not_allowed()),
         }
+    }
+
+    /// What the path names must be able to be a key of the storage.
+    fn check_name(&self) -> Result<(), Failure> {
+        let faults = names::path_segment(&self.path.name);
+        if faults.is_empty() {
+            return Ok(());
+        }
+        let name = quoted(&self.path.name);
+        Err(Failure::bad_request(format!("Name parameter invalid: {name}: {}", faults.join(";"))))
     }
 
     fn shower(&self) -> Result<Shower, Failure> {

@@ -40,11 +40,19 @@ async fn respond(
     peer: &PeerCertificate,
     request: Request<Incoming>,
 ) -> Result<Response<Body>, Failure> {
+    let target = request::parse_path(request.uri().path());
+    if target == Target::Nothing {
+        let (path, url) = (request.uri().path(), request.uri());
+        let why = "failed to create RequestInfo: unable to determine kind and namespace from url";
+        let text = format!("Internal Server Error: {path:?}: {why}, {url}\n");
+        return Ok(answer::text(StatusCode::INTERNAL_SERVER_ERROR, text));
+    }
     let user = authn::authenticate(peer, request.headers(), &state.tokens, &state.store, state.clock)
         .map_err(|_| Failure::unauthorized())?;
     let user = impersonated(state, user, request.headers())?;
     let query = Query::parse(request.uri().query());
-    match request::parse_path(request.uri().path()) {
+    match target {
+        Target::Nothing => Err(Failure::unknown_resource()),
         Target::Path(path) => {
             let ask = Ask::Path { verb: request.method().as_str().to_lowercase(), path };
             authorize(state, &user, &ask)?;
@@ -178,6 +186,10 @@ fn path_answer(state: &State, request: &Request<Incoming>) -> Result<Response<Bo
             }
             None => Ok(no_such_group(state, request, group, version)),
         },
+        // What goes on behind an empty segment is no resource.
+        ["api", _, ..] => Err(Failure::unknown_resource()),
+        ["apis", group, _, ..] if discovery::one_group(&registry, group).is_some() => Err(Failure::unknown_resource()),
+        ["apis", group, version, ..] => Ok(no_such_group(state, request, group, version)),
         _ => {
             if surface::original_answers(path) {
                 note_miss(state, request);

@@ -58,8 +58,9 @@ fn label_1035(text: &str) -> Vec<String> {
     faults
 }
 
-/// A name that is a segment of a path: RBAC's rule.
-fn path_segment(text: &str) -> Vec<String> {
+/// What is wrong with `text` as a segment of a path: RBAC's rule, and that of every path (`IsValidPathSegmentName`).
+#[must_use]
+pub fn path_segment(text: &str) -> Vec<String> {
     let mut faults = Vec::new();
     if text == "." || text == ".." {
         faults.push(format!("may not be '{text}'"));

@@ -280,15 +280,8 @@ impl Place<'_> {
                 }
                 object
             }
-            Part::Status => with(old, "status", object.get("status")),
-            Part::Finalize => {
-                let mut merged = old.clone();
-                let finalizers = object.pointer("/spec/finalizers").cloned();
-                if let Some(spec) = merged.get_mut("spec").and_then(Value::as_object_mut) {
-                    put_or_remove(spec, "finalizers", finalizers.as_ref());
-                }
-                merged
-            }
+            Part::Status => self.status_of(object, old),
+            Part::Finalize => with(&object, "status", old.get("status")),
         };
         keep_identity(&mut object, old);
         if &**self.table() == "namespaces" && part == Part::Object {
@@ -318,6 +311,25 @@ impl Place<'_> {
         Ok(in_order(resource, object))
     }
 
+    /// What an update of the status makes: of built-in kinds the client's metadata and status beside everything else
+    /// that was there, of others the status alone (the strategies of `status` in Kubernetes 1.20).
+    fn status_of(&self, object: Value, old: &Value) -> Value {
+        if self.resource.custom.is_some() || self.resource.group == "apiextensions.k8s.io" {
+            return with(old, "status", object.get("status"));
+        }
+        let mut merged = with(old, "status", object.get("status"));
+        if let (Some(map), Some(meta)) = (merged.as_object_mut(), object.get("metadata")) {
+            map.insert("metadata".to_owned(), meta.clone());
+        }
+        let kept = match &**self.table() {
+            "deployments.apps" => "labels",
+            "pods" => "ownerReferences",
+            _ => return merged,
+        };
+        put_or_remove(metadata(&mut merged), kept, old.pointer(&format!("/metadata/{kept}")));
+        merged
+    }
+
     fn count_generation(&self, part: Part, object: &mut Value, old: &Value) {
         if part != Part::Object || !counts_generations(self.resource) {
             return;
@@ -338,8 +350,15 @@ impl Place<'_> {
         }
     }
 
-    /// What goes with an object that is removed: a definition takes its objects along.
+    /// What goes with an object that is removed: a definition takes its objects along, a Service its Endpoints.
     pub fn after_removal(&self, removed: &Value) {
+        if &**self.table() == "services" {
+            let (endpoints, key) = (Arc::from("endpoints"), self.key(text(removed, "/metadata/name")));
+            if let Some(found) = self.state.store.get(&endpoints, &key) {
+                // Someone else was quicker, which is as good.
+                let _ = self.state.store.remove(&endpoints, &key, &found, None);
+            }
+        }
         if &**self.table() != "customresourcedefinitions.apiextensions.k8s.io" {
             return;
         }

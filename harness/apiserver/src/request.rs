@@ -30,6 +30,8 @@ pub enum Target {
     Resource(ResourcePath),
     /// Any other path.
     Path(String),
+    /// A watch of nothing: the original gives up before it knows who asks.
+    Nothing,
 }
 
 /// `%41` and the like decoded; what is no valid escape stays.
@@ -65,7 +67,7 @@ fn has_valid_escapes(text: &str) -> bool {
 #[must_use]
 pub fn parse_path(path: &str) -> Target {
     let other = || Target::Path(percent_decoded(path));
-    let mut segments = path.trim_start_matches('/').split('/');
+    let mut segments = path.strip_prefix('/').unwrap_or(path).split('/');
     let mut next = || segments.next().map(percent_decoded).unwrap_or_default();
     let mut found = ResourcePath::default();
     match next().as_str() {
@@ -83,6 +85,9 @@ pub fn parse_path(path: &str) -> Target {
     if first == "watch" {
         found.watch = true;
         first = next();
+        if first.is_empty() {
+            return Target::Nothing;
+        }
     }
     if first == "namespaces" {
         let namespace = next();
@@ -95,8 +100,9 @@ pub fn parse_path(path: &str) -> Target {
             found.subresource = below;
             return Target::Resource(found);
         }
+        // Nothing lies in a namespace without a name.
+        first = if namespace.is_empty() { String::new() } else { below };
         found.namespace = namespace;
-        first = below;
     }
     found.resource = first;
     found.name = next();

@@ -187,6 +187,8 @@ impl Shower {
             }
             Shape::MetadataList(version) => {
                 let items: Vec<Value> = objects.iter().map(|stored| partial(&stored.value, version)).collect();
+                // A list that nothing was added to is none in Go.
+                let items = if items.is_empty() { Value::Null } else { Value::from(items) };
                 // Of the list's own metadata the original copies these two.
                 if let Some(map) = metadata.as_object_mut() {
                     map.shift_remove("remainingItemCount");

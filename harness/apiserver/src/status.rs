@@ -123,6 +123,23 @@ impl Failure {
         Self::new(StatusCode::CONFLICT, "Conflict", message).about(name, &resource.group, &resource.plural)
     }
 
+    /// The operation on what lies below an object meets another state than it asked for.
+    #[must_use]
+    pub fn conflict_below(resource: &Resource, subresource: &str, name: &str, why: &str) -> Self {
+        let kind = format!("{}/{subresource}", resource.plural);
+        let message =
+            format!("Operation cannot be fulfilled on {} {}: {why}", qualified(&kind, &resource.group), quoted(name));
+        Self::new(StatusCode::CONFLICT, "Conflict", message).about(name, &resource.group, &kind)
+    }
+
+    /// What should lie below an object is not there, because the object is not.
+    #[must_use]
+    pub fn not_found_below(resource: &Resource, subresource: &str, name: &str) -> Self {
+        let kind = format!("{}/{subresource}", resource.plural);
+        let message = format!("{} {} not found", qualified(&kind, &resource.group), quoted(name));
+        Self::new(StatusCode::NOT_FOUND, "NotFound", message).about(name, &resource.group, &kind)
+    }
+
     /// A precondition of a deletion does not hold: the original names the kind here, not the resource.
     #[must_use]
     pub fn delete_precondition(resource: &Resource, name: &str, why: &str) -> Self {

@@ -9,13 +9,14 @@ use crate::objects::{Intent, Part};
 use crate::parameters::{WriteKind, WriteOptions};
 use crate::patch::Patch;
 use crate::scale;
-use crate::status::Failure;
+use crate::status::{Failure, quoted};
 
 impl Call<'_> {
     pub(super) fn scale(&self, verb: &str) -> Result<Response<Body>, Failure> {
         let name = &self.path.name;
         if verb == "get" {
-            let stored = self.place(false).get(name)?;
+            let found = self.state.store.get(&self.resource.full_name, &self.place(false).key(name));
+            let stored = found.ok_or_else(|| scale::missing(self.resource, name))?;
             return Ok(answer::value(self.form, StatusCode::OK, &scale::read(self.resource, &stored.value)));
         }
         let (patch, whole) = if verb == "patch" {
@@ -25,14 +26,16 @@ impl Call<'_> {
         };
         let kind = if verb == "patch" { WriteKind::Patch } else { WriteKind::Update };
         let options = WriteOptions::read(self.query, kind)?;
+        let place = self.place(options.dry_run);
         let change = |object: &Value| {
             let wanted = match &patch {
                 Some(patch) => patch.apply(&scale::read(self.resource, object))?,
                 None => whole.clone(),
             };
+            place.check_name(name, &wanted)?;
             scale::write(self.resource, object, &wanted)
         };
-        let (stored, _) = self.place(options.dry_run).update(name, Part::Object, Intent::Patch, change)?;
+        let (stored, _) = place.update(name, Part::Object, Intent::Patch, change)?;
         Ok(answer::value(self.form, StatusCode::OK, &scale::read(self.resource, &stored.value)))
     }
 
@@ -40,8 +43,24 @@ impl Call<'_> {
     pub(super) fn bind(&self) -> Result<Response<Body>, Failure> {
         let options = WriteOptions::read(self.query, WriteKind::Create)?;
         let binding = self.object()?;
-        let node = binding.pointer("/target/name").and_then(Value::as_str).unwrap_or_default().to_owned();
-        self.place(options.dry_run).bind_pod(&self.path.name, &node)?;
+        let text = |pointer: &str| binding.pointer(pointer).and_then(Value::as_str).unwrap_or_default();
+        if text("/metadata/name") != self.path.name {
+            return Err(Failure::bad_request("name in URL does not match name in Binding object"));
+        }
+        let mut faults = Vec::new();
+        if !matches!(text("/target/kind"), "" | "Node") {
+            let shown = quoted(text("/target/kind"));
+            faults.push(format!("target.kind: Unsupported value: {shown}: supported values: \"Node\", \"<empty>\""));
+        }
+        if text("/target/name").is_empty() {
+            faults.push("target.name: Required value".to_owned());
+        }
+        match faults.as_slice() {
+            [] => {}
+            [one] => return Err(Failure::internal(one.as_str())),
+            several => return Err(Failure::internal(format!("[{}]", several.join(", ")))),
+        }
+        self.place(options.dry_run).bind_pod(&self.path.name, &binding)?;
         let status = json!({"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success", "code": 201});
         Ok(answer::value(self.form, StatusCode::CREATED, &status))
     }

@@ -12,7 +12,7 @@ use crate::status::{Cause, Failure, quoted};
 use crate::types;
 
 /// The scheme of the built-in kinds, as messages name it.
-const SCHEME: &str = "k8s.io/kubernetes/pkg/api/legacyscheme/scheme.go:30";
+const SCHEME: &str = "pkg/api/legacyscheme/scheme.go:30";
 /// The struct that finds kind and version, as Go's decoder names it.
 const KIND_FINDER: &str =
     r#"struct { APIVersion string "json:\"apiVersion,omitempty\""; Kind string "json:\"kind,omitempty\"" }"#;

@@ -60,7 +60,7 @@ impl Place<'_> {
     ///
     /// # Errors
     /// 403 and 404.
-    pub(super) fn check_namespace(&self, object: &Value) -> Result<(), Failure> {
+    pub fn check_namespace(&self, object: &Value) -> Result<(), Failure> {
         if !self.resource.namespaced {
             return Ok(());
         }
@@ -97,7 +97,7 @@ impl Place<'_> {
     ///
     /// # Errors
     /// 400.
-    pub(super) fn check_name(&self, name: &str, object: &Value) -> Result<(), Failure> {
+    pub fn check_name(&self, name: &str, object: &Value) -> Result<(), Failure> {
         let (given, namespace) = (text(object, "/metadata/name"), text(object, "/metadata/namespace"));
         let refuse = |text: String| Err(Failure::bad_request(text));
         if given.is_empty() {
