@@ -79,9 +79,14 @@ impl Selection {
     }
 }
 
+/// Whether the original keeps a cache of the resource: of events it does not (`DefaultWatchCacheSizes`).
+fn is_cached(resource: &Resource) -> bool {
+    resource.plural != "events"
+}
+
 /// Waits, as long as the original does, until `resource` has come to the revision that a read names.
 pub async fn fresh(state: &State, resource: &Resource, query: &Query) {
-    let Ok(wanted) = Revision::of(query).cached() else { return };
+    let Some(wanted) = Revision::of(query).cached().ok().filter(|_| is_cached(resource)) else { return };
     let position = state.store.position(&resource.full_name);
     if wanted <= position {
         return;
@@ -103,6 +108,10 @@ pub async fn fresh(state: &State, resource: &Resource, query: &Query) {
 /// # Errors
 /// 500 and 504, in the original's words.
 pub fn check_fresh(state: &State, resource: &Resource, query: &Query) -> Result<(), Failure> {
+    if !is_cached(resource) {
+        let (wanted, newest) = (Revision::of(query).stored()?, state.store.revision());
+        return if wanted > newest { Err(Failure::too_large_revision(wanted, newest, 0)) } else { Ok(()) };
+    }
     let wanted = Revision::of(query).cached()?;
     let position = state.store.position(&resource.full_name);
     if wanted > position { Err(Failure::too_large_revision(wanted, position, 1)) } else { Ok(()) }

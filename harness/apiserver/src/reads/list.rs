@@ -37,7 +37,8 @@ pub fn list(
     let reader = Reader { state, resource, selection };
     let continued = !options.continued.is_empty();
     let paged = options.limit > 0 && !options.revision.is_any();
-    if options.revision.is_unset() || continued || paged || options.revision_match == Match::Exact {
+    let exact = options.revision_match == Match::Exact;
+    if options.revision.is_unset() || continued || paged || exact || !super::is_cached(resource) {
         reader.from_storage(options)
     } else {
         reader.from_cache(options)

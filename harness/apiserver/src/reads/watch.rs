@@ -27,6 +27,8 @@ const BOOKMARK_EVERY: Duration = Duration::from_mins(1);
 const LAST_BOOKMARK: Duration = Duration::from_secs(2);
 /// How long a watch lasts that names no end: the original picks half an hour to an hour.
 const LONGEST_WATCH: Duration = Duration::from_mins(45);
+/// The most that a client gets: what the clock can still add.
+const NO_LONGER: Duration = Duration::from_hours(24 * 365);
 
 /// What a change is to someone who sees only the objects of a selection: the event, and the object that it shows.
 fn seen_as(selection: &Selection, change: &Change) -> Option<(&'static str, Arc<Stored>)> {
@@ -101,21 +103,22 @@ impl Watch {
             (objects.into_iter().map(Waiting::Present).collect(), revision)
         };
         let now = Instant::now();
-        let ends = now
-            + match options.timeout_seconds {
-                None | Some(0) => LONGEST_WATCH,
-                Some(seconds) => Duration::from_secs(u64::try_from(seconds).unwrap_or(0)),
-            };
+        let lasts = match options.timeout_seconds {
+            None | Some(0) => LONGEST_WATCH,
+            Some(seconds) => Duration::from_secs(u64::try_from(seconds).unwrap_or(0)).min(NO_LONGER),
+        };
+        let ends = now + lasts;
         Ok(Self {
             follower: state.store.watch(&resource.full_name, from),
             selection,
             shower,
             begun: !waiting.is_empty(),
             waiting,
-            bookmarks: options.bookmarks.then(|| Bookmarks::new(now, ends)),
+            bookmarks: (options.bookmarks && super::is_cached(resource)).then(|| Bookmarks::new(now, ends)),
             headed: false,
             ends,
-            over: false,
+            // A time before now has passed before the first event.
+            over: lasts.is_zero(),
         })
     }
 
@@ -134,13 +137,13 @@ impl Watch {
     /// The next event, or the end.
     pub async fn next(&mut self) -> Option<Bytes> {
         loop {
+            if self.over {
+                return None;
+            }
             while let Some(waiting) = self.waiting.pop_front() {
                 if let Some(line) = self.line(&waiting) {
                     return Some(line);
                 }
-            }
-            if self.over {
-                return None;
             }
             let bookmark = self.bookmarks.as_ref().and_then(|bookmarks| bookmarks.next).unwrap_or(self.ends);
             let changes = tokio::select! {
