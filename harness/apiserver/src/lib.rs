@@ -25,28 +25,36 @@
 //! # }
 //! ```
 
+mod admission;
 mod answer;
+mod apiservices;
 mod authn;
 mod authz;
 mod bootstrap;
 mod clock;
+mod components;
+mod conversion;
 mod crd;
 mod defaults;
 mod deletion;
 mod discovery;
+mod eviction;
 mod handler;
 mod jsonpath;
 mod logs;
 mod names;
 mod negotiate;
+mod normal;
 mod objects;
 mod openapi;
 mod options;
 mod patch;
+mod paths;
 pub mod pki;
 mod pods;
 mod proto;
 mod proxy;
+mod quantity;
 mod reads;
 mod registry;
 mod request;
