@@ -8,6 +8,7 @@ use hyper::body::Frame;
 use serde_json::Value;
 
 use crate::negotiate::{Encoding, Form};
+use crate::proto::encode;
 use crate::status::Failure;
 
 /// An error that ends a body.
@@ -78,8 +79,16 @@ fn yaml(value: &Value) -> String {
 pub fn value(form: Form, status: StatusCode, value: &Value) -> Response<Body> {
     match form.encoding {
         Encoding::Yaml => with_type(status, Encoding::Yaml.media(), full(yaml(value))),
+        Encoding::Protobuf if value.get("kind").is_some_and(|kind| kind == "Status") => {
+            protobuf(status, encode::status(value))
+        }
         Encoding::Json | Encoding::Protobuf => json_value(status, value),
     }
+}
+
+/// An object as protobuf, in its envelope.
+pub fn protobuf(status: StatusCode, bytes: impl Into<Bytes>) -> Response<Body> {
+    with_type(status, Encoding::Protobuf.media(), full(bytes))
 }
 
 /// Plain text.

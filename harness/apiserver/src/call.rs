@@ -11,9 +11,11 @@ use serde_json::Value;
 
 use crate::answer::{self, Body};
 use crate::authn::User;
+use crate::components;
+use crate::conversion;
 use crate::names;
 use crate::negotiate::{self, Form};
-use crate::objects::{Intent, Part, Place};
+use crate::objects::{self, Intent, Part, Place};
 use crate::parameters::{ListOptions, WriteKind, WriteOptions};
 use crate::patch::Patch;
 use crate::reads::{self, Selection, Watch};
@@ -58,7 +60,13 @@ impl Call<'_> {
         self.check_name()?;
         match self.path.subresource.as_str() {
             "scale" => return self.scale(verb),
-            "binding" => return self.bind(),
+            "binding" => return self.bind(&self.path.name),
+            "eviction" => return self.evict(),
+            _ => {}
+        }
+        match &*self.resource.full_name {
+            "bindings" => return self.bind(""),
+            "componentstatuses" => return components::answer(&self.shower()?, &self.path.name, verb),
             _ => {}
         }
         match verb {
@@ -93,38 +101,46 @@ impl Call<'_> {
     }
 
     fn place(&self, dry_run: bool) -> Place<'_> {
-        Place { state: self.state, resource: self.resource, namespace: self.namespace(), dry_run }
+        Place { state: self.state, resource: self.resource.stored(), namespace: self.namespace(), dry_run }
     }
 
     fn object(&self) -> Result<Value, Failure> {
         let object = negotiate::read_object(self.resource, self.headers, &self.body)?;
-        if self.path.subresource != "scale" && self.path.subresource != "binding" {
+        if matches!(self.path.subresource.as_str(), "" | "status" | "finalize" | "approval") {
             negotiate::check_kind(self.resource, &object, &self.body)?;
             negotiate::check_fields(self.resource, self.headers, &object, &self.body)?;
+            return self.stored_form(object);
         }
         Ok(object)
     }
 
+    /// An object of the version that was asked for in the form in which it is kept.
+    fn stored_form(&self, object: Value) -> Result<Value, Failure> {
+        conversion::to_stored(self.resource, object).map_err(|text| objects::undecodable(self.resource, &text))
+    }
+
     fn get(&self) -> Result<Response<Body>, Failure> {
-        reads::check_fresh(self.state, self.resource, self.query)?;
+        reads::check_fresh(self.state, self.resource.stored(), self.query)?;
         let stored = self.place(false).get(&self.path.name)?;
         self.shower()?.answer(StatusCode::OK, &stored)
     }
 
     fn selection(&self, options: &ListOptions<'_>) -> Result<Selection, Failure> {
-        Selection::new(self.resource, self.namespace(), &self.path.name, options)
+        Selection::new(self.resource.stored(), self.namespace(), &self.path.name, options)
     }
 
     fn list(&self) -> Result<Response<Body>, Failure> {
         let options = ListOptions::read(self.query)?;
-        let list = reads::list(self.state, self.resource, &self.selection(&options)?, &options)?;
+        let list = reads::list(self.state, self.resource.stored(), &self.selection(&options)?, &options)?;
         self.shower()?.list(&list.objects, list.revision, list.next.as_ref())
     }
 
     fn watch(&self) -> Result<Response<Body>, Failure> {
         let options = ListOptions::read(self.query)?;
         let selection = self.selection(&options)?;
-        let watch = Watch::start(self.state, self.resource, selection, self.shower()?, &options)?;
+        let shower = self.shower()?;
+        shower.check_stream()?;
+        let watch = Watch::start(self.state, self.resource.stored(), selection, shower, &options)?;
         Ok(reads::watch_answer(watch))
     }
 
@@ -136,7 +152,7 @@ impl Call<'_> {
 
     fn part(&self) -> Part {
         match self.path.subresource.as_str() {
-            "status" => Part::Status,
+            "status" | "approval" => Part::Status,
             "finalize" => Part::Finalize,
             _ => Part::Object,
         }
@@ -157,7 +173,7 @@ impl Call<'_> {
         let options = WriteOptions::read(self.query, WriteKind::Patch)?;
         let revision = |value: &Value| value.pointer("/metadata/resourceVersion").cloned();
         let change = |object: &Value| {
-            let mut patched = patch.apply(object)?;
+            let mut patched = patch.apply(&conversion::shown(self.resource, object))?;
             negotiate::check_patched_kind(self.resource, &patched)?;
             // A patch that names no revision is meant for whatever is there.
             if revision(&patched) == revision(object)
@@ -165,7 +181,7 @@ impl Call<'_> {
             {
                 meta.remove("resourceVersion");
             }
-            Ok(patched)
+            self.stored_form(patched)
         };
         let place = self.place(options.dry_run);
         let (stored, _) = place.update(&self.path.name, self.part(), Intent::Patch, change)?;

@@ -18,7 +18,7 @@ use crate::registry::Resource;
 use crate::request::{self, Query, ResourcePath, Target};
 use crate::state::State;
 use crate::status::Failure;
-use crate::{discovery, logs, negotiate, openapi, proxy, reads, surface};
+use crate::{discovery, logs, negotiate, openapi, paths, proxy, reads, surface};
 
 /// The largest body that is read (`--max-request-bytes` of etcd and the original's own limit: 3 MiB).
 const LARGEST_BODY: usize = 3 * 1024 * 1024;
@@ -149,16 +149,23 @@ fn path_answer(state: &State, request: &Request<Incoming>) -> Result<Response<Bo
     let form = || negotiate::wanted(request.headers(), Endpoint::Plain);
     let document = |value: &Value| Ok(answer::value(form()?, StatusCode::OK, value));
     let segments: Vec<&str> = trimmed.split('/').skip(1).collect();
+    if request.method() != Method::GET && matches!(segments.first(), Some(&("api" | "apis" | "version"))) {
+        return Err(Failure::method_not_allowed());
+    }
     match segments.as_slice() {
-        [""] => Ok(answer::indented(StatusCode::OK, &discovery::paths(&registry))),
+        [""] => Ok(answer::indented(StatusCode::OK, &paths::all(&registry))),
         ["api"] => document(&discovery::api_versions(state.address)),
         ["apis"] => document(&discovery::groups(&registry)),
         ["version"] => Ok(answer::indented(StatusCode::OK, &discovery::version())),
-        [name @ ("healthz" | "livez" | "readyz")] => Ok(answer::text(
-            StatusCode::OK,
-            discovery::health(name, request.uri().query().is_some_and(|q| q.contains("verbose"))),
-        )),
-        ["healthz" | "livez" | "readyz", _, ..] => Ok(answer::text(StatusCode::OK, "ok")),
+        [name @ ("healthz" | "livez" | "readyz")] if trimmed == path => {
+            let query = Query::parse(request.uri().query());
+            let verbose = request.uri().query().is_some_and(|query| query.contains("verbose"));
+            let excluded: Vec<&str> = query.get("exclude").into_iter().collect();
+            Ok(answer::text(StatusCode::OK, paths::health(name, verbose, &excluded)))
+        }
+        [name @ ("healthz" | "livez" | "readyz"), check @ ..] if paths::is_check(name, &check.join("/")) => {
+            Ok(answer::text(StatusCode::OK, "ok"))
+        }
         ["openapi", "v2"] => {
             let accept =
                 request.headers().get(http::header::ACCEPT).and_then(|value| value.to_str().ok()).unwrap_or_default();
@@ -194,7 +201,7 @@ fn path_answer(state: &State, request: &Request<Incoming>) -> Result<Response<Bo
             if surface::original_answers(path) {
                 note_miss(state, request);
             }
-            Ok(answer::indented(StatusCode::NOT_FOUND, &discovery::paths(&registry)))
+            Ok(answer::indented(StatusCode::NOT_FOUND, &paths::of_the_last_server()))
         }
     }
 }
@@ -238,7 +245,7 @@ async fn resource_answer(
         if resource.custom.is_none() && !resource.answers(&path.subresource) {
             note_miss(state, &request);
         }
-        let Some(sub) = resource.subresource(&path.subresource) else {
+        let Some(sub) = resource.subresource(&path.subresource).filter(|sub| resource.answers(sub.name)) else {
             return Err(Failure::unknown_resource());
         };
         match sub.name {
@@ -255,7 +262,7 @@ async fn resource_answer(
     let form = negotiate::wanted(&parts.headers, endpoint)?;
     let body = read_body(body).await?;
     if matches!(verb, "get" | "list") {
-        reads::fresh(state, resource, &query).await;
+        reads::fresh(state, resource.stored(), &query).await;
     }
     let call = Call { state, user, resource, path: &path, query: &query, headers: &parts.headers, body, form };
     call.answer(verb)

@@ -25,16 +25,21 @@
 //! # }
 //! ```
 
+mod admission;
 mod answer;
+mod apiservices;
 mod authn;
 mod authz;
 mod bootstrap;
 mod call;
 mod clock;
+mod components;
+mod conversion;
 mod crd;
 mod defaults;
 mod deletion;
 mod discovery;
+mod eviction;
 mod gojson;
 mod handler;
 mod jsoniter;
@@ -42,15 +47,18 @@ mod jsonpath;
 mod logs;
 mod names;
 mod negotiate;
+mod normal;
 mod objects;
 mod openapi;
 mod options;
 mod parameters;
 mod patch;
+mod paths;
 pub mod pki;
 mod pods;
 mod proto;
 mod proxy;
+mod quantity;
 mod reads;
 mod registry;
 mod request;

@@ -60,7 +60,7 @@ fn random_suffix() -> String {
 }
 
 /// What a body of a wrong shape is told.
-fn undecodable(resource: &Resource, text: &str) -> Failure {
+pub fn undecodable(resource: &Resource, text: &str) -> Failure {
     let (kind, version) = (&resource.kind, &resource.version);
     Failure::bad_request(format!("{kind} in version \"{version}\" cannot be handled as a {kind}: {text}"))
 }
@@ -101,6 +101,7 @@ impl Place<'_> {
         self.reset_status(&mut object);
         fill(resource, &mut object);
         if resource.custom.is_none() {
+            self.admit_new(&mut object)?;
             defaults::fill_new(resource, &mut object);
         }
         if &**self.table() == "customresourcedefinitions.apiextensions.k8s.io" {
@@ -118,6 +119,7 @@ impl Place<'_> {
         let name = text(&object, "/metadata/name").to_owned();
         let object = in_order(resource, object);
         let taken = || self.taken(&name, generated);
+        self.charge_new(&object)?;
         if self.dry_run {
             let known = self.state.store.get(self.table(), &self.key(&name));
             return if known.is_some() { Err(taken()) } else { Ok(Stored::detached(object)) };
@@ -303,11 +305,14 @@ impl Place<'_> {
         if &**self.table() == "customresourcedefinitions.apiextensions.k8s.io" && part == Part::Object {
             crd::fill_status(&mut object, &self.state.clock.stamp());
         }
+        if part == Part::Object && resource.custom.is_none() {
+            self.admit_change(&mut object, old)?;
+        }
         self.count_generation(part, &mut object, old);
         if part == Part::Finalize {
             return Ok(in_order(resource, object));
         }
-        check(resource, &object, Some(old))?;
+        check(resource, &object, Some((old, part)))?;
         Ok(in_order(resource, object))
     }
 

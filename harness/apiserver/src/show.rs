@@ -8,7 +8,10 @@ use serde_json::{Value, json};
 
 use crate::answer::{self, Body};
 use crate::clock::ServerClock;
+use crate::conversion;
 use crate::negotiate::{Encoding, Form, Shape};
+use crate::normal;
+use crate::proto::encode;
 use crate::registry::Resource;
 use crate::request::Query;
 use crate::status::{Cause, Failure, quoted};
@@ -27,6 +30,9 @@ fn in_version(resource: &Resource, stored: &Stored) -> Bytes {
             let mut object = stored.value.clone();
             object["apiVersion"] = Value::from(resource.api_version());
             serde_json::to_vec(&object).unwrap_or_default().into()
+        }
+        None if resource.hub.is_some() => {
+            serde_json::to_vec(&*conversion::shown(resource, &stored.value)).unwrap_or_default().into()
         }
         _ => stored.json(),
     }
@@ -81,6 +87,15 @@ fn go_type(resource: &Resource, list: bool) -> String {
     format!("*{package}.{}{suffix}", resource.kind)
 }
 
+/// The encoding that `form` asks for, or JSON where it is protobuf and the table of types lacks numbers for it.
+fn writable(resource: &Resource, form: Form) -> Encoding {
+    let known = |type_name: &str| encode::object("", "", type_name, &Value::Null).is_some();
+    match (form.encoding, form.shape) {
+        (Encoding::Protobuf, Shape::Whole) if !resource.type_name.is_some_and(known) => Encoding::Json,
+        (encoding, _) => encoding,
+    }
+}
+
 /// How objects of one resource are shown to one client.
 #[derive(Clone)]
 pub struct Shower {
@@ -104,6 +119,7 @@ impl Shower {
             Shape::Table(_) => Include::read(query)?,
             _ => Include::Metadata,
         };
+        let form = Form { encoding: writable(resource, form), ..form };
         let api_version = resource.api_version();
         let (kind, version) = (Value::from(resource.kind.as_str()), Value::from(api_version.as_str()));
         let prefix = format!("{{\"kind\":{kind},\"apiVersion\":{version},");
@@ -113,10 +129,14 @@ impl Shower {
     fn row(&self, object: &Value, version: &str) -> Value {
         let shown = match self.include {
             Include::Metadata => partial(object, version),
-            Include::Object => object.clone(),
+            Include::Object => conversion::shown(&self.resource, object).into_owned(),
             Include::Nothing => Value::Null,
         };
-        json!({"cells": table::cells(&self.resource, object, self.clock), "object": shown})
+        let row = table::row(&self.resource, object, self.clock);
+        match row.conditions {
+            Some(conditions) => json!({"cells": row.cells, "conditions": conditions, "object": shown}),
+            None => json!({"cells": row.cells, "object": shown}),
+        }
     }
 
     fn table(&self, version: &str, metadata: &Value, rows: &[Value], headed: bool) -> Value {
@@ -137,11 +157,26 @@ impl Shower {
         }
     }
 
-    /// One object, as JSON.
+    /// One object, in the form's bytes.
     fn object(&self, stored: &Stored, headed: bool) -> Bytes {
+        if self.form.encoding == Encoding::Protobuf
+            && let Some(bytes) = self.protobuf(&stored.value)
+        {
+            return bytes.into();
+        }
         match self.shaped(&stored.value, headed) {
             Some(value) => serde_json::to_vec(&value).unwrap_or_default().into(),
             None => in_version(&self.resource, stored),
+        }
+    }
+
+    fn protobuf(&self, object: &Value) -> Option<Vec<u8>> {
+        match self.form.shape {
+            Shape::Metadata(version) => encode::partial(version, object.get("metadata").unwrap_or(&Value::Null)),
+            _ => {
+                let object = conversion::shown(&self.resource, object);
+                encode::object(&self.version, &self.resource.kind, self.resource.type_name?, &object)
+            }
         }
     }
 
@@ -154,14 +189,17 @@ impl Shower {
             let text = "you requested PartialObjectMetadataList, but the requested object is not a list";
             return Err(Failure::unfit_shape(format!("{text} ({})", go_type(&self.resource, false))));
         }
-        if self.form.encoding == Encoding::Yaml {
-            let value = match self.shaped(&stored.value, true) {
-                Some(value) => value,
-                None => serde_json::from_slice(&in_version(&self.resource, stored)).unwrap_or_default(),
-            };
-            return Ok(answer::value(self.form, status, &value));
-        }
-        Ok(answer::json_line(status, self.object(stored, true).to_vec()))
+        Ok(match self.form.encoding {
+            Encoding::Yaml => {
+                let value = match self.shaped(&stored.value, true) {
+                    Some(value) => value,
+                    None => serde_json::from_slice(&in_version(&self.resource, stored)).unwrap_or_default(),
+                };
+                answer::value(self.form, status, &value)
+            }
+            Encoding::Json => answer::json_line(status, self.object(stored, true).to_vec()),
+            Encoding::Protobuf => answer::protobuf(status, self.object(stored, true)),
+        })
     }
 
     /// A list, as an answer.
@@ -175,6 +213,11 @@ impl Shower {
             if let Some(remaining) = next.remaining {
                 metadata["remainingItemCount"] = Value::from(remaining);
             }
+        }
+        if self.form.encoding == Encoding::Protobuf
+            && let Some(bytes) = self.protobuf_list(objects, &metadata)
+        {
+            return Ok(answer::protobuf(StatusCode::OK, bytes));
         }
         let value = match self.form.shape {
             Shape::Metadata(_) => {
@@ -204,6 +247,22 @@ impl Shower {
             }
         };
         Ok(answer::value(self.form, StatusCode::OK, &value))
+    }
+
+    fn protobuf_list(&self, objects: &[Arc<Stored>], metadata: &Value) -> Option<Vec<u8>> {
+        match self.form.shape {
+            Shape::MetadataList(version) => {
+                encode::partial_list(version, metadata, objects.iter().map(|stored| &stored.value))
+            }
+            Shape::Whole => {
+                let shown: Vec<_> =
+                    objects.iter().map(|stored| conversion::shown(&self.resource, &stored.value)).collect();
+                let type_name = self.resource.type_name?;
+                let objects = shown.iter().map(|object| &**object);
+                encode::list(&self.version, &self.resource.list_kind, type_name, metadata, objects)
+            }
+            Shape::Metadata(_) | Shape::Table(_) => None,
+        }
     }
 
     fn plain_list(&self, objects: &[Arc<Stored>], metadata: &Value) -> Vec<u8> {
@@ -237,19 +296,42 @@ impl Shower {
 
     /// What the stream of a watch is.
     pub fn stream_media(&self) -> &'static str {
-        Encoding::Json.media()
+        match self.form.encoding {
+            Encoding::Protobuf => "application/vnd.kubernetes.protobuf;stream=watch",
+            Encoding::Json | Encoding::Yaml => Encoding::Json.media(),
+        }
     }
 
-    /// An event of a watch.
-    pub fn event(&self, kind: &str, stored: &Stored, headed: bool) -> Bytes {
-        let object = self.object(stored, headed);
+    /// Whether changes can be streamed in this form.
+    ///
+    /// # Errors
+    /// 406 for YAML.
+    pub fn check_stream(&self) -> Result<(), Failure> {
+        if self.form.encoding == Encoding::Yaml {
+            let media =
+                [Encoding::Json, Encoding::Protobuf].map(|encoding| format!("{};stream=watch", encoding.media()));
+            return Err(Failure::only_acceptable(&media.join(", ")));
+        }
+        Ok(())
+    }
+
+    /// What is sent of an event with these bytes of its object.
+    fn framed(&self, kind: &str, object: &[u8]) -> Bytes {
+        if self.form.encoding == Encoding::Protobuf {
+            return encode::event(kind, object).into();
+        }
         let mut line = Vec::with_capacity(object.len() + 40);
         line.extend_from_slice(b"{\"type\":\"");
         line.extend_from_slice(kind.as_bytes());
         line.extend_from_slice(b"\",\"object\":");
-        line.extend_from_slice(&object);
+        line.extend_from_slice(object);
         line.extend_from_slice(b"}\n");
         line.into()
+    }
+
+    /// An event of a watch.
+    pub fn event(&self, kind: &str, stored: &Stored, headed: bool) -> Bytes {
+        self.framed(kind, &self.object(stored, headed))
     }
 
     /// The event that tells of a change: encoded once for all watchers that want it in the same form. Tables are not
@@ -262,19 +344,26 @@ impl Shower {
         change.encoded(form, || self.event(kind, object, headed))
     }
 
-    /// A bookmark: the revision up to which everything was sent.
+    /// A bookmark: an object of the kind with nothing but the revision up to which everything was sent.
     pub fn bookmark(&self, revision: u64) -> Bytes {
-        let object = json!({
+        let mut object = json!({
             "kind": self.resource.kind,
             "apiVersion": self.resource.api_version(),
             "metadata": {"resourceVersion": revision.to_string(), "creationTimestamp": null},
         });
-        let object = self.shaped(&object, true).unwrap_or(object);
-        format!("{}\n", json!({"type": "BOOKMARK", "object": object})).into()
+        if let Some(type_name) = self.resource.type_name {
+            // What has only a revision fits every type.
+            let _ = normal::normalize(type_name, &mut object);
+        }
+        self.event("BOOKMARK", &Stored::detached(object), true)
     }
 
     /// The event that ends a watch with a failure.
     pub fn failure(&self, failure: &Failure) -> Bytes {
-        format!("{}\n", json!({"type": "ERROR", "object": failure.to_value()})).into()
+        let status = failure.to_value();
+        if self.form.encoding == Encoding::Protobuf {
+            return self.framed("ERROR", &encode::status(&status));
+        }
+        self.framed("ERROR", &serde_json::to_vec(&status).unwrap_or_default())
     }
 }

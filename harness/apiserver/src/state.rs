@@ -99,6 +99,8 @@ impl State {
             self.store.open(&resource.full_name);
         }
         *registry = Arc::new(Registry::new(custom));
+        drop(registry);
+        crate::apiservices::sync(self);
     }
 
     /// Notes a request that is outside what is served.

@@ -61,7 +61,7 @@ impl Call<'_> {
         let listing = ListOptions::read(self.query)?;
         let selection = self.selection(&listing)?;
         let options = self.delete_options()?;
-        let list = reads::list(self.state, self.resource, &selection, &listing)?;
+        let list = reads::list(self.state, self.resource.stored(), &selection, &listing)?;
         for stored in &list.objects {
             let text = |pointer: &str| stored.value.pointer(pointer).and_then(Value::as_str).unwrap_or_default();
             let place = Place { namespace: text("/metadata/namespace"), ..self.place(options.dry_run) };

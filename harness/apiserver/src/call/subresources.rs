@@ -5,7 +5,8 @@ use serde_json::{Value, json};
 
 use super::Call;
 use crate::answer::{self, Body};
-use crate::objects::{Intent, Part};
+use crate::deletion::DeleteOptions;
+use crate::objects::{Intent, Part, Place};
 use crate::parameters::{WriteKind, WriteOptions};
 use crate::patch::Patch;
 use crate::scale;
@@ -39,12 +40,13 @@ impl Call<'_> {
         Ok(answer::value(self.form, StatusCode::OK, &scale::read(self.resource, &stored.value)))
     }
 
-    /// Puts a pod on a node.
-    pub(super) fn bind(&self) -> Result<Response<Body>, Failure> {
+    /// Puts a pod on a node; without a name in the path it is the one that the binding names.
+    pub(super) fn bind(&self, pod: &str) -> Result<Response<Body>, Failure> {
         let options = WriteOptions::read(self.query, WriteKind::Create)?;
         let binding = self.object()?;
         let text = |pointer: &str| binding.pointer(pointer).and_then(Value::as_str).unwrap_or_default();
-        if text("/metadata/name") != self.path.name {
+        let pod = if pod.is_empty() { text("/metadata/name") } else { pod };
+        if text("/metadata/name") != pod {
             return Err(Failure::bad_request("name in URL does not match name in Binding object"));
         }
         let mut faults = Vec::new();
@@ -60,8 +62,23 @@ impl Call<'_> {
             [one] => return Err(Failure::internal(one.as_str())),
             several => return Err(Failure::internal(format!("[{}]", several.join(", ")))),
         }
-        self.place(options.dry_run).bind_pod(&self.path.name, &binding)?;
+        let registry = self.state.registry();
+        let pods = registry.built_in("", "pods").ok_or_else(Failure::unknown_resource)?;
+        Place { resource: pods, ..self.place(options.dry_run) }.bind_pod(pod, &binding)?;
+        Ok(self.done())
+    }
+
+    /// Deletes a pod where its disruption budgets let it go.
+    pub(super) fn evict(&self) -> Result<Response<Body>, Failure> {
+        let options = WriteOptions::read(self.query, WriteKind::Create)?;
+        let eviction = self.object()?;
+        let deletion = DeleteOptions::from_body(eviction.get("deleteOptions").unwrap_or(&Value::Null))?;
+        self.place(options.dry_run || deletion.dry_run).evict(&self.path.name, &deletion)?;
+        Ok(self.done())
+    }
+
+    fn done(&self) -> Response<Body> {
         let status = json!({"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success", "code": 201});
-        Ok(answer::value(self.form, StatusCode::CREATED, &status))
+        answer::value(self.form, StatusCode::CREATED, &status)
     }
 }
