@@ -102,7 +102,9 @@ fn fill_container(container: &mut Map<String, Value>) {
     }
     if let Some(lifecycle) = inner(container, "lifecycle") {
         for key in ["postStart", "preStop"] {
-            inner(lifecycle, key).map_or((), handler);
+            if let Some(found) = inner(lifecycle, key) {
+                handler(found);
+            }
         }
     }
 }
@@ -122,13 +124,17 @@ fn volume(volume: &mut Map<String, Value>) {
     }
     if let Some(source) = inner(volume, "projected") {
         for part in items(source, "sources") {
-            inner(part, "downwardAPI").map_or((), downward);
+            if let Some(found) = inner(part, "downwardAPI") {
+                downward(found);
+            }
             if let Some(token) = inner(part, "serviceAccountToken") {
                 set(token, "expirationSeconds", 3600);
             }
         }
     }
-    inner(volume, "downwardAPI").map_or((), downward);
+    if let Some(found) = inner(volume, "downwardAPI") {
+        downward(found);
+    }
     if let Some(source) = inner(volume, "hostPath") {
         source.entry("type").or_insert_with(|| Value::from(""));
     }
