@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use http::{HeaderMap, Method, Request, Response, StatusCode};
+use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode};
 use http_body_util::BodyExt as _;
 use hyper::body::Incoming;
 use serde_json::{Value, json};
@@ -20,7 +20,7 @@ use crate::registry::Resource;
 use crate::request::{self, Query, ResourcePath, Target};
 use crate::state::State;
 use crate::status::{Cause, Failure, quoted};
-use crate::{components, conversion, discovery, logs, objects, openapi, paths, proxy, reviews, scale, surface};
+use crate::{components, conversion, deprecation, discovery, logs, objects, openapi, paths, proxy, reviews, scale, surface};
 
 /// The largest body that is read (`--max-request-bytes` of etcd and the original's own limit: 3 MiB).
 const LARGEST_BODY: usize = 3 * 1024 * 1024;
@@ -243,7 +243,11 @@ async fn resource_answer(
     let form = negotiate::wanted(&parts.headers)?;
     let body = read_body(body).await?;
     let call = Call { state, user, resource, path: &path, query: &query, headers: &parts.headers, body, form };
-    call.answer(verb)
+    let mut response = call.answer(verb).unwrap_or_else(|failure| answer::failure(&failure));
+    if let Some(warning) = deprecation::warning(resource).and_then(|text| HeaderValue::from_str(&text).ok()) {
+        response.headers_mut().insert(http::header::WARNING, warning);
+    }
+    Ok(response)
 }
 
 async fn read_body(body: Incoming) -> Result<Bytes, Failure> {

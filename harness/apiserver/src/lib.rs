@@ -37,6 +37,7 @@ mod conversion;
 mod crd;
 mod defaults;
 mod deletion;
+mod deprecation;
 mod discovery;
 mod eviction;
 mod handler;
