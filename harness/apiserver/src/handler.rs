@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use http::{HeaderMap, Method, Request, Response, StatusCode};
+use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode};
 use http_body_util::BodyExt as _;
 use hyper::body::Incoming;
 use serde_json::Value;
@@ -18,7 +18,7 @@ use crate::registry::Resource;
 use crate::request::{self, Query, ResourcePath, Target};
 use crate::state::State;
 use crate::status::Failure;
-use crate::{discovery, logs, negotiate, openapi, paths, proxy, reads, surface};
+use crate::{deprecation, discovery, logs, negotiate, openapi, paths, proxy, reads, surface};
 
 /// The largest body that is read (`--max-request-bytes` of etcd and the original's own limit: 3 MiB).
 const LARGEST_BODY: usize = 3 * 1024 * 1024;
@@ -265,7 +265,12 @@ async fn resource_answer(
         reads::fresh(state, resource.stored(), &query).await;
     }
     let call = Call { state, user, resource, path: &path, query: &query, headers: &parts.headers, body, form };
-    call.answer(verb)
+    let failed = |failure: Failure| answer::failure(negotiate::for_failure(&parts.headers), &failure);
+    let mut response = call.answer(verb).unwrap_or_else(failed);
+    if let Some(warning) = deprecation::warning(resource).and_then(|text| HeaderValue::from_str(&text).ok()) {
+        response.headers_mut().insert(http::header::WARNING, warning);
+    }
+    Ok(response)
 }
 
 /// Whether the original has a route for the method: objects are made and deleted together in a namespace alone, and

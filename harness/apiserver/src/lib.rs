@@ -38,6 +38,7 @@ mod conversion;
 mod crd;
 mod defaults;
 mod deletion;
+mod deprecation;
 mod discovery;
 mod eviction;
 mod gojson;

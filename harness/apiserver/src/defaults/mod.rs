@@ -169,6 +169,7 @@ pub fn fill_new(resource: &Resource, object: &mut Value) {
             as_map(object).insert("status".to_owned(), json!({"phase": "Active"}));
         }
         "pods" => pods::new_pod(object),
+        "services" => network::new_service(object),
         "nodes" => new_node(object),
         "persistentvolumeclaims" => {
             as_map(object).insert("status".to_owned(), json!({"phase": "Pending"}));

@@ -32,6 +32,15 @@ pub(super) fn service(object: &mut Value) {
     }
 }
 
+/// One address is the first of several.
+pub(super) fn new_service(object: &mut Value) {
+    let spec = child(object, "spec");
+    let address = text(spec, "clusterIP").to_owned();
+    if !address.is_empty() && !spec.contains_key("clusterIPs") {
+        spec.insert("clusterIPs".to_owned(), json!([address]));
+    }
+}
+
 pub(super) fn endpoints(object: &mut Value) {
     for subset in items(as_map(object), "subsets") {
         items(subset, "ports").for_each(|port| set(port, "protocol", "TCP"));
