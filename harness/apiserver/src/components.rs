@@ -5,12 +5,14 @@ use std::sync::Arc;
 use http::{Response, StatusCode};
 use serde_json::{Value, json};
 
-use crate::answer::{Body, Shower};
+use crate::answer::Body;
+use crate::show::Shower;
 use crate::status::Failure;
 use crate::store::Stored;
 
 /// The parts, and what the original hears from them when they are well.
-const PARTS: &[(&str, &str)] = &[("scheduler", "ok"), ("controller-manager", "ok"), ("etcd-0", "{\"health\":\"true\"}")];
+const PARTS: &[(&str, &str)] =
+    &[("scheduler", "ok"), ("controller-manager", "ok"), ("etcd-0", "{\"health\":\"true\"}")];
 
 fn status(name: &str, message: &str) -> Value {
     json!({
@@ -30,10 +32,10 @@ pub fn answer(shower: &Shower, name: &str, verb: &str) -> Result<Response<Body>,
     match verb {
         "list" => {
             let parts: Vec<Arc<Stored>> = all().map(|(_, part)| part).collect();
-            Ok(shower.list(&parts, 0, None))
+            shower.list(&parts, 0, None)
         }
         _ => match all().find(|(part, _)| *part == name) {
-            Some((_, part)) => Ok(shower.answer(StatusCode::OK, &part)),
+            Some((_, part)) => shower.answer(StatusCode::OK, &part),
             None => Err(Failure::internal(format!("Component not found: {name}"))),
         },
     }

@@ -51,10 +51,22 @@ mod tests {
     use rstest::rstest;
 
     #[rstest]
-    #[case("extensions", "v1beta1", "ingresses", Some("299 - \"extensions/v1beta1 Ingress is deprecated in v1.14+, unavailable in v1.22+; use networking.k8s.io/v1 Ingress\""))]
+    #[case(
+        "extensions",
+        "v1beta1",
+        "ingresses",
+        Some(
+            "299 - \"extensions/v1beta1 Ingress is deprecated in v1.14+, unavailable in v1.22+; use networking.k8s.io/v1 Ingress\""
+        )
+    )]
     #[case("batch", "v1beta1", "cronjobs", None)]
     #[case("apps", "v1", "deployments", None)]
-    fn warns_of_what_goes(#[case] group: &str, #[case] version: &str, #[case] plural: &str, #[case] expected: Option<&str>) {
+    fn warns_of_what_goes(
+        #[case] group: &str,
+        #[case] version: &str,
+        #[case] plural: &str,
+        #[case] expected: Option<&str>,
+    ) {
         let registry = Registry::new(Vec::new());
         let resource = registry.find(group, version, plural).unwrap();
         assert_eq!(warning(resource).as_deref(), expected);

@@ -19,7 +19,8 @@ impl Place<'_> {
         let pod = self.get(name)?;
         let ended = matches!(pod.value.pointer("/status/phase").and_then(Value::as_str), Some("Succeeded" | "Failed"));
         if !ended {
-            let budgets = self.state.store.list(&Arc::from("poddisruptionbudgets.policy"), Some(self.namespace)).objects;
+            let budgets =
+                self.state.store.list(&Arc::from("poddisruptionbudgets.policy"), Some(self.namespace)).objects;
             let selects = |budget: &Value| {
                 let selector = budget.pointer("/spec/selector").map(LabelSelector::from_value);
                 selector.is_some_and(|selector| !selector.is_empty() && selector.matches(&pod.value))

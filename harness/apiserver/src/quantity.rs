@@ -109,8 +109,7 @@ impl Quantity {
         let (exponent, format) = suffix(parts.suffix).ok_or(NotAQuantity::Suffix)?;
         let places = i32::try_from(parts.fraction.len()).map_err(|_| NotAQuantity::Number)?;
         let digits = format!("{}{}", parts.whole, parts.fraction);
-        let value: i128 =
-            if digits.is_empty() { 0 } else { digits.parse().map_err(|_| NotAQuantity::Number)? };
+        let value: i128 = if digits.is_empty() { 0 } else { digits.parse().map_err(|_| NotAQuantity::Number)? };
         let mut written = (value, exponent - places);
         let (nano, format) = if format == Format::Binary {
             let scaled = value.checked_shl(exponent.unsigned_abs()).unwrap_or(i128::MAX);

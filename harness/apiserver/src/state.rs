@@ -100,6 +100,9 @@ impl State {
         let definitions = self.store.list(&table, None).objects;
         let custom: Vec<Arc<Resource>> =
             definitions.iter().flat_map(|(_, definition)| crd::resources(&definition.value)).collect();
+        for resource in &custom {
+            self.store.open(&resource.full_name);
+        }
         *registry = Arc::new(Registry::new(custom));
         drop(registry);
         crate::apiservices::sync(self);

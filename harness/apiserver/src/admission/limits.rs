@@ -94,7 +94,8 @@ fn fill_pod(pod: &mut Value, range: &Value) {
             let mut set = |kind: &str, defaults: &Amounts| {
                 let mut added: Vec<&str> = Vec::new();
                 for (resource, amount) in defaults {
-                    if container.pointer(&format!("/resources/{kind}")).and_then(|known| known.get(resource)).is_none() {
+                    if container.pointer(&format!("/resources/{kind}")).and_then(|known| known.get(resource)).is_none()
+                    {
                         container["resources"][kind][resource.as_str()] = amount.clone();
                         added.push(resource);
                     }

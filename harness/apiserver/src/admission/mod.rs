@@ -100,7 +100,10 @@ impl Place<'_> {
     fn default_priority(&self) -> Option<Arc<crate::store::Stored>> {
         let defaults = self.all("priorityclasses.scheduling.k8s.io");
         let value = |class: &Arc<crate::store::Stored>| class.value.get("value").and_then(Value::as_i64).unwrap_or(0);
-        defaults.into_iter().filter(|class| class.value.get("globalDefault") == Some(&Value::Bool(true))).min_by_key(value)
+        defaults
+            .into_iter()
+            .filter(|class| class.value.get("globalDefault") == Some(&Value::Bool(true)))
+            .min_by_key(value)
     }
 
     /// `Priority`: the number and the policy of the class that a pod names.
@@ -118,7 +121,8 @@ impl Place<'_> {
         };
         let of_class = |key: &str| class.as_ref().and_then(|class| class.value.get(key)).cloned();
         let priority = of_class("value").and_then(|value| value.as_i64()).unwrap_or(0);
-        if let Some(given) = object.pointer("/spec/priority").and_then(Value::as_i64).filter(|given| *given != priority) {
+        if let Some(given) = object.pointer("/spec/priority").and_then(Value::as_i64).filter(|given| *given != priority)
+        {
             let why = format!(
                 "the integer value of priority ({given}) must not be provided in pod spec; priority admission controller computed {priority} from the given PriorityClass name"
             );
@@ -146,7 +150,10 @@ impl Place<'_> {
         if object.get("globalDefault") != Some(&Value::Bool(true)) {
             return Ok(());
         }
-        match self.default_priority().filter(|class| text(&class.value, "/metadata/name") != text(object, "/metadata/name")) {
+        match self
+            .default_priority()
+            .filter(|class| text(&class.value, "/metadata/name") != text(object, "/metadata/name"))
+        {
             Some(class) => {
                 let name = text(&class.value, "/metadata/name");
                 let why = format!("PriorityClass {name} is already marked as default. Only one default can exist");
@@ -198,8 +205,7 @@ impl Place<'_> {
                 Ok(())
             }
             classes => {
-                let why =
-                    format!("Internal error occurred: {} default IngressClasses were found", classes.len());
+                let why = format!("Internal error occurred: {} default IngressClasses were found", classes.len());
                 Err(self.refused(object, &why))
             }
         }
@@ -216,7 +222,8 @@ impl Place<'_> {
         }
         let class = text(object, "/spec/storageClassName");
         let grows = self.all("storageclasses.storage.k8s.io").iter().any(|known| {
-            text(&known.value, "/metadata/name") == class && known.value.get("allowVolumeExpansion") == Some(&json!(true))
+            text(&known.value, "/metadata/name") == class
+                && known.value.get("allowVolumeExpansion") == Some(&json!(true))
         });
         if class.is_empty() || class != text(before, "/spec/storageClassName") || !grows {
             let why = "only dynamically provisioned pvc can be resized and the storageclass that provisions the pvc must support resize";

@@ -135,8 +135,11 @@ impl Place<'_> {
         for (key, stored) in quotas.iter().filter(|(_, quota)| covers(&quota.value, &table, object)) {
             let (hard, used) = (usage_at(&stored.value, "/status/hard"), usage_at(&stored.value, "/status/used"));
             self.demand(&hard, object, &key.name)?;
-            let asked: Usage =
-                wanted.iter().filter(|(name, _)| hard.contains_key(*name)).map(|(n, a)| (n.clone(), a.clone())).collect();
+            let asked: Usage = wanted
+                .iter()
+                .filter(|(name, _)| hard.contains_key(*name))
+                .map(|(n, a)| (n.clone(), a.clone()))
+                .collect();
             let mut sum = used.clone();
             asked.iter().for_each(|(name, amount)| add(&mut sum, name, amount));
             let over: Vec<&String> =
@@ -198,7 +201,8 @@ impl Place<'_> {
         let table = Arc::from("resourcequotas");
         while let Some(quota) = self.state.store.get(&table, key) {
             let mut object = quota.value.clone();
-            let used: BTreeMap<&String, String> = usage.iter().map(|(name, amount)| (name, amount.to_string())).collect();
+            let used: BTreeMap<&String, String> =
+                usage.iter().map(|(name, amount)| (name, amount.to_string())).collect();
             object["status"]["used"] = json!(used);
             if self.state.store.replace(&table, key, &quota, object).is_ok() {
                 return;

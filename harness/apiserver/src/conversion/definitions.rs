@@ -69,7 +69,8 @@ pub(super) fn from_stable(definition: &mut Value) {
     }
     let Some(spec) = definition.get_mut("spec").and_then(Value::as_object_mut) else { return };
     spec.extend(top);
-    if let Some(webhook) = spec.get_mut("conversion").and_then(Value::as_object_mut).and_then(|c| c.swap_remove("webhook"))
+    if let Some(webhook) =
+        spec.get_mut("conversion").and_then(Value::as_object_mut).and_then(|c| c.swap_remove("webhook"))
     {
         spec["conversion"]["webhookClientConfig"] = webhook.get("clientConfig").cloned().unwrap_or_default();
         spec["conversion"]["conversionReviewVersions"] =

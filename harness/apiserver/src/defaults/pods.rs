@@ -103,7 +103,9 @@ fn fill_container(container: &mut Map<String, Value>) {
     }
     if let Some(lifecycle) = inner(container, "lifecycle") {
         for key in ["postStart", "preStop"] {
-            inner(lifecycle, key).map_or((), handler);
+            if let Some(found) = inner(lifecycle, key) {
+                handler(found);
+            }
         }
     }
 }
@@ -123,13 +125,17 @@ fn volume(volume: &mut Map<String, Value>) {
     }
     if let Some(source) = inner(volume, "projected") {
         for part in items(source, "sources") {
-            inner(part, "downwardAPI").map_or((), downward);
+            if let Some(found) = inner(part, "downwardAPI") {
+                downward(found);
+            }
             if let Some(token) = inner(part, "serviceAccountToken") {
                 set(token, "expirationSeconds", 3600);
             }
         }
     }
-    inner(volume, "downwardAPI").map_or((), downward);
+    if let Some(found) = inner(volume, "downwardAPI") {
+        downward(found);
+    }
     if let Some(source) = inner(volume, "hostPath") {
         source.entry("type").or_insert_with(|| Value::from(""));
     }
@@ -168,7 +174,8 @@ pub fn tolerate(object: &mut Value) {
             fits("key", key) && fits("effect", "NoExecute")
         });
         if !covered {
-            tolerations.push(json!({"key": key, "operator": "Exists", "effect": "NoExecute", "tolerationSeconds": 300}));
+            tolerations
+                .push(json!({"key": key, "operator": "Exists", "effect": "NoExecute", "tolerationSeconds": 300}));
         }
     }
 }

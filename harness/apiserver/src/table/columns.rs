@@ -10,7 +10,10 @@ const COLUMNS: &[(&str, &[&str])] = &[
         &["Name", "Ready", "Status", "Restarts:integer", "Age", "+IP", "+Node", "+Nominated Node", "+Readiness Gates"],
     ),
     ("podtemplates", &["Name", "Containers", "Images", "Pod Labels"]),
-    ("poddisruptionbudgets.policy", &["Name", "Min Available", "Max Unavailable", "Allowed Disruptions:integer", "Age"]),
+    (
+        "poddisruptionbudgets.policy",
+        &["Name", "Min Available", "Max Unavailable", "Allowed Disruptions:integer", "Age"],
+    ),
     ("replicationcontrollers", REPLICAS),
     ("replicasets.apps", REPLICAS),
     (
@@ -110,17 +113,7 @@ const COLUMNS: &[(&str, &[&str])] = &[
     ("configmaps", &["Name", "Data", "Age"]),
     (
         "podsecuritypolicies.policy",
-        &[
-            "Name",
-            "Priv",
-            "Caps",
-            "SELinux",
-            "RunAsUser",
-            "FsGroup",
-            "SupGroup",
-            "ReadOnlyRootFs",
-            "Volumes",
-        ],
+        &["Name", "Priv", "Caps", "SELinux", "RunAsUser", "FsGroup", "SupGroup", "ReadOnlyRootFs", "Volumes"],
     ),
     ("networkpolicies.networking.k8s.io", &["Name", "Pod-Selector", "Age"]),
     ("rolebindings.rbac.authorization.k8s.io", BINDINGS),
@@ -138,10 +131,7 @@ const COLUMNS: &[(&str, &[&str])] = &[
     ("volumeattachments.storage.k8s.io", &["Name", "!Attacher", "PV", "Node", "Attached:boolean", "Age"]),
     ("endpointslices.discovery.k8s.io", &["Name", "AddressType", "Ports", "Endpoints", "Age"]),
     ("csinodes.storage.k8s.io", &["Name", "Drivers:integer", "Age"]),
-    (
-        "csidrivers.storage.k8s.io",
-        &["Name", "AttachRequired:boolean", "PodInfoOnMount:boolean", "Modes", "Age"],
-    ),
+    ("csidrivers.storage.k8s.io", &["Name", "AttachRequired:boolean", "PodInfoOnMount:boolean", "Modes", "Age"]),
     ("mutatingwebhookconfigurations.admissionregistration.k8s.io", &["Name", "Webhooks:integer", "Age"]),
     ("validatingwebhookconfigurations.admissionregistration.k8s.io", &["Name", "Webhooks:integer", "Age"]),
     ("apiservices.apiregistration.k8s.io", &["Name", "Service", "Available", "Age"]),

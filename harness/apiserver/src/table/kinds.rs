@@ -88,7 +88,8 @@ fn quota(object: &Value, age: Value) -> Vec<Value> {
     let hard = object.pointer("/status/hard").and_then(Value::as_object);
     let mut names: Vec<&String> = hard.into_iter().flatten().map(|(name, _)| name).collect();
     names.sort();
-    let (limits, requests): (Vec<&String>, Vec<&String>) = names.into_iter().partition(|name| name.starts_with("limits."));
+    let (limits, requests): (Vec<&String>, Vec<&String>) =
+        names.into_iter().partition(|name| name.starts_with("limits."));
     let shown = |names: Vec<&String>| {
         let amount = |kind: &str, name: &str| {
             let found = object.pointer(&format!("/status/{kind}")).and_then(|map| map.get(name));

@@ -138,9 +138,7 @@ fn cells(resource: &Resource, object: &Value, clock: ServerClock) -> Vec<Value> 
         "endpointslices.discovery.k8s.io" => named(network::endpoint_slice(object, age)),
         "ingresses.networking.k8s.io" => named(network::ingress(object, age)),
         "ingressclasses.networking.k8s.io" => named(network::class(object, age)),
-        "networkpolicies.networking.k8s.io" => {
-            named(vec![selector(object.pointer("/spec/podSelector")).into(), age])
-        }
+        "networkpolicies.networking.k8s.io" => named(vec![selector(object.pointer("/spec/podSelector")).into(), age]),
         "persistentvolumes" => named(storage::volume(object, age)),
         "persistentvolumeclaims" => named(storage::claim(object, age)),
         "storageclasses.storage.k8s.io" => storage::class(object, age),
@@ -148,8 +146,7 @@ fn cells(resource: &Resource, object: &Value, clock: ServerClock) -> Vec<Value> 
         "csidrivers.storage.k8s.io" => named(storage::driver(object, age)),
         "volumeattachments.storage.k8s.io" => named(storage::attachment(object, age)),
         "events" => kinds::event(object, clock),
-        full_name => kinds::cells(full_name, object, &age)
-            .map_or_else(|| vec![name.clone(), created.into()], &named),
+        full_name => kinds::cells(full_name, object, &age).map_or_else(|| vec![name.clone(), created.into()], &named),
     }
 }
 

@@ -64,7 +64,8 @@ pub(super) fn endpoints(object: &Value) -> String {
         }
         for port in ports {
             let number = count(port, "/port");
-            let with_port = |ip: &str| if ip.contains(':') { format!("[{ip}]:{number}") } else { format!("{ip}:{number}") };
+            let with_port =
+                |ip: &str| if ip.contains(':') { format!("[{ip}]:{number}") } else { format!("{ip}:{number}") };
             all.extend(addresses().map(with_port));
         }
     }

@@ -84,7 +84,8 @@ impl Status {
                 waiting.clone_into(&mut self.reason);
             } else if let Some(ended) = container.pointer("/state/terminated") {
                 self.reason = how_it_ended(ended);
-            } else if container.get("ready") == Some(&Value::Bool(true)) && container.pointer("/state/running").is_some()
+            } else if container.get("ready") == Some(&Value::Bool(true))
+                && container.pointer("/state/running").is_some()
             {
                 self.ready += 1;
             }

@@ -53,22 +53,13 @@ pub(super) fn claim(object: &Value, age: Value) -> Vec<Value> {
     } else {
         (or(text(object, "/status/capacity/storage"), "0"), modes(object, "/status/accessModes"))
     };
-    vec![
-        phase(object),
-        volume.into(),
-        capacity.into(),
-        access.into(),
-        class_of(object),
-        age,
-        volume_mode(object),
-    ]
+    vec![phase(object), volume.into(), capacity.into(), access.into(), class_of(object), age, volume_mode(object)]
 }
 
 pub(super) fn class(object: &Value, age: Value) -> Vec<Value> {
     let marks = ["storageclass.kubernetes.io/is-default-class", "storageclass.beta.kubernetes.io/is-default-class"];
     let annotations = object.pointer("/metadata/annotations");
-    let is_default =
-        marks.iter().any(|mark| annotations.and_then(|map| map.get(*mark)) == Some(&Value::from("true")));
+    let is_default = marks.iter().any(|mark| annotations.and_then(|map| map.get(*mark)) == Some(&Value::from("true")));
     let suffix = if is_default { " (default)" } else { "" };
     vec![
         format!("{}{suffix}", text(object, "/metadata/name")).into(),
@@ -81,8 +72,7 @@ pub(super) fn class(object: &Value, age: Value) -> Vec<Value> {
 }
 
 pub(super) fn driver(object: &Value, age: Value) -> Vec<Value> {
-    let modes: Vec<&str> =
-        list(object, "/spec/volumeLifecycleModes").iter().filter_map(Value::as_str).collect();
+    let modes: Vec<&str> = list(object, "/spec/volumeLifecycleModes").iter().filter_map(Value::as_str).collect();
     vec![
         flag(object, "/spec/attachRequired").into(),
         flag(object, "/spec/podInfoOnMount").into(),

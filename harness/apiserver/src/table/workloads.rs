@@ -51,10 +51,14 @@ pub(super) fn stateful_set(object: &Value, age: Value) -> Vec<Value> {
 }
 
 pub(super) fn daemon_set(object: &Value, age: Value) -> Vec<Value> {
-    let counted =
-        ["desiredNumberScheduled", "currentNumberScheduled", "numberReady", "updatedNumberScheduled", "numberAvailable"];
-    let mut cells: Vec<Value> =
-        counted.iter().map(|field| count(object, &format!("/status/{field}")).into()).collect();
+    let counted = [
+        "desiredNumberScheduled",
+        "currentNumberScheduled",
+        "numberReady",
+        "updatedNumberScheduled",
+        "numberAvailable",
+    ];
+    let mut cells: Vec<Value> = counted.iter().map(|field| count(object, &format!("/status/{field}")).into()).collect();
     cells.push(labels(object.pointer("/spec/template/spec/nodeSelector")).into());
     cells.push(age);
     with_containers(cells, object, Some(selector(object.pointer("/spec/selector"))))

@@ -15,7 +15,8 @@ pub fn job(at: &At<'_>, causes: &mut Causes) {
     }
     meta::selector(&selector, causes);
     let labels = spec.down("template.metadata.labels");
-    let selected = selector.is_set() && LabelSelector::from_value(selector.value()).matches_labels(Some(labels.value()));
+    let selected =
+        selector.is_set() && LabelSelector::from_value(selector.value()).matches_labels(Some(labels.value()));
     if meta::is_usable(&selector) && !selected {
         workloads::mismatch(&labels, causes);
     }

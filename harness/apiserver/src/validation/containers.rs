@@ -208,7 +208,8 @@ pub fn field_reference(at: &At<'_>, allowed: &[&str], causes: &mut Causes) {
                 causes.extend(faults.iter().map(|fault| at.invalid(quoted(key), fault)));
             }
             _ => {
-                let detail = format!("error converting fieldPath: field label does not support subscript: {}", path.text());
+                let detail =
+                    format!("error converting fieldPath: field label does not support subscript: {}", path.text());
                 causes.push(path.wrong(&detail));
             }
         }

@@ -71,9 +71,7 @@ fn number(text: &str, names: &[&str]) -> Result<u64, String> {
     }
     match text.parse::<i64>() {
         Ok(number) => u64::try_from(number).map_err(|_| format!("Negative number ({number}) not allowed: {text}")),
-        Err(_) => {
-            Err(format!("Failed to parse int from {text}: strconv.Atoi: parsing {text:?}: invalid syntax"))
-        }
+        Err(_) => Err(format!("Failed to parse int from {text}: strconv.Atoi: parsing {text:?}: invalid syntax")),
     }
 }
 

@@ -141,8 +141,7 @@ pub fn class(at: &At<'_>, causes: &mut Causes) {
                 causes.extend(words::subdomain(host).iter().map(|fault| controller.invalid(quoted(host), fault)));
                 let allowed = |c: char| c.is_ascii_alphanumeric() || "/-._~%!$&'()*+,;=:".contains(c);
                 if !path.chars().all(allowed) {
-                    let detail =
-                        "Invalid path (regex used for validation is '[A-Za-z0-9/\\-._~%!$&'()*+,;=:]+')";
+                    let detail = "Invalid path (regex used for validation is '[A-Za-z0-9/\\-._~%!$&'()*+,;=:]+')";
                     causes.push(controller.invalid(quoted(path), detail));
                 }
             }

@@ -21,8 +21,8 @@ mod workloads;
 
 use serde_json::Value;
 
-pub use self::objects::SYSTEM_PRIORITIES;
 use self::at::{At, Causes};
+pub use self::objects::SYSTEM_PRIORITIES;
 use crate::objects::Part;
 use crate::registry::Resource;
 use crate::status::Cause;
@@ -132,15 +132,20 @@ fn update_checks(resource: &Resource) -> &'static [Check] {
     use Check::{Fixed, Metadata, Object, Successor};
     match &*resource.full_name {
         "pods" => &[Successor, Metadata, Object, Fixed],
-        "podtemplates" | "deployments.apps" | "cronjobs.batch" | "horizontalpodautoscalers.autoscaling"
+        "podtemplates"
+        | "deployments.apps"
+        | "cronjobs.batch"
+        | "horizontalpodautoscalers.autoscaling"
         | "leases.coordination.k8s.io" => &[Successor, Object, Fixed],
         "replicasets.apps" | "daemonsets.apps" | "replicationcontrollers" | "jobs.batch" => {
             &[Metadata, Object, Successor, Object, Fixed]
         }
         "networkpolicies.networking.k8s.io" => &[Metadata, Object, Successor, Object],
-        "statefulsets.apps" | "namespaces" | "nodes" | "storageclasses.storage.k8s.io" | "runtimeclasses.node.k8s.io" => {
-            &[Metadata, Object, Successor, Fixed]
-        }
+        "statefulsets.apps"
+        | "namespaces"
+        | "nodes"
+        | "storageclasses.storage.k8s.io"
+        | "runtimeclasses.node.k8s.io" => &[Metadata, Object, Successor, Fixed],
         "persistentvolumeclaims" => &[Metadata, Object, Successor, Metadata, Object, Fixed],
         "persistentvolumes" => &[Metadata, Object, Metadata, Object, Fixed],
         "resourcequotas" => &[Metadata, Object, Successor, Object, Fixed],
@@ -155,9 +160,7 @@ fn update_checks(resource: &Resource) -> &'static [Check] {
         "csidrivers.storage.k8s.io" => &[Successor, Fixed],
         "csinodes.storage.k8s.io" | "volumeattachments.storage.k8s.io" => &[Metadata, Object, Metadata, Object, Fixed],
         _ if resource.custom.is_some() => &[Successor],
-        _ if resource.group == "rbac.authorization.k8s.io" => {
-            &[Metadata, Object, Metadata, Object, Successor, Fixed]
-        }
+        _ if resource.group == "rbac.authorization.k8s.io" => &[Metadata, Object, Metadata, Object, Successor, Fixed],
         _ => &[Metadata, Object, Fixed],
     }
 }

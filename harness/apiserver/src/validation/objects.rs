@@ -230,11 +230,8 @@ pub fn event(at: &At<'_>, causes: &mut Causes) {
     let namespace = at.down("metadata.namespace").text();
     let detail = "does not match event.namespace";
     if !at.child("eventTime").is_set() {
-        let fits = if involved.text().is_empty() {
-            matches!(namespace, "" | "default")
-        } else {
-            involved.text() == namespace
-        };
+        let fits =
+            if involved.text().is_empty() { matches!(namespace, "" | "default") } else { involved.text() == namespace };
         if !fits {
             causes.push(involved.wrong(detail));
         }

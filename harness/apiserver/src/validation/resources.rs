@@ -267,7 +267,13 @@ fn one_limit(limit: &At<'_>, kind: &str, causes: &mut Causes) {
         causes.extend(compare(&min, &min, &min, &max, ["min value", "max value"]));
         causes.extend(compare(&request, &request, &min, &request, ["min value", "default request value"]));
         causes.extend(compare(&request, &request, &request, &max, ["default request value", "max value"]));
-        causes.extend(compare(&request, &request, &request, &default, ["default request value", "default limit value"]));
+        causes.extend(compare(
+            &request,
+            &request,
+            &request,
+            &default,
+            ["default request value", "default limit value"],
+        ));
         causes.extend(compare(&default, &min, &min, &default, ["min value", "default value"]));
         causes.extend(compare(&default, &max, &default, &max, ["default value", "max value"]));
         let ratio = at("maxLimitRequestRatio");

@@ -139,8 +139,7 @@ pub fn tolerations(at: &At<'_>, causes: &mut Causes) {
 
 fn go_toleration(at: &At<'_>) -> String {
     let part = |key: &str| quoted(at.child(key).text());
-    let seconds =
-        if at.child("tolerationSeconds").is_set() { "(*int64)(0xc000000000)" } else { "(*int64)(nil)" };
+    let seconds = if at.child("tolerationSeconds").is_set() { "(*int64)(0xc000000000)" } else { "(*int64)(nil)" };
     format!(
         "core.Toleration{{Key:{}, Operator:{}, Value:{}, Effect:{}, TolerationSeconds:{seconds}}}",
         part("key"),

@@ -106,7 +106,8 @@ fn go_resources(at: &At<'_>) -> String {
     if at.map().is_none() {
         return "core.ResourceList(nil)".to_owned();
     }
-    let entries = at.entries().map(|(name, amount)| format!("{}:{}", quoted(name), resources::quantity(&amount).go_syntax()));
+    let entries =
+        at.entries().map(|(name, amount)| format!("{}:{}", quoted(name), resources::quantity(&amount).go_syntax()));
     format!("core.ResourceList{{{}}}", entries.collect::<Vec<_>>().join(", "))
 }
 
@@ -193,7 +194,8 @@ pub fn claim_update(at: &At<'_>, before: &At<'_>, causes: &mut Causes) {
             if old.child("volumeName").text().is_empty() {
                 map.remove("volumeName");
             }
-            if bound && let Some(Value::Object(requests)) = map.get_mut("resources").and_then(|r| r.get_mut("requests")) {
+            if bound && let Some(Value::Object(requests)) = map.get_mut("resources").and_then(|r| r.get_mut("requests"))
+            {
                 requests.remove("storage");
             }
         }

@@ -270,8 +270,7 @@ fn host_path(at: &At<'_>, causes: &mut Causes) {
         return;
     }
     no_backsteps(&path, causes);
-    let known =
-        ["", "BlockDevice", "CharDevice", "Directory", "DirectoryOrCreate", "File", "FileOrCreate", "Socket"];
+    let known = ["", "BlockDevice", "CharDevice", "Directory", "DirectoryOrCreate", "File", "FileOrCreate", "Socket"];
     let kind = at.child("type");
     if !known.contains(&kind.text()) {
         causes.push(kind.unsupported(&known));
