@@ -26,7 +26,7 @@ fn status(name: &str, message: &str) -> Value {
 /// Answers a read.
 ///
 /// # Errors
-/// 404 for a part that does not exist.
+/// 500, as the original has it, for a part that does not exist.
 pub fn answer(shower: &Shower, name: &str, verb: &str) -> Result<Response<Body>, Failure> {
     let all = || PARTS.iter().map(|(name, message)| (*name, Stored::detached(status(name, message))));
     match verb {
@@ -36,7 +36,7 @@ pub fn answer(shower: &Shower, name: &str, verb: &str) -> Result<Response<Body>,
         }
         _ => match all().find(|(part, _)| *part == name) {
             Some((_, part)) => shower.answer(StatusCode::OK, &part),
-            None => Err(Failure::core_not_found("componentstatuses", name)),
+            None => Err(Failure::internal(format!("Component not found: {name}"))),
         },
     }
 }

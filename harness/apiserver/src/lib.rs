@@ -179,6 +179,7 @@ impl ApiServer {
             dialer: options.dialer,
             upstream_tls: upstream::client_tls(kubelet_client)?,
             service_cidr_prefix: options.service_cidr_prefix,
+            service_account_admission: options.service_account_admission,
             address,
         }));
         bootstrap::create(&state, options.advertise).map_err(|failure| StartError::Bootstrap(failure.message))?;

@@ -315,6 +315,9 @@ impl Place<'_> {
             return Ok(in_order(resource, object));
         }
         check(resource, &object, Some((old, part)))?;
+        if part == Part::Object && resource.custom.is_none() {
+            self.judge_change(&object, old)?;
+        }
         Ok(in_order(resource, object))
     }
 
@@ -351,7 +354,10 @@ impl Place<'_> {
             map.remove("kind");
             map.remove("apiVersion");
         }
-        if new != before {
+        // Its annotations go to its replica sets.
+        let annotated = &**self.table() == "deployments.apps"
+            && object.pointer("/metadata/annotations") != old.pointer("/metadata/annotations");
+        if new != before || annotated {
             let generation = old.pointer("/metadata/generation").and_then(Value::as_i64).unwrap_or(0);
             metadata(object).insert("generation".to_owned(), Value::from(generation + 1));
         }

@@ -16,6 +16,9 @@ fn text<'a>(value: &'a Value, pointer: &str) -> &'a str {
 impl Place<'_> {
     /// Mounts the account's token, as the `ServiceAccount` admission plugin does.
     pub fn admit_pod(&self, object: &mut Value) {
+        if !self.state.service_account_admission {
+            return;
+        }
         let Some(spec) = object.get_mut("spec").and_then(Value::as_object_mut) else { return };
         let account = spec.get("serviceAccountName").and_then(Value::as_str).unwrap_or("default").to_owned();
         spec.insert("serviceAccountName".to_owned(), Value::from(account.as_str()));
