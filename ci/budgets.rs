@@ -1,4 +1,5 @@
-//! The budgets, measured side by side in one run: start of two clusters, the default run, memory of a cluster.
+//! The budgets, measured side by side in one run: start of two clusters, the default run, memory of a cluster, requests
+//! a second, and how soon a wait notices.
 
 #[path = "budgets/envtest.rs"]
 mod envtest;
@@ -6,13 +7,17 @@ mod envtest;
 mod figures;
 #[path = "budgets/kind.rs"]
 mod kind;
+#[path = "budgets/throughput.rs"]
+mod throughput;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use apiserver::{ApiServer, Options};
 use engine::{RunOptions, Session, SessionOptions, Tools, library};
 use figures::{cpu, percentile, resident_mib};
 use providers::embedded::Embedded;
+use providers::envtest::Standalone;
 use providers::leases::Lease;
 use providers::{ClusterShape, Pair, PairPlan, Provider as _};
 use scenario::model::{Given, GivenCluster, GivenKubesphere, SyncFrequency};
@@ -38,6 +43,7 @@ fn main() -> Result<(), Failure> {
     runtime.block_on(async {
         memory(if short { (2, 6) } else { (10, 50) }).await?;
         start(if short { 10 } else { 50 }, if short { 1 } else { 5 }).await?;
+        requests(Duration::from_millis(if short { 300 } else { 3000 }), if short { 100 } else { 1000 }).await?;
         default_run().await
     })
 }
@@ -81,6 +87,38 @@ async fn start(samples: usize, envtests: usize) -> Result<(), Failure> {
     line("two envtests ready, side by side, median", &ms(real), "");
     let ratio = real.as_secs_f64() / percentile(&mut embedded, 50).as_secs_f64();
     line("envtest / embedded", &format!("{ratio:.0} x"), ">= 30 x");
+    Ok(())
+}
+
+/// Requests a second of the embedded API server beside a real one, and how long a wait takes to notice a write.
+async fn requests(time: Duration, samples: usize) -> Result<(), Failure> {
+    let server = ApiServer::start(Options::default()).await?;
+    let kubeconfig = server.admin_kubeconfig(&format!("https://{}", server.address()), "bench")?;
+    let embedded = throughput::of(&kubeconfig, time).await?;
+    let mut waits = throughput::waits(&kubeconfig, samples).await?;
+    server.stop().await;
+    let real = if Standalone::probe().await.is_ok() {
+        let directories = (tempfile::tempdir()?, tempfile::tempdir()?);
+        let lease = Lease::begin(directories.0.path(), directories.1.path(), "bench")?;
+        let standalone = Standalone::start(&lease).await?;
+        let real = throughput::of(standalone.admin_kubeconfig(), time).await?;
+        standalone.stop().await?;
+        lease.end().await?;
+        Some(real)
+    } else {
+        None
+    };
+    for (index, (verb, least)) in throughput::VERBS.into_iter().enumerate() {
+        let own = embedded.get(index).copied().unwrap_or_default();
+        let unit = if verb == "watch" { "events" } else { "requests" };
+        line(&format!("{verb}: embedded, 16 clients, 2 KiB"), &format!("{own:.0}/s"), unit);
+        if let Some(real) = real.as_ref().and_then(|real| real.get(index)) {
+            line(&format!("{verb}: kube-apiserver and etcd"), &format!("{real:.0}/s"), unit);
+            line(&format!("{verb}: embedded / real"), &format!("{:.1} x", own / real), &format!(">= {least:.0} x"));
+        }
+    }
+    line("write answered to wait over, p50", &ms(percentile(&mut waits, 50)), "<= 10 ms");
+    line("write answered to wait over, p99", &ms(percentile(&mut waits, 99)), "<= 50 ms");
     Ok(())
 }
 
