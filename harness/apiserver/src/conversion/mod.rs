@@ -26,7 +26,7 @@ pub fn to_stored(resource: &Resource, mut object: Value) -> Result<Value, String
         "events.events.k8s.io" => events::to_core(&mut object),
         "ingresses.extensions" | "ingresses.networking.k8s.io" => ingress::to_stable(&mut object),
         "customresourcedefinitions.apiextensions.k8s.io" => definitions::to_stable(&mut object),
-        "horizontalpodautoscalers.autoscaling" => autoscaling::to_first(&mut object),
+        "horizontalpodautoscalers.autoscaling" => autoscaling::to_first(&mut object, resource.version == "v2beta2"),
         _ => {}
     }
     if let Some(map) = object.as_object_mut() {
