@@ -13,6 +13,11 @@ const HELD: &[(&str, &str, &str)] = &[
     ("autoscaling.alpha.kubernetes.io/current-metrics", "status", "currentMetrics"),
 ];
 
+/// Whether an annotation holds a field.
+pub(super) fn is_held(annotation: &str) -> bool {
+    HELD.iter().any(|(held, ..)| *held == annotation)
+}
+
 fn cpu_utilization(metric: &Value) -> Option<Value> {
     let resource = metric.get("resource")?;
     if metric.get("type")? != "Resource" || resource.get("name")? != "cpu" {
