@@ -265,7 +265,11 @@ async fn resource_answer(
         return Err(Failure::method_not_allowed());
     }
     let (parts, body) = request.into_parts();
-    let endpoint = if resource.custom.is_some() { Endpoint::Custom } else { Endpoint::BuiltIn };
+    let endpoint = match (&resource.custom, path.subresource.as_str()) {
+        (Some(_), _) => Endpoint::Custom,
+        (None, "") => Endpoint::BuiltIn,
+        (None, _) => Endpoint::BelowBuiltIn,
+    };
     let form = negotiate::wanted(&parts.headers, endpoint)?;
     let body = read_body(body).await?;
     if matches!(verb, "get" | "list") {

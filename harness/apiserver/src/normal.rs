@@ -44,9 +44,13 @@ fn object(known: &Fields, value: &mut Value, path: &str) -> Result<(), String> {
     Ok(())
 }
 
-/// What stands for a field that was not given: pointers, lists and maps nothing, the others their zero.
+/// What stands for a field that was not given: pointers nothing, or null where they must be written, the others their
+/// zero.
 fn absent(field: &Field) -> Option<Value> {
-    (!field.pointer).then(|| zero(&field.kind))
+    if field.pointer {
+        return field.required.then_some(Value::Null);
+    }
+    Some(zero(&field.kind))
 }
 
 fn zero(kind: &Type) -> Value {
