@@ -136,7 +136,12 @@ pub fn fill(resource: &Resource, object: &mut Value) {
 ///
 /// # Errors
 /// 422.
-pub fn check(resource: &Resource, asked: &Resource, object: &Value, before: Option<(&Value, Part)>) -> Result<(), Failure> {
+pub fn check(
+    resource: &Resource,
+    asked: &Resource,
+    object: &Value,
+    before: Option<(&Value, Part)>,
+) -> Result<(), Failure> {
     let mut causes = match before {
         Some((before, part)) => validation::validate_update(resource, asked, object, before, part),
         None => validation::validate(resource, asked, object),

@@ -133,8 +133,7 @@ fn webhook(at: &At<'_>, mutating: bool, beta: bool, causes: &mut Causes) {
     known("failurePolicy", &["Fail", "Ignore"], causes);
     known("matchPolicy", &["Equivalent", "Exact"], causes);
     let effects = at.child("sideEffects");
-    let allowed: &[&str] =
-        if beta { &["None", "NoneOnDryRun", "Some", "Unknown"] } else { &["None", "NoneOnDryRun"] };
+    let allowed: &[&str] = if beta { &["None", "NoneOnDryRun", "Some", "Unknown"] } else { &["None", "NoneOnDryRun"] };
     if !effects.is_set() {
         causes.push(effects.required(&format!("must specify one of {}", allowed.join(", "))));
     }

@@ -70,7 +70,6 @@ pub fn request(at: &At<'_>, beta: bool, causes: &mut Causes) {
     conditions(&at.down("status.conditions"), beta, causes);
 }
 
-
 fn conditions(at: &At<'_>, beta: bool, causes: &mut Causes) {
     let (mut seen, mut decided): (Vec<&str>, Option<&str>) = (Vec::new(), None);
     for condition in at.items() {
@@ -99,7 +98,8 @@ fn conditions(at: &At<'_>, beta: bool, causes: &mut Causes) {
 }
 
 fn labels(at: &At<'_>, text: &str, rule: fn(&str) -> Vec<String>, causes: &mut Causes) {
-    let Some((label, faults)) = text.split('.').map(|label| (label, rule(label))).find(|(_, faults)| !faults.is_empty())
+    let Some((label, faults)) =
+        text.split('.').map(|label| (label, rule(label))).find(|(_, faults)| !faults.is_empty())
     else {
         return;
     };

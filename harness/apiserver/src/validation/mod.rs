@@ -225,7 +225,13 @@ fn fixed(resource: &Resource, at: &At<'_>, before: &At<'_>, causes: &mut Causes)
 
 /// What is wrong with the `part` of `object` as the successor of `before`.
 #[must_use]
-pub fn validate_update(resource: &Resource, asked: &Resource, object: &Value, before: &Value, part: Part) -> Vec<Cause> {
+pub fn validate_update(
+    resource: &Resource,
+    asked: &Resource,
+    object: &Value,
+    before: &Value,
+    part: Part,
+) -> Vec<Cause> {
     let (at, before, mut causes) = (At::root(object), At::root(before), Causes::new());
     meta::common(&at, &before, &mut causes);
     if part == Part::Status {

@@ -5,14 +5,21 @@ use serde_json::{Map, Value, json};
 
 /// Of each type of metric: the field that holds it, and what its parts are called, flat and nested.
 const FORMS: &[(&str, &[(&str, &str)])] = &[
-    ("resource", &[("targetAverageUtilization", "target.averageUtilization"), ("targetAverageValue", "target.averageValue")]),
+    (
+        "resource",
+        &[("targetAverageUtilization", "target.averageUtilization"), ("targetAverageValue", "target.averageValue")],
+    ),
     (
         "containerResource",
         &[("targetAverageUtilization", "target.averageUtilization"), ("targetAverageValue", "target.averageValue")],
     ),
     (
         "pods",
-        &[("metricName", "metric.name"), ("selector", "metric.selector"), ("targetAverageValue", "target.averageValue")],
+        &[
+            ("metricName", "metric.name"),
+            ("selector", "metric.selector"),
+            ("targetAverageValue", "target.averageValue"),
+        ],
     ),
     (
         "object",
@@ -47,7 +54,11 @@ const CURRENT: &[(&str, &[(&str, &str)])] = &[
     ),
     (
         "pods",
-        &[("metricName", "metric.name"), ("selector", "metric.selector"), ("currentAverageValue", "current.averageValue")],
+        &[
+            ("metricName", "metric.name"),
+            ("selector", "metric.selector"),
+            ("currentAverageValue", "current.averageValue"),
+        ],
     ),
     (
         "object",
