@@ -292,7 +292,7 @@ fn is_routed(method: &Method, resource: &Resource, path: &ResourcePath) -> bool 
         Method::GET => true,
         Method::POST => collection && !path.watch && !(resource.namespaced && path.namespace.is_empty()),
         Method::PUT | Method::PATCH => !collection && !path.watch,
-        Method::DELETE => !path.watch && !(collection && resource.namespaced && path.namespace.is_empty()),
+        Method::DELETE => !(path.watch || collection && resource.namespaced && path.namespace.is_empty()),
         _ => false,
     }
 }

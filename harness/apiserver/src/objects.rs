@@ -286,7 +286,7 @@ impl Place<'_> {
                 }
                 object
             }
-            Part::Status => self.status_of(object, old),
+            Part::Status => self.status_of(&object, old),
             Part::Finalize => with(&object, "status", old.get("status")),
         };
         keep_identity(&mut object, old);
@@ -325,7 +325,7 @@ impl Place<'_> {
 
     /// What an update of the status makes: of built-in kinds the client's metadata and status beside everything else
     /// that was there, of others the status alone (the strategies of `status` in Kubernetes 1.20).
-    fn status_of(&self, object: Value, old: &Value) -> Value {
+    fn status_of(&self, object: &Value, old: &Value) -> Value {
         if self.resource.custom.is_some() || self.resource.group == "apiextensions.k8s.io" {
             return with(old, "status", object.get("status"));
         }

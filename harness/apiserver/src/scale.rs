@@ -48,7 +48,7 @@ pub fn read(resource: &Resource, object: &Value) -> Value {
     scale
 }
 
-/// What is said where there is no object to scale: the built-in kinds name the scale of it, but for StatefulSets.
+/// What is said where there is no object to scale: the built-in kinds name the scale of it, but for those of stateful sets.
 #[must_use]
 pub fn missing(resource: &Resource, name: &str) -> Failure {
     if resource.custom.is_some() || resource.plural == "statefulsets" {

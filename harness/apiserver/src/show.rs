@@ -191,13 +191,11 @@ impl Shower {
     }
 
     fn protobuf(&self, object: &Value) -> Option<Vec<u8>> {
-        match self.form.shape {
-            Shape::Metadata(version) => encode::partial(version, &own_metadata(object)),
-            _ => {
-                let object = conversion::shown(&self.resource, object);
-                encode::object(&self.version, &self.resource.kind, self.resource.type_name?, &object)
-            }
+        if let Shape::Metadata(version) = self.form.shape {
+            return encode::partial(version, &own_metadata(object));
         }
+        let object = conversion::shown(&self.resource, object);
+        encode::object(&self.version, &self.resource.kind, self.resource.type_name?, &object)
     }
 
     /// One object, as an answer.
