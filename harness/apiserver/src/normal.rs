@@ -97,7 +97,7 @@ fn written(field: &Field, value: Value) -> Option<Value> {
 /// Amounts of resources are no finer than a thousandth.
 fn round(amount: &mut Value) {
     if let Some(quantity) = amount.as_str().and_then(|text| Quantity::parse(text).ok()) {
-        *amount = Value::from(quantity.to_milli().to_string());
+        *amount = Value::from(quantity.rounded_up().to_string());
     }
 }
 

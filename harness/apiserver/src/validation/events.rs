@@ -15,13 +15,7 @@ pub fn event(at: &At<'_>, causes: &mut Causes) {
     let involved = at.down("involvedObject.namespace");
     let namespace = at.down("metadata.namespace").text();
     let detail = "does not match event.namespace";
-    if !at.child("eventTime").is_set() {
-        let fits =
-            if involved.text().is_empty() { matches!(namespace, "" | "default") } else { involved.text() == namespace };
-        if !fits {
-            causes.push(involved.wrong(detail));
-        }
-    } else {
+    if at.child("eventTime").is_set() {
         if involved.text().is_empty() && namespace != "kube-system" {
             causes.push(involved.wrong(detail));
         }
@@ -41,6 +35,12 @@ pub fn event(at: &At<'_>, causes: &mut Causes) {
         }
         if at.child("message").text().len() > 1024 {
             causes.push(at.child("message").invalid("\"\"", "can have at most 1024 characters"));
+        }
+    } else {
+        let fits =
+            if involved.text().is_empty() { matches!(namespace, "" | "default") } else { involved.text() == namespace };
+        if !fits {
+            causes.push(involved.wrong(detail));
         }
     }
     let place = At::new(at.down("metadata.namespace").value(), "namespace");

@@ -140,13 +140,12 @@ enum Check {
 fn update_checks(resource: &Resource) -> &'static [Check] {
     use Check::{Fixed, Metadata, Object, Successor};
     match &*resource.full_name {
-        "pods" => &[Successor, Metadata, Object, Fixed],
         "podtemplates"
         | "deployments.apps"
         | "cronjobs.batch"
         | "horizontalpodautoscalers.autoscaling"
         | "leases.coordination.k8s.io" => &[Successor, Object, Fixed],
-        "replicasets.apps" | "daemonsets.apps" | "replicationcontrollers" | "jobs.batch" => {
+        "replicasets.apps" | "daemonsets.apps" | "replicationcontrollers" | "jobs.batch" | "resourcequotas" => {
             &[Metadata, Object, Successor, Object, Fixed]
         }
         "networkpolicies.networking.k8s.io" => &[Metadata, Object, Successor, Object],
@@ -156,18 +155,17 @@ fn update_checks(resource: &Resource) -> &'static [Check] {
         | "storageclasses.storage.k8s.io"
         | "runtimeclasses.node.k8s.io" => &[Metadata, Object, Successor, Fixed],
         "persistentvolumeclaims" => &[Metadata, Object, Successor, Metadata, Object, Fixed],
-        "persistentvolumes" => &[Metadata, Object, Metadata, Object, Fixed],
-        "resourcequotas" => &[Metadata, Object, Successor, Object, Fixed],
-        "controllerrevisions.apps" | "endpoints" | "serviceaccounts" | "ingresses.networking.k8s.io" => {
+        "pods" | "controllerrevisions.apps" | "endpoints" | "serviceaccounts" | "ingresses.networking.k8s.io" => {
             &[Successor, Metadata, Object, Fixed]
         }
-        "services" | "ingressclasses.networking.k8s.io" => &[Successor, Fixed, Metadata, Object],
-        "secrets" | "configmaps" => &[Successor, Fixed, Metadata, Object],
-        "priorityclasses.scheduling.k8s.io" => &[Successor, Fixed],
-        "limitranges" | "endpointslices.discovery.k8s.io" => &[Metadata, Object, Fixed],
+        "services" | "ingressclasses.networking.k8s.io" | "secrets" | "configmaps" => {
+            &[Successor, Fixed, Metadata, Object]
+        }
+        "priorityclasses.scheduling.k8s.io" | "csidrivers.storage.k8s.io" => &[Successor, Fixed],
         "poddisruptionbudgets.policy" | "events" => &[Object],
-        "csidrivers.storage.k8s.io" => &[Successor, Fixed],
-        "csinodes.storage.k8s.io" | "volumeattachments.storage.k8s.io" => &[Metadata, Object, Metadata, Object, Fixed],
+        "persistentvolumes" | "csinodes.storage.k8s.io" | "volumeattachments.storage.k8s.io" => {
+            &[Metadata, Object, Metadata, Object, Fixed]
+        }
         _ if resource.custom.is_some() => &[Successor],
         _ if resource.group == "rbac.authorization.k8s.io" => &[Metadata, Object, Metadata, Object, Successor, Fixed],
         _ => &[Metadata, Object, Fixed],
@@ -197,11 +195,11 @@ fn fixed(resource: &Resource, at: &At<'_>, before: &At<'_>, causes: &mut Causes)
         "persistentvolumes" => storage::volume_update(at, before, causes),
         "persistentvolumeclaims" => storage::claim_update(at, before, causes),
         "storageclasses.storage.k8s.io" => storage::class_update(at, before, causes),
-        "csidrivers.storage.k8s.io" | "volumeattachments.storage.k8s.io" => {
-            if at.child("spec").value() != before.child("spec").value() {
-                let kind = &resource.kind;
-                causes.push(at.child("spec").invalid(format!("storage.{kind}Spec{{}}"), "field is immutable"));
-            }
+        "csidrivers.storage.k8s.io" | "volumeattachments.storage.k8s.io"
+            if at.child("spec").value() != before.child("spec").value() =>
+        {
+            let kind = &resource.kind;
+            causes.push(at.child("spec").invalid(format!("storage.{kind}Spec{{}}"), "field is immutable"));
         }
         "resourcequotas" => {
             let scopes = at.down("spec.scopes");

@@ -11,7 +11,9 @@ use crate::status::quoted;
 pub fn rules(resource: &Resource, at: &At<'_>, before: &At<'_>, causes: &mut Causes) {
     let status = at.child("status");
     let counts = |fields: &[&str], causes: &mut Causes| {
-        fields.iter().for_each(|field| status.child(field).nonnegative(causes));
+        for field in fields {
+            status.child(field).nonnegative(causes);
+        }
     };
     match &*resource.full_name {
         "pods" => pod(at, before, causes),
