@@ -101,7 +101,13 @@ impl Call<'_> {
     }
 
     fn place(&self, dry_run: bool) -> Place<'_> {
-        Place { state: self.state, resource: self.resource.stored(), namespace: self.namespace(), dry_run }
+        Place {
+            state: self.state,
+            resource: self.resource.stored(),
+            asked: self.resource,
+            namespace: self.namespace(),
+            dry_run,
+        }
     }
 
     fn object(&self) -> Result<Value, Failure> {

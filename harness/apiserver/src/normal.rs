@@ -44,9 +44,13 @@ fn object(known: &Fields, value: &mut Value, path: &str) -> Result<(), String> {
     Ok(())
 }
 
-/// What stands for a field that was not given: pointers, lists and maps nothing, the others their zero.
+/// What stands for a field that was not given: pointers nothing, or null where they must be written, the others their
+/// zero.
 fn absent(field: &Field) -> Option<Value> {
-    (!field.pointer).then(|| zero(&field.kind))
+    if field.pointer {
+        return field.required.then_some(Value::Null);
+    }
+    Some(zero(&field.kind))
 }
 
 fn zero(kind: &Type) -> Value {
@@ -93,7 +97,7 @@ fn written(field: &Field, value: Value) -> Option<Value> {
 /// Amounts of resources are no finer than a thousandth.
 fn round(amount: &mut Value) {
     if let Some(quantity) = amount.as_str().and_then(|text| Quantity::parse(text).ok()) {
-        *amount = Value::from(quantity.to_milli().to_string());
+        *amount = Value::from(quantity.rounded_up().to_string());
     }
 }
 
@@ -221,7 +225,7 @@ mod tests {
     #[case::pointers_keep_zeros(
         "apps.v1.ReplicaSet",
         json!({"metadata": {"creationTimestamp": "2020-01-01T02:00:00+02:00"}, "spec": {"replicas": 0, "minReadySeconds": 0}}),
-        r#"{"metadata":{"creationTimestamp":"2020-01-01T00:00:00Z"},"spec":{"replicas":0,"template":{"metadata":{"creationTimestamp":null},"spec":{"containers":null}}},"status":{"replicas":0}}"#
+        r#"{"metadata":{"creationTimestamp":"2020-01-01T00:00:00Z"},"spec":{"replicas":0,"selector":null,"template":{"metadata":{"creationTimestamp":null},"spec":{"containers":null}}},"status":{"replicas":0}}"#
     )]
     #[case::lists_that_must_be_written(
         "rbac.v1.Role",

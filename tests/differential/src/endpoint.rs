@@ -119,7 +119,11 @@ impl Endpoint {
     pub async fn embedded() -> Result<(Self, ApiServer), EndpointError> {
         let failed = |source: Box<dyn std::error::Error + Send + Sync>| EndpointError::Start(source);
         let key = rcgen::KeyPair::generate().map_err(|error| failed(error.into()))?;
-        let options = Options { service_account_public_keys_pem: vec![key.public_key_pem()], ..Options::default() };
+        let options = Options {
+            service_account_public_keys_pem: vec![key.public_key_pem()],
+            service_account_admission: false,
+            ..Options::default()
+        };
         let server = ApiServer::start(options).await.map_err(|error| failed(error.into()))?;
         let lifetime = Lifetime::for_duration(std::time::Duration::from_hours(1));
         let admin = server
