@@ -10,6 +10,7 @@ use serde_json::Value;
 use crate::negotiate::{Encoding, Form};
 use crate::proto::encode;
 use crate::status::Failure;
+use crate::yaml;
 
 /// An error that ends a body.
 pub type BodyError = Box<dyn std::error::Error + Send + Sync>;
@@ -59,26 +60,10 @@ pub fn indented(status: StatusCode, value: &Value) -> Response<Body> {
     json_bytes(status, serde_json::to_vec_pretty(value).unwrap_or_default())
 }
 
-/// YAML as the original writes it: keys in order.
-fn yaml(value: &Value) -> String {
-    fn sorted(value: &Value) -> Value {
-        match value {
-            Value::Object(map) => {
-                let mut entries: Vec<_> = map.iter().map(|(key, value)| (key.clone(), sorted(value))).collect();
-                entries.sort_by(|a, b| a.0.cmp(&b.0));
-                Value::Object(entries.into_iter().collect())
-            }
-            Value::Array(items) => items.iter().map(sorted).collect(),
-            other => other.clone(),
-        }
-    }
-    serde_yaml::to_string(&sorted(value)).unwrap_or_default()
-}
-
 /// JSON or YAML, as asked.
 pub fn value(form: Form, status: StatusCode, value: &Value) -> Response<Body> {
     match form.encoding {
-        Encoding::Yaml => with_type(status, Encoding::Yaml.media(), full(yaml(value))),
+        Encoding::Yaml => with_type(status, Encoding::Yaml.media(), full(yaml::to_string(value))),
         Encoding::Protobuf if value.get("kind").is_some_and(|kind| kind == "Status") => {
             protobuf(status, encode::status(value))
         }

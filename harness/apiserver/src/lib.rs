@@ -80,6 +80,7 @@ mod table;
 mod types;
 mod upstream;
 mod validation;
+mod yaml;
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
