@@ -12,14 +12,16 @@ use crate::answer::{self, Body, Shower};
 use crate::authn::{self, PeerCertificate, User};
 use crate::authz::{self, Ask};
 use crate::deletion::{DeleteOptions, Deleted};
+use crate::managed::Tracker;
 use crate::negotiate::{self, Form};
 use crate::objects::{Intent, Part, Place};
-use crate::patch::Patch;
+use crate::patch::{self, Patch};
 use crate::reads::{self, Selection};
 use crate::registry::Resource;
 use crate::request::{self, Query, ResourcePath, Target};
 use crate::state::State;
-use crate::status::{Cause, Failure, quoted};
+use crate::status::Failure;
+use crate::write_options::{Verb, WriteOptions};
 use crate::{discovery, logs, openapi, proxy, reviews, scale, surface};
 
 /// The largest body that is read (`--max-request-bytes` of etcd and the original's own limit: 3 MiB).
@@ -238,8 +240,25 @@ async fn resource_answer(
     let (parts, body) = request.into_parts();
     let form = negotiate::wanted(&parts.headers)?;
     let body = read_body(body).await?;
-    let call = Call { state, user, resource, path: &path, query: &query, headers: &parts.headers, body, form };
+    let options = match writes(verb, &parts.headers) {
+        Some(write) => WriteOptions::read(write, &query, &parts.headers)?,
+        None => WriteOptions::default(),
+    };
+    let headers = &parts.headers;
+    let call = Call { state, user, resource, path: &path, query: &query, headers, body, form, options };
     call.answer(verb)
+}
+
+/// What is written, if anything is.
+fn writes(verb: &str, headers: &HeaderMap) -> Option<Verb> {
+    match verb {
+        "create" => Some(Verb::Create),
+        "update" => Some(Verb::Update),
+        "patch" if negotiate::content_type(headers) == patch::APPLY => Some(Verb::Apply),
+        "patch" => Some(Verb::Patch),
+        "delete" | "deletecollection" => Some(Verb::Delete),
+        _ => None,
+    }
 }
 
 async fn read_body(body: Incoming) -> Result<Bytes, Failure> {
@@ -265,6 +284,7 @@ struct Call<'a> {
     headers: &'a HeaderMap,
     body: Bytes,
     form: Form,
+    options: WriteOptions,
 }
 
 impl Call<'_> {
@@ -279,6 +299,7 @@ impl Call<'_> {
             resource: self.resource,
             namespace: if self.resource.namespaced { &self.path.namespace } else { "" },
             dry_run: self.query.get("dryRun") == Some("All"),
+            manager: &self.options.manager,
         }
     }
 
@@ -301,9 +322,6 @@ impl Call<'_> {
             "binding" => return self.bind(),
             _ => {}
         }
-        if matches!(verb, "create" | "update" | "patch" | "delete" | "deletecollection") {
-            self.check_dry_run(verb)?;
-        }
         match verb {
             "get" => Ok(self.shower().answer(StatusCode::OK, &*self.place().get(&self.path.name)?)),
             "list" => {
@@ -318,20 +336,6 @@ impl Call<'_> {
             "deletecollection" => self.delete_collection(),
             _ => Err(Failure::method_not_allowed()),
         }
-    }
-
-    /// `dryRun` is all or nothing.
-    fn check_dry_run(&self, verb: &str) -> Result<(), Failure> {
-        let Some(given) = self.query.get("dryRun").filter(|given| *given != "All") else { return Ok(()) };
-        let kind = match verb {
-            "create" => "CreateOptions",
-            "patch" => "PatchOptions",
-            "update" => "UpdateOptions",
-            _ => "DeleteOptions",
-        };
-        let shown = format!("[]string{{{}}}", quoted(given));
-        let cause = Cause::unsupported("dryRun", shown, &[quoted("All")]);
-        Err(Failure::invalid(kind, "meta.k8s.io", "", &[cause]))
     }
 
     fn selection(&self) -> Result<Selection, Failure> {
@@ -370,10 +374,11 @@ impl Call<'_> {
         if self.path.name.is_empty() {
             return Err(Failure::method_not_allowed());
         }
-        let patch = Patch::read(self.state, self.resource, self.headers, &self.body)?;
+        let patch = Patch::read(self.resource, self.headers, &self.body)?;
+        let (place, now) = (self.place(), self.state.clock.stamp());
         let revision = |value: &Value| value.pointer("/metadata/resourceVersion").cloned();
         let change = |object: &Value| {
-            let mut patched = patch.apply(object)?;
+            let mut patched = patch.apply(object, place.tracker(&now), self.options.force)?;
             negotiate::check_patched_kind(self.resource, &patched)?;
             // A patch that names no revision is meant for whatever is there.
             if revision(&patched) == revision(object)
@@ -383,8 +388,10 @@ impl Call<'_> {
             }
             Ok(patched)
         };
-        let (stored, _) = self.place().update(&self.path.name, self.part(), Intent::Patch, change)?;
-        Ok(self.shower().answer(StatusCode::OK, &stored))
+        let intent = if matches!(patch, Patch::Apply(_)) { Intent::Apply } else { Intent::Patch };
+        let (stored, created) = place.update(&self.path.name, self.part(), intent, change)?;
+        let status = if created { StatusCode::CREATED } else { StatusCode::OK };
+        Ok(self.shower().answer(status, &stored))
     }
 
     fn delete_options(&self) -> Result<DeleteOptions, Failure> {
@@ -444,19 +451,21 @@ impl Call<'_> {
             let stored = place.get(name)?;
             return Ok(answer::value(self.form, StatusCode::OK, &scale::read(self.resource, &stored.value)));
         }
+        let (kind, now) = (scale::resource(self.resource), self.state.clock.stamp());
+        let tracker = Tracker { resource: &kind, manager: place.manager, now: &now };
         let (patch, whole) = if verb == "patch" {
-            (Some(Patch::read(self.state, self.resource, self.headers, &self.body)?), Value::Null)
+            (Some(Patch::read(&kind, self.headers, &self.body)?), Value::Null)
         } else {
             (None, self.object()?)
         };
         let change = |object: &Value| {
             let wanted = match &patch {
-                Some(patch) => patch.apply(&scale::read(self.resource, object))?,
+                Some(patch) => patch.apply(&scale::read(self.resource, object), tracker, self.options.force)?,
                 None => whole.clone(),
             };
             scale::write(self.resource, object, &wanted)
         };
-        let (stored, _) = place.update(name, Part::Object, Intent::Patch, change)?;
+        let (stored, _) = place.update(name, Part::Object, Intent::Scale, change)?;
         Ok(answer::value(self.form, StatusCode::OK, &scale::read(self.resource, &stored.value)))
     }
 

@@ -4,7 +4,7 @@
 //! kube-apiserver 1.20.2 does: discovery, RBAC, validation, patches, watches, tables, custom resources, logs of pods,
 //! and the proxies of pods and services. It is bounded: `surface.toml` lists what is served, and
 //! [`ApiServer::surface_misses`] names the requests beyond that which the original would have served. Configurations
-//! of webhooks are stored, but no webhook is called; there is no server-side apply, exec or attach.
+//! of webhooks are stored, but no webhook is called; there is no exec or attach.
 //!
 //! ```
 //! use apiserver::{ApiServer, Options};
@@ -34,9 +34,11 @@ mod crd;
 mod defaults;
 mod deletion;
 mod discovery;
+mod go;
 mod handler;
 mod jsonpath;
 mod logs;
+mod managed;
 mod names;
 mod negotiate;
 mod objects;
@@ -64,8 +66,10 @@ mod strategic;
 mod surface;
 mod table;
 mod types;
+mod unstructured;
 mod upstream;
 mod validation;
+mod write_options;
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;

@@ -4,6 +4,7 @@ use std::sync::{Arc, PoisonError};
 
 use serde_json::{Map, Value};
 
+use crate::managed::{self, Sent, Tracker};
 use crate::registry::Resource;
 use crate::shape::{check, counts_generations, fill, in_order, keep_identity, metadata, put_or_remove, same, shape};
 use crate::state::State;
@@ -22,6 +23,8 @@ pub struct Place<'a> {
     pub namespace: &'a str,
     /// Nothing is stored.
     pub dry_run: bool,
+    /// Who writes, as `metadata.managedFields` names it.
+    pub manager: &'a str,
 }
 
 /// Which part of an object an update may change.
@@ -42,6 +45,18 @@ pub enum Intent {
     Put,
     /// A change to whatever is there.
     Patch,
+    /// A configuration was applied, to what is there or to nothing: who owns what is settled already.
+    Apply,
+    /// Another number of replicas: who owns what stays as it is.
+    Scale,
+}
+
+/// Who owns the fields of an object that is written.
+enum Ownership {
+    /// Who changes them; the client said this.
+    Tracked(Sent),
+    /// As it is written here.
+    Settled(Option<Value>),
 }
 
 fn text<'a>(value: &'a Value, pointer: &str) -> &'a str {
@@ -121,23 +136,33 @@ impl Place<'_> {
     ///
     /// # Errors
     /// As the original refuses.
-    pub fn create(&self, mut object: Value) -> Result<Arc<Stored>, Failure> {
+    pub fn create(&self, object: Value) -> Result<Arc<Stored>, Failure> {
+        self.create_as(object, Intent::Put)
+    }
+
+    fn create_as(&self, mut object: Value, intent: Intent) -> Result<Arc<Stored>, Failure> {
         let resource = self.resource;
+        let ownership = self.ownership(&mut object, intent, Part::Object);
         shape(resource, &mut object).map_err(|text| undecodable(resource, &text))?;
         self.check_place(&mut object)?;
         self.check_namespace(&object)?;
         if !text(&object, "/metadata/resourceVersion").is_empty() {
             return Err(Failure::internal("resourceVersion should not be set on objects to be created"));
         }
-        self.identify(&mut object);
-        self.reset_status(&mut object);
         fill(resource, &mut object);
+        // The original looks at the object as it was sent, before it makes one to be stored of it.
+        let owners = self.owners(None, &object, ownership);
+        self.identify(&mut object);
+        if self.reset_status(&mut object) {
+            fill(resource, &mut object);
+        }
         if resource.custom.is_none() {
             defaults::fill_new(resource, &mut object);
         }
         if &**self.table() == "customresourcedefinitions.apiextensions.k8s.io" {
             crd::fill_status(&mut object, &self.state.clock.stamp());
         }
+        put_or_remove(metadata(&mut object), "managedFields", owners.as_ref());
         check(resource, &object, None)?;
         let is_service = &**self.table() == "services";
         let guard = is_service.then(|| self.state.allocation.lock().unwrap_or_else(PoisonError::into_inner));
@@ -189,15 +214,33 @@ impl Place<'_> {
         }
     }
 
-    /// A client cannot create most objects with a status of its own.
-    fn reset_status(&self, object: &mut Value) {
+    /// A client cannot create most objects with a status of its own. Tells whether it tried.
+    fn reset_status(&self, object: &mut Value) -> bool {
         let keeps = matches!(&**self.table(), "nodes" | "persistentvolumes" | "services");
-        if self.resource.has_status()
-            && !keeps
-            && let Some(map) = object.as_object_mut()
-        {
-            map.remove("status");
+        let Some(map) = object.as_object_mut().filter(|_| self.resource.has_status() && !keeps) else { return false };
+        map.remove("status").is_some()
+    }
+
+    /// Takes what `object` says of who owns it out of it. What a client sends to a subresource of that counts nothing.
+    fn ownership(&self, object: &mut Value, intent: Intent, part: Part) -> Ownership {
+        if matches!(intent, Intent::Apply | Intent::Scale) {
+            return Ownership::Settled(metadata(object).shift_remove("managedFields"));
         }
+        let sent = managed::take(object);
+        Ownership::Tracked(if part == Part::Object { sent } else { Sent::Nothing })
+    }
+
+    /// The `metadata.managedFields` of what `before` has become.
+    fn owners(&self, before: Option<&Value>, after: &Value, ownership: Ownership) -> Option<Value> {
+        match ownership {
+            Ownership::Settled(owners) => owners,
+            Ownership::Tracked(sent) => self.tracker(&self.state.clock.stamp()).updated(before, after, sent),
+        }
+    }
+
+    /// Follows who owns the fields of objects here.
+    pub fn tracker<'t>(&'t self, now: &'t str) -> Tracker<'t> {
+        Tracker { resource: self.resource, manager: self.manager, now }
     }
 
     fn after_write(&self) {
@@ -220,8 +263,15 @@ impl Place<'_> {
     ) -> Result<(Arc<Stored>, bool), Failure> {
         loop {
             let Some(before) = self.state.store.get(self.table(), &self.key(name)) else {
-                if intent == Intent::Put && part == Part::Object && creates_on_update(self.resource) {
-                    return self.create(change(&Value::Null)?).map(|stored| (stored, true));
+                let creates = match intent {
+                    Intent::Put => creates_on_update(self.resource),
+                    Intent::Patch | Intent::Scale => false,
+                    Intent::Apply => true,
+                };
+                if creates && part == Part::Object {
+                    let object = change(&Value::Null)?;
+                    self.check_name(name, &object)?;
+                    return self.create_as(object, intent).map(|stored| (stored, true));
                 }
                 return Err(Failure::not_found(self.resource, name));
             };
@@ -271,22 +321,21 @@ impl Place<'_> {
         let resource = self.resource;
         let mut object = changed;
         let sent = (intent == Intent::Patch).then(|| object.to_string());
-        shape(resource, &mut object).map_err(|text| match sent {
-            Some(sent) => {
-                let cause = Cause::invalid("patch", crate::status::quoted(&sent), &text);
+        let ownership = self.ownership(&mut object, intent, part);
+        shape(resource, &mut object).map_err(|text| match (intent, sent) {
+            (Intent::Patch, sent) => {
+                let cause = Cause::invalid("patch", crate::status::quoted(&sent.unwrap_or_default()), &text);
                 Failure::invalid("", "", "", &[cause])
             }
-            None => undecodable(resource, &text),
+            (Intent::Put, _) => undecodable(resource, &text),
+            (Intent::Apply, _) => Failure::internal(format!("failed to convert new object to proper version: {text}")),
         })?;
+        self.check_name(name, &object)?;
         self.check_place(&mut object)?;
-        let given = text(&object, "/metadata/name");
-        if given != name {
-            return Err(Failure::bad_request(format!(
-                "the name of the object ({given}) does not match the name on the URL ({name})"
-            )));
-        }
         self.check_revision(name, intent, &object, before)?;
         let old = &before.value;
+        fill(resource, &mut object);
+        let owners = self.owners(Some(old), &object, ownership);
         let mut object = match part {
             Part::Object => {
                 let mut object = object;
@@ -308,6 +357,7 @@ impl Place<'_> {
             }
         };
         keep_identity(&mut object, old);
+        put_or_remove(metadata(&mut object), "managedFields", owners.as_ref());
         if &**self.table() == "namespaces" && part == Part::Object {
             // Only the finalize subresource changes them.
             let mut spec = Value::Object(Map::new());
@@ -333,6 +383,28 @@ impl Place<'_> {
         }
         check(resource, &object, Some(old))?;
         Ok(in_order(resource, object))
+    }
+
+    /// An object says the name that the path says, and no other namespace.
+    fn check_name(&self, name: &str, object: &Value) -> Result<(), Failure> {
+        let given = text(object, "/metadata/name");
+        if given.is_empty() {
+            return Err(Failure::bad_request(format!(
+                "the name of the object ({name} based on URL) was undeterminable: name must be provided"
+            )));
+        }
+        if given != name {
+            return Err(Failure::bad_request(format!(
+                "the name of the object ({given}) does not match the name on the URL ({name})"
+            )));
+        }
+        let (given, asked) = (text(object, "/metadata/namespace"), self.namespace);
+        if !asked.is_empty() && !given.is_empty() && given != asked {
+            return Err(Failure::bad_request(format!(
+                "the namespace of the object ({given}) does not match the namespace on the request ({asked})"
+            )));
+        }
+        Ok(())
     }
 
     fn check_revision(&self, name: &str, intent: Intent, object: &Value, before: &Arc<Stored>) -> Result<(), Failure> {

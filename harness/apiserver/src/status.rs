@@ -36,6 +36,13 @@ impl Cause {
         Self { reason: "FieldValueForbidden", message: format!("Forbidden: {detail}"), field: field.into() }
     }
 
+    /// `Too long: must have at most MOST bytes`.
+    #[must_use]
+    pub fn too_long(field: impl Into<String>, most: usize) -> Self {
+        let message = format!("Too long: must have at most {most} bytes");
+        Self { reason: "FieldValueTooLong", message, field: field.into() }
+    }
+
     /// `Unsupported value: VALUE: supported values: …`.
     #[must_use]
     pub fn unsupported(field: impl Into<String>, value: impl std::fmt::Display, supported: &[String]) -> Self {
@@ -119,6 +126,14 @@ impl Failure {
     pub fn conflict_because(resource: &Resource, name: &str, why: &str) -> Self {
         let message = format!("Operation cannot be fulfilled on {} {}: {why}", resource.full_name, quoted(name));
         Self::new(StatusCode::CONFLICT, "Conflict", message).about(name, &resource.group, &resource.plural)
+    }
+
+    /// Others own the fields that are to be applied; `causes` name them.
+    #[must_use]
+    pub fn apply_conflict(message: impl Into<String>, causes: Vec<Value>) -> Self {
+        let mut failure = Self::new(StatusCode::CONFLICT, "Conflict", message);
+        failure.details = Some(json!({"causes": causes}));
+        failure
     }
 
     /// A precondition of a deletion does not hold: the original names the kind here, not the resource.
