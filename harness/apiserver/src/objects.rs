@@ -328,7 +328,7 @@ impl Place<'_> {
                 Failure::invalid("", "", "", &[cause])
             }
             (Intent::Put, _) => undecodable(resource, &text),
-            (Intent::Apply, _) => Failure::internal(format!("failed to convert new object to proper version: {text}")),
+            (Intent::Apply | Intent::Scale, _) => Failure::internal(format!("failed to convert new object to proper version: {text}")),
         })?;
         self.check_name(name, &object)?;
         self.check_place(&mut object)?;
