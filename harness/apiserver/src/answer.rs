@@ -8,6 +8,7 @@ use hyper::body::Frame;
 use serde_json::{Value, json};
 
 use crate::clock::ServerClock;
+use crate::conversion;
 use crate::negotiate::Form;
 use crate::registry::Resource;
 use crate::status::Failure;
@@ -114,6 +115,9 @@ fn in_version(resource: &Resource, stored: &Stored) -> Bytes {
             object["apiVersion"] = Value::from(resource.api_version());
             serde_json::to_vec(&object).unwrap_or_default().into()
         }
+        None if resource.hub.is_some() => {
+            serde_json::to_vec(&*conversion::shown(resource, &stored.value)).unwrap_or_default().into()
+        }
         _ => stored.json(),
     }
 }
@@ -126,6 +130,17 @@ pub struct Next {
     pub remaining: Option<usize>,
 }
 
+/// What rows of a table carry besides their cells (`includeObject`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Rows {
+    /// The metadata.
+    Metadata,
+    /// The whole object.
+    Objects,
+    /// Nothing.
+    Bare,
+}
+
 /// How objects of one resource are shown to one client.
 #[derive(Clone)]
 pub struct Shower {
@@ -134,21 +149,28 @@ pub struct Shower {
     clock: ServerClock,
     /// `{"kind":"K","apiVersion":"V",`: what items of built-in lists leave out.
     prefix: String,
-    /// Rows carry the whole object (`includeObject=Object`).
-    whole_objects: bool,
+    rows: Rows,
 }
 
 impl Shower {
     /// Shows `resource` in `form`.
-    pub fn new(resource: &std::sync::Arc<Resource>, form: Form, clock: ServerClock, whole_objects: bool) -> Self {
+    pub fn new(resource: &std::sync::Arc<Resource>, form: Form, clock: ServerClock, rows: Rows) -> Self {
         let (kind, version) = (Value::from(resource.kind.as_str()), Value::from(resource.api_version()));
         let prefix = format!("{{\"kind\":{kind},\"apiVersion\":{version},");
-        Self { resource: std::sync::Arc::clone(resource), form, clock, prefix, whole_objects }
+        Self { resource: std::sync::Arc::clone(resource), form, clock, prefix, rows }
     }
 
     fn row(&self, object: &Value, version: &str) -> Value {
-        let shown = if self.whole_objects { object.clone() } else { partial(object, version) };
-        json!({"cells": table::cells(&self.resource, object, self.clock), "object": shown})
+        let shown = match self.rows {
+            Rows::Metadata => partial(object, version),
+            Rows::Objects => conversion::shown(&self.resource, object).into_owned(),
+            Rows::Bare => Value::Null,
+        };
+        let row = table::row(&self.resource, object, self.clock);
+        match row.conditions {
+            Some(conditions) => json!({"cells": row.cells, "conditions": conditions, "object": shown}),
+            None => json!({"cells": row.cells, "object": shown}),
+        }
     }
 
     fn table(&self, version: &str, metadata: &Value, rows: &[Value], headed: bool) -> Value {
@@ -173,7 +195,7 @@ impl Shower {
     /// One object, as an answer.
     pub fn answer(&self, status: StatusCode, stored: &Stored) -> Response<Body> {
         if self.form == Form::Yaml {
-            return value(Form::Yaml, status, &stored.value);
+            return value(Form::Yaml, status, &conversion::shown(&self.resource, &stored.value));
         }
         json_line(status, self.object(stored, true).to_vec())
     }
@@ -198,7 +220,10 @@ impl Shower {
                 json_value(StatusCode::OK, &list)
             }
             Form::Yaml => {
-                let items: Vec<Value> = objects.iter().map(|stored| stored.value.clone()).collect();
+                let items: Vec<Value> = objects
+                    .iter()
+                    .map(|stored| conversion::shown(&self.resource, &stored.value).into_owned())
+                    .collect();
                 let (kind, version) = (&self.resource.list_kind, self.resource.api_version());
                 let list = json!({"kind": kind, "apiVersion": version, "metadata": metadata, "items": items});
                 value(Form::Yaml, StatusCode::OK, &list)

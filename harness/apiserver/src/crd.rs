@@ -195,6 +195,7 @@ pub fn resources(crd: &Value) -> Vec<Arc<Resource>> {
                     types: Arc::clone(&types),
                 }),
                 full_name: group_resource(plural, group),
+                hub: None,
                 kind,
             })
         })

@@ -3,12 +3,12 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use http::{HeaderMap, Method, Request, Response, StatusCode};
+use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode};
 use http_body_util::BodyExt as _;
 use hyper::body::Incoming;
 use serde_json::{Value, json};
 
-use crate::answer::{self, Body, Shower};
+use crate::answer::{self, Body, Rows, Shower};
 use crate::authn::{self, PeerCertificate, User};
 use crate::authz::{self, Ask};
 use crate::deletion::{DeleteOptions, Deleted};
@@ -22,7 +22,9 @@ use crate::request::{self, Query, ResourcePath, Target};
 use crate::state::State;
 use crate::status::Failure;
 use crate::write_options::{Verb, WriteOptions};
-use crate::{discovery, logs, openapi, proxy, reviews, scale, surface};
+use crate::{
+    components, conversion, deprecation, discovery, logs, objects, openapi, paths, proxy, reviews, scale, surface,
+};
 
 /// The largest body that is read (`--max-request-bytes` of etcd and the original's own limit: 3 MiB).
 const LARGEST_BODY: usize = 3 * 1024 * 1024;
@@ -141,15 +143,19 @@ fn path_answer(state: &State, request: &Request<Incoming>) -> Result<Response<Bo
     let document = |value: &Value| Ok(answer::value(form()?, StatusCode::OK, value));
     let segments: Vec<&str> = trimmed.split('/').skip(1).collect();
     match segments.as_slice() {
-        [""] => Ok(answer::indented(StatusCode::OK, &discovery::paths(&registry))),
+        [""] => Ok(answer::indented(StatusCode::OK, &paths::all(&registry))),
         ["api"] => document(&discovery::api_versions(state.address)),
         ["apis"] => document(&discovery::groups(&registry)),
         ["version"] => Ok(answer::indented(StatusCode::OK, &discovery::version())),
-        [name @ ("healthz" | "livez" | "readyz")] => Ok(answer::text(
-            StatusCode::OK,
-            discovery::health(name, request.uri().query().is_some_and(|q| q.contains("verbose"))),
-        )),
-        ["healthz" | "livez" | "readyz", _, ..] => Ok(answer::text(StatusCode::OK, "ok")),
+        [name @ ("healthz" | "livez" | "readyz")] if trimmed == path => {
+            let query = Query::parse(request.uri().query());
+            let verbose = request.uri().query().is_some_and(|query| query.contains("verbose"));
+            let excluded: Vec<&str> = query.get("exclude").into_iter().collect();
+            Ok(answer::text(StatusCode::OK, paths::health(name, verbose, &excluded)))
+        }
+        [name @ ("healthz" | "livez" | "readyz"), check @ ..] if paths::is_check(name, &check.join("/")) => {
+            Ok(answer::text(StatusCode::OK, "ok"))
+        }
         ["openapi", "v2"] => {
             let accept =
                 request.headers().get(http::header::ACCEPT).and_then(|value| value.to_str().ok()).unwrap_or_default();
@@ -181,7 +187,7 @@ fn path_answer(state: &State, request: &Request<Incoming>) -> Result<Response<Bo
             if surface::original_answers(path) {
                 note_miss(state, request);
             }
-            Ok(answer::indented(StatusCode::NOT_FOUND, &discovery::paths(&registry)))
+            Ok(answer::indented(StatusCode::NOT_FOUND, &paths::of_the_last_server()))
         }
     }
 }
@@ -225,7 +231,7 @@ async fn resource_answer(
         if resource.custom.is_none() && !resource.answers(&path.subresource) {
             note_miss(state, &request);
         }
-        let Some(sub) = resource.subresource(&path.subresource) else {
+        let Some(sub) = resource.subresource(&path.subresource).filter(|sub| resource.answers(sub.name)) else {
             return Err(Failure::unknown_resource());
         };
         match sub.name {
@@ -246,7 +252,11 @@ async fn resource_answer(
     };
     let headers = &parts.headers;
     let call = Call { state, user, resource, path: &path, query: &query, headers, body, form, options };
-    call.answer(verb)
+    let mut response = call.answer(verb).unwrap_or_else(|failure| answer::failure(&failure));
+    if let Some(warning) = deprecation::warning(resource).and_then(|text| HeaderValue::from_str(&text).ok()) {
+        response.headers_mut().insert(http::header::WARNING, warning);
+    }
+    Ok(response)
 }
 
 /// What is written, if anything is.
@@ -289,14 +299,19 @@ struct Call<'a> {
 
 impl Call<'_> {
     fn shower(&self) -> Shower {
-        let whole = self.query.get("includeObject") == Some("Object");
-        Shower::new(self.resource, self.form, self.state.clock, whole)
+        let rows = match self.query.get("includeObject") {
+            Some("Object") => Rows::Objects,
+            Some("None") => Rows::Bare,
+            _ => Rows::Metadata,
+        };
+        Shower::new(self.resource, self.form, self.state.clock, rows)
     }
 
     fn place(&self) -> Place<'_> {
         Place {
             state: self.state,
-            resource: self.resource,
+            resource: self.resource.stored(),
+            requested: self.resource,
             namespace: if self.resource.namespaced { &self.path.namespace } else { "" },
             dry_run: self.query.get("dryRun") == Some("All"),
             manager: &self.options.manager,
@@ -305,10 +320,16 @@ impl Call<'_> {
 
     fn object(&self) -> Result<Value, Failure> {
         let object = negotiate::read_object(self.resource, self.headers, &self.body)?;
-        if self.path.subresource != "scale" && self.path.subresource != "binding" {
+        if matches!(self.path.subresource.as_str(), "" | "status" | "finalize" | "approval") {
             negotiate::check_kind(self.resource, &object)?;
+            return self.stored_form(object);
         }
         Ok(object)
+    }
+
+    /// An object of the version that was asked for in the form in which it is kept.
+    fn stored_form(&self, object: Value) -> Result<Value, Failure> {
+        conversion::to_stored(self.resource, object).map_err(|text| objects::undecodable(self.resource, &text))
     }
 
     fn answer(&self, verb: &str) -> Result<Response<Body>, Failure> {
@@ -319,16 +340,22 @@ impl Call<'_> {
         }
         match self.path.subresource.as_str() {
             "scale" => return self.scale(verb),
-            "binding" => return self.bind(),
+            "binding" => return self.bind(&self.path.name),
+            "eviction" => return self.evict(),
+            _ => {}
+        }
+        match &*self.resource.full_name {
+            "bindings" => return self.bind(""),
+            "componentstatuses" => return components::answer(&self.shower(), &self.path.name, verb),
             _ => {}
         }
         match verb {
             "get" => Ok(self.shower().answer(StatusCode::OK, &*self.place().get(&self.path.name)?)),
             "list" => {
                 let selection = self.selection()?;
-                reads::list(self.state, self.resource, &selection, &self.shower(), self.query)
+                reads::list(self.state, self.resource.stored(), &selection, &self.shower(), self.query)
             }
-            "watch" => reads::watch(self.state, self.resource, self.selection()?, self.shower(), self.query),
+            "watch" => reads::watch(self.state, self.resource.stored(), self.selection()?, self.shower(), self.query),
             "create" => self.create(),
             "update" => self.update(),
             "patch" => self.patch(),
@@ -340,7 +367,7 @@ impl Call<'_> {
 
     fn selection(&self) -> Result<Selection, Failure> {
         let namespace = if self.resource.namespaced { &*self.path.namespace } else { "" };
-        Selection::read(self.resource, namespace, &self.path.name, self.query)
+        Selection::read(self.resource.stored(), namespace, &self.path.name, self.query)
     }
 
     fn create(&self) -> Result<Response<Body>, Failure> {
@@ -353,7 +380,7 @@ impl Call<'_> {
 
     fn part(&self) -> Part {
         match self.path.subresource.as_str() {
-            "status" => Part::Status,
+            "status" | "approval" => Part::Status,
             "finalize" => Part::Finalize,
             _ => Part::Object,
         }
@@ -378,7 +405,8 @@ impl Call<'_> {
         let (place, now) = (self.place(), self.state.clock.stamp());
         let revision = |value: &Value| value.pointer("/metadata/resourceVersion").cloned();
         let change = |object: &Value| {
-            let mut patched = patch.apply(object, place.tracker(&now), self.options.force)?;
+            let shown = conversion::shown(self.resource, object);
+            let mut patched = patch.apply(&shown, place.tracker(&now), self.options.force)?;
             negotiate::check_patched_kind(self.resource, &patched)?;
             // A patch that names no revision is meant for whatever is there.
             if revision(&patched) == revision(object)
@@ -386,7 +414,7 @@ impl Call<'_> {
             {
                 meta.remove("resourceVersion");
             }
-            Ok(patched)
+            self.stored_form(patched)
         };
         let intent = if matches!(patch, Patch::Apply(_)) { Intent::Apply } else { Intent::Patch };
         let (stored, created) = place.update(&self.path.name, self.part(), intent, change)?;
@@ -428,7 +456,7 @@ impl Call<'_> {
 
     fn delete_collection(&self) -> Result<Response<Body>, Failure> {
         let options = self.delete_options()?;
-        let (objects, revision) = self.selection()?.list(self.state, self.resource);
+        let (objects, revision) = self.selection()?.list(self.state, self.resource.stored());
         for stored in &objects {
             let text = |pointer: &str| stored.value.pointer(pointer).and_then(Value::as_str).unwrap_or_default();
             let mut place = self.place();
@@ -470,11 +498,28 @@ impl Call<'_> {
     }
 
     /// Puts a pod on a node.
-    fn bind(&self) -> Result<Response<Body>, Failure> {
+    fn bind(&self, pod: &str) -> Result<Response<Body>, Failure> {
         let binding = self.object()?;
+        let own = binding.pointer("/metadata/name").and_then(Value::as_str).unwrap_or_default();
+        let pod = if pod.is_empty() { own } else { pod };
         let node = binding.pointer("/target/name").and_then(Value::as_str).unwrap_or_default().to_owned();
-        self.place().bind_pod(&self.path.name, &node)?;
+        let pods = self.state.registry();
+        let pods = pods.built_in("", "pods").ok_or_else(Failure::unknown_resource)?;
+        Place { resource: pods, ..self.place() }.bind_pod(pod, &node)?;
+        Ok(self.done())
+    }
+
+    /// Deletes a pod where its disruption budgets let it go.
+    fn evict(&self) -> Result<Response<Body>, Failure> {
+        let eviction = self.object()?;
+        let options = eviction.get("deleteOptions").cloned().unwrap_or_default();
+        let options = DeleteOptions::read(&options, self.query);
+        self.place().evict(&self.path.name, &options)?;
+        Ok(self.done())
+    }
+
+    fn done(&self) -> Response<Body> {
         let status = json!({"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success", "code": 201});
-        Ok(answer::value(self.form, StatusCode::CREATED, &status))
+        answer::value(self.form, StatusCode::CREATED, &status)
     }
 }

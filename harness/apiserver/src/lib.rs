@@ -25,15 +25,21 @@
 //! # }
 //! ```
 
+mod admission;
 mod answer;
+mod apiservices;
 mod authn;
 mod authz;
 mod bootstrap;
 mod clock;
+mod components;
+mod conversion;
 mod crd;
 mod defaults;
 mod deletion;
+mod deprecation;
 mod discovery;
+mod eviction;
 mod go;
 mod handler;
 mod jsonpath;
@@ -41,14 +47,17 @@ mod logs;
 mod managed;
 mod names;
 mod negotiate;
+mod normal;
 mod objects;
 mod openapi;
 mod options;
 mod patch;
+mod paths;
 pub mod pki;
 mod pods;
 mod proto;
 mod proxy;
+mod quantity;
 mod reads;
 mod registry;
 mod request;

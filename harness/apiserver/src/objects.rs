@@ -10,15 +10,17 @@ use crate::shape::{check, counts_generations, fill, in_order, keep_identity, met
 use crate::state::State;
 use crate::status::{Cause, Failure};
 use crate::store::{Key, Refusal, Stored};
-use crate::{crd, defaults, pods, services};
+use crate::{conversion, crd, defaults, pods, services};
 
 /// Where a write goes.
 #[derive(Clone, Copy)]
 pub struct Place<'a> {
     /// The server.
     pub state: &'a State,
-    /// The resource.
+    /// The resource, in the version in which its objects are kept.
     pub resource: &'a Arc<Resource>,
+    /// The resource, in the version in which it is written.
+    pub requested: &'a Arc<Resource>,
     /// The namespace; empty for cluster-wide resources.
     pub namespace: &'a str,
     /// Nothing is stored.
@@ -77,7 +79,7 @@ fn random_suffix() -> String {
 }
 
 /// What a body of a wrong shape is told.
-fn undecodable(resource: &Resource, text: &str) -> Failure {
+pub fn undecodable(resource: &Resource, text: &str) -> Failure {
     let (kind, version) = (&resource.kind, &resource.version);
     Failure::bad_request(format!("{kind} in version \"{version}\" cannot be handled as a {kind}: {text}"))
 }
@@ -157,6 +159,7 @@ impl Place<'_> {
             fill(resource, &mut object);
         }
         if resource.custom.is_none() {
+            self.admit_new(&mut object)?;
             defaults::fill_new(resource, &mut object);
         }
         if &**self.table() == "customresourcedefinitions.apiextensions.k8s.io" {
@@ -174,6 +177,7 @@ impl Place<'_> {
         }
         let name = text(&object, "/metadata/name").to_owned();
         let object = in_order(resource, object);
+        self.charge_new(&object)?;
         if self.dry_run {
             return match self.state.store.get(self.table(), &self.key(&name)) {
                 Some(_) => Err(Failure::already_exists(resource, &name)),
@@ -234,13 +238,17 @@ impl Place<'_> {
     fn owners(&self, before: Option<&Value>, after: &Value, ownership: Ownership) -> Option<Value> {
         match ownership {
             Ownership::Settled(owners) => owners,
-            Ownership::Tracked(sent) => self.tracker(&self.state.clock.stamp()).updated(before, after, sent),
+            Ownership::Tracked(sent) => {
+                let before = before.map(|before| conversion::shown(self.requested, before));
+                let after = conversion::shown(self.requested, after);
+                self.tracker(&self.state.clock.stamp()).updated(before.as_deref(), &after, sent)
+            }
         }
     }
 
     /// Follows who owns the fields of objects here.
     pub fn tracker<'t>(&'t self, now: &'t str) -> Tracker<'t> {
-        Tracker { resource: self.resource, manager: self.manager, now }
+        Tracker { resource: self.requested, manager: self.manager, now }
     }
 
     fn after_write(&self) {
@@ -328,7 +336,9 @@ impl Place<'_> {
                 Failure::invalid("", "", "", &[cause])
             }
             (Intent::Put, _) => undecodable(resource, &text),
-            (Intent::Apply | Intent::Scale, _) => Failure::internal(format!("failed to convert new object to proper version: {text}")),
+            (Intent::Apply | Intent::Scale, _) => {
+                Failure::internal(format!("failed to convert new object to proper version: {text}"))
+            }
         })?;
         self.check_name(name, &object)?;
         self.check_place(&mut object)?;
@@ -377,11 +387,14 @@ impl Place<'_> {
         if &**self.table() == "customresourcedefinitions.apiextensions.k8s.io" && part == Part::Object {
             crd::fill_status(&mut object, &self.state.clock.stamp());
         }
+        if part == Part::Object && resource.custom.is_none() {
+            self.admit_change(&mut object, old)?;
+        }
         self.count_generation(part, &mut object, old);
         if part == Part::Finalize {
             return Ok(in_order(resource, object));
         }
-        check(resource, &object, Some(old))?;
+        check(resource, &object, Some((old, part)))?;
         Ok(in_order(resource, object))
     }
 

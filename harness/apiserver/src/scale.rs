@@ -24,6 +24,7 @@ pub fn resource(resource: &Resource) -> Resource {
         kind: "Scale".to_owned(),
         type_name: resource.type_name.map(|_| "autoscaling.v1.Scale"),
         custom: None,
+        hub: None,
         ..resource.clone()
     }
 }

@@ -96,6 +96,8 @@ impl State {
         let custom: Vec<Arc<Resource>> =
             definitions.iter().flat_map(|(_, definition)| crd::resources(&definition.value)).collect();
         *registry = Arc::new(Registry::new(custom));
+        drop(registry);
+        crate::apiservices::sync(self);
     }
 
     /// Notes a request that is outside what is served.

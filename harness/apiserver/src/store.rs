@@ -40,7 +40,15 @@ pub struct Stored {
 impl Stored {
     fn new(mut value: Value, revision: u64) -> Arc<Self> {
         if let Some(Value::Object(metadata)) = value.get_mut("metadata") {
-            metadata.insert("resourceVersion".to_owned(), Value::from(revision.to_string()));
+            let revision = Value::from(revision.to_string());
+            if let Some(known) = metadata.get_mut("resourceVersion") {
+                *known = revision;
+            } else {
+                // Where the original writes it: behind these, before all others.
+                const BEFORE: [&str; 5] = ["name", "generateName", "namespace", "selfLink", "uid"];
+                let place = metadata.keys().take_while(|key| BEFORE.contains(&key.as_str())).count();
+                metadata.shift_insert(place, "resourceVersion".to_owned(), revision);
+            }
         }
         Arc::new(Self { value, revision, json: OnceLock::new() })
     }
