@@ -5,7 +5,8 @@ use std::sync::Arc;
 use http::{Response, StatusCode};
 use serde_json::{Value, json};
 
-use crate::answer::{Body, Shower};
+use crate::answer::Body;
+use crate::show::Shower;
 use crate::status::Failure;
 use crate::store::Stored;
 
@@ -25,17 +26,17 @@ fn status(name: &str, message: &str) -> Value {
 /// Answers a read.
 ///
 /// # Errors
-/// 404 for a part that does not exist.
+/// 500, as the original has it, for a part that does not exist.
 pub fn answer(shower: &Shower, name: &str, verb: &str) -> Result<Response<Body>, Failure> {
     let all = || PARTS.iter().map(|(name, message)| (*name, Stored::detached(status(name, message))));
     match verb {
         "list" => {
             let parts: Vec<Arc<Stored>> = all().map(|(_, part)| part).collect();
-            Ok(shower.list(&parts, 0, None))
+            shower.list(&parts, 0, None)
         }
         _ => match all().find(|(part, _)| *part == name) {
-            Some((_, part)) => Ok(shower.answer(StatusCode::OK, &part)),
-            None => Err(Failure::core_not_found("componentstatuses", name)),
+            Some((_, part)) => shower.answer(StatusCode::OK, &part),
+            None => Err(Failure::internal(format!("Component not found: {name}"))),
         },
     }
 }

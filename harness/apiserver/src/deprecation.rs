@@ -29,6 +29,9 @@ fn since(resource: &Resource) -> Option<u32> {
 /// The value of the `Warning` header for a request of `resource`.
 #[must_use]
 pub fn warning(resource: &Resource) -> Option<String> {
+    if &*resource.full_name == "componentstatuses" {
+        return Some("299 - \"v1 ComponentStatus is deprecated in v1.19+\"".to_owned());
+    }
     let since = since(resource)?;
     let group = if resource.group == "extensions" { "networking.k8s.io" } else { &resource.group };
     // The original names the list here.

@@ -71,7 +71,12 @@ fn encoded_in(resource: &Resource) -> (&str, &str) {
         | "customresourcedefinitions.apiextensions.k8s.io"
         | "ingressclasses.networking.k8s.io"
         | "ingresses.networking.k8s.io"
-        | "csidrivers.storage.k8s.io" => (&kept.group, "v1beta1"),
+        | "csidrivers.storage.k8s.io"
+        | "mutatingwebhookconfigurations.admissionregistration.k8s.io"
+        | "validatingwebhookconfigurations.admissionregistration.k8s.io"
+        | "certificatesigningrequests.certificates.k8s.io"
+        | "leases.coordination.k8s.io"
+        | "runtimeclasses.node.k8s.io" => (&kept.group, "v1beta1"),
         _ => (&kept.group, &kept.version),
     }
 }

@@ -6,35 +6,33 @@ use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode};
 use http_body_util::BodyExt as _;
 use hyper::body::Incoming;
-use serde_json::{Value, json};
+use serde_json::Value;
 
-use crate::answer::{self, Body, Rows, Shower};
+use crate::answer::{self, Body};
 use crate::authn::{self, PeerCertificate, User};
 use crate::authz::{self, Ask};
-use crate::deletion::{DeleteOptions, Deleted};
-use crate::managed::Tracker;
-use crate::negotiate::{self, Form};
-use crate::objects::{Intent, Part, Place};
-use crate::patch::{self, Patch};
-use crate::reads::{self, Selection};
+use crate::call::Call;
+use crate::negotiate::Endpoint;
+use crate::parameters::ListOptions;
 use crate::registry::Resource;
 use crate::request::{self, Query, ResourcePath, Target};
 use crate::state::State;
 use crate::status::Failure;
-use crate::write_options::{Verb, WriteOptions};
-use crate::{
-    components, conversion, deprecation, discovery, logs, objects, openapi, paths, proxy, reviews, scale, surface,
-};
+use crate::{deprecation, discovery, logs, negotiate, openapi, paths, proxy, reads, surface};
 
 /// The largest body that is read (`--max-request-bytes` of etcd and the original's own limit: 3 MiB).
 const LARGEST_BODY: usize = 3 * 1024 * 1024;
 
 /// Answers `request`.
 pub async fn handle(state: Arc<State>, peer: Arc<PeerCertificate>, request: Request<Incoming>) -> Response<Body> {
-    match respond(&state, &peer, request).await {
+    let form = negotiate::for_failure(request.headers());
+    let query = Query::parse(request.uri().query());
+    let people = negotiate::is_for_people(request.headers(), query.first("pretty"));
+    let response = match respond(&state, &peer, request).await {
         Ok(response) => response,
-        Err(failure) => answer::failure(&failure),
-    }
+        Err(failure) => answer::failure(form, &failure),
+    };
+    if people { answer::for_people(response).await } else { response }
 }
 
 async fn respond(
@@ -42,11 +40,19 @@ async fn respond(
     peer: &PeerCertificate,
     request: Request<Incoming>,
 ) -> Result<Response<Body>, Failure> {
+    let target = request::parse_path(request.uri().path());
+    if target == Target::Nothing {
+        let (path, url) = (request.uri().path(), request.uri());
+        let why = "failed to create RequestInfo: unable to determine kind and namespace from url";
+        let text = format!("Internal Server Error: {path:?}: {why}, {url}\n");
+        return Ok(answer::text(StatusCode::INTERNAL_SERVER_ERROR, text));
+    }
     let user = authn::authenticate(peer, request.headers(), &state.tokens, &state.store, state.clock)
         .map_err(|_| Failure::unauthorized())?;
     let user = impersonated(state, user, request.headers())?;
     let query = Query::parse(request.uri().query());
-    match request::parse_path(request.uri().path()) {
+    match target {
+        Target::Nothing => Err(Failure::unknown_resource()),
         Target::Path(path) => {
             let ask = Ask::Path { verb: request.method().as_str().to_lowercase(), path };
             authorize(state, &user, &ask)?;
@@ -73,10 +79,11 @@ fn ask(method: &Method, path: &ResourcePath, query: &Query) -> Ask {
     let verb = request::verb(method, path, query);
     let mut name = path.name.clone();
     // A list that asks for one name is judged as if it named it.
-    if name.is_empty() && matches!(verb, "list" | "watch" | "deletecollection") {
-        let selector = query.get("fieldSelector").unwrap_or_default();
-        let named = selector.split(',').find_map(|part| part.strip_prefix("metadata.name="));
-        named.unwrap_or_default().trim_start_matches('=').clone_into(&mut name);
+    if name.is_empty()
+        && matches!(verb, "list" | "watch" | "deletecollection")
+        && let Ok(options) = ListOptions::read(query)
+    {
+        options.fields.exact("metadata.name").unwrap_or_default().clone_into(&mut name);
     }
     let verb = if path.subresource == "proxy" { proxy_verb(method) } else { verb };
     Ask::Resource {
@@ -139,9 +146,12 @@ fn path_answer(state: &State, request: &Request<Incoming>) -> Result<Response<Bo
     let registry = state.registry();
     let path = request.uri().path();
     let trimmed = if path.len() > 1 { path.trim_end_matches('/') } else { path };
-    let form = || negotiate::wanted(request.headers());
+    let form = || negotiate::wanted(request.headers(), Endpoint::Plain);
     let document = |value: &Value| Ok(answer::value(form()?, StatusCode::OK, value));
     let segments: Vec<&str> = trimmed.split('/').skip(1).collect();
+    if request.method() != Method::GET && matches!(segments.first(), Some(&("api" | "apis" | "version"))) {
+        return Err(Failure::method_not_allowed());
+    }
     match segments.as_slice() {
         [""] => Ok(answer::indented(StatusCode::OK, &paths::all(&registry))),
         ["api"] => document(&discovery::api_versions(state.address)),
@@ -183,6 +193,10 @@ fn path_answer(state: &State, request: &Request<Incoming>) -> Result<Response<Bo
             }
             None => Ok(no_such_group(state, request, group, version)),
         },
+        // What goes on behind an empty segment is no resource.
+        ["api", _, ..] => Err(Failure::unknown_resource()),
+        ["apis", group, _, ..] if discovery::one_group(&registry, group).is_some() => Err(Failure::unknown_resource()),
+        ["apis", group, version, ..] => Ok(no_such_group(state, request, group, version)),
         _ => {
             if surface::original_answers(path) {
                 note_miss(state, request);
@@ -240,34 +254,35 @@ async fn resource_answer(
             "log" => return logs::answer(state, &path, &query).await,
             _ => {}
         }
-    } else if !resource.verbs.contains(&verb) {
+    } else if !resource.verbs.contains(&verb) || !is_routed(request.method(), resource, &path) {
         return Err(Failure::method_not_allowed());
     }
     let (parts, body) = request.into_parts();
-    let form = negotiate::wanted(&parts.headers)?;
+    let endpoint = if resource.custom.is_some() { Endpoint::Custom } else { Endpoint::BuiltIn };
+    let form = negotiate::wanted(&parts.headers, endpoint)?;
     let body = read_body(body).await?;
-    let options = match writes(verb, &parts.headers) {
-        Some(write) => WriteOptions::read(write, &query, &parts.headers)?,
-        None => WriteOptions::default(),
-    };
-    let headers = &parts.headers;
-    let call = Call { state, user, resource, path: &path, query: &query, headers, body, form, options };
-    let mut response = call.answer(verb).unwrap_or_else(|failure| answer::failure(&failure));
+    if matches!(verb, "get" | "list") {
+        reads::fresh(state, resource.stored(), &query).await;
+    }
+    let call = Call { state, user, resource, path: &path, query: &query, headers: &parts.headers, body, form };
+    let failed = |failure: Failure| answer::failure(negotiate::for_failure(&parts.headers), &failure);
+    let mut response = call.answer(verb).unwrap_or_else(failed);
     if let Some(warning) = deprecation::warning(resource).and_then(|text| HeaderValue::from_str(&text).ok()) {
         response.headers_mut().insert(http::header::WARNING, warning);
     }
     Ok(response)
 }
 
-/// What is written, if anything is.
-fn writes(verb: &str, headers: &HeaderMap) -> Option<Verb> {
-    match verb {
-        "create" => Some(Verb::Create),
-        "update" => Some(Verb::Update),
-        "patch" if negotiate::content_type(headers) == patch::APPLY => Some(Verb::Apply),
-        "patch" => Some(Verb::Patch),
-        "delete" | "deletecollection" => Some(Verb::Delete),
-        _ => None,
+/// Whether the original has a route for the method: objects are made and deleted together in a namespace alone, and
+/// never under the name of one.
+fn is_routed(method: &Method, resource: &Resource, path: &ResourcePath) -> bool {
+    let collection = path.name.is_empty();
+    match *method {
+        Method::GET => true,
+        Method::POST => collection && !path.watch && !(resource.namespaced && path.namespace.is_empty()),
+        Method::PUT | Method::PATCH => !collection && !path.watch,
+        Method::DELETE => !path.watch && !(collection && resource.namespaced && path.namespace.is_empty()),
+        _ => false,
     }
 }
 
@@ -281,245 +296,5 @@ async fn read_body(body: Incoming) -> Result<Bytes, Failure> {
             Err(failure)
         }
         Err(error) => Err(Failure::bad_request(error.to_string())),
-    }
-}
-
-/// A request for a stored resource.
-struct Call<'a> {
-    state: &'a Arc<State>,
-    user: &'a User,
-    resource: &'a Arc<Resource>,
-    path: &'a ResourcePath,
-    query: &'a Query,
-    headers: &'a HeaderMap,
-    body: Bytes,
-    form: Form,
-    options: WriteOptions,
-}
-
-impl Call<'_> {
-    fn shower(&self) -> Shower {
-        let rows = match self.query.get("includeObject") {
-            Some("Object") => Rows::Objects,
-            Some("None") => Rows::Bare,
-            _ => Rows::Metadata,
-        };
-        Shower::new(self.resource, self.form, self.state.clock, rows)
-    }
-
-    fn place(&self) -> Place<'_> {
-        Place {
-            state: self.state,
-            resource: self.resource.stored(),
-            requested: self.resource,
-            namespace: if self.resource.namespaced { &self.path.namespace } else { "" },
-            dry_run: self.query.get("dryRun") == Some("All"),
-            manager: &self.options.manager,
-        }
-    }
-
-    fn object(&self) -> Result<Value, Failure> {
-        let object = negotiate::read_object(self.resource, self.headers, &self.body)?;
-        if matches!(self.path.subresource.as_str(), "" | "status" | "finalize" | "approval") {
-            negotiate::check_kind(self.resource, &object)?;
-            return self.stored_form(object);
-        }
-        Ok(object)
-    }
-
-    /// An object of the version that was asked for in the form in which it is kept.
-    fn stored_form(&self, object: Value) -> Result<Value, Failure> {
-        conversion::to_stored(self.resource, object).map_err(|text| objects::undecodable(self.resource, &text))
-    }
-
-    fn answer(&self, verb: &str) -> Result<Response<Body>, Failure> {
-        if self.resource.group == "authorization.k8s.io" {
-            let object = self.object()?;
-            let review = reviews::answer(self.state, self.user, self.resource, &self.path.namespace, &object)?;
-            return Ok(answer::value(self.form, StatusCode::CREATED, &review));
-        }
-        match self.path.subresource.as_str() {
-            "scale" => return self.scale(verb),
-            "binding" => return self.bind(&self.path.name),
-            "eviction" => return self.evict(),
-            _ => {}
-        }
-        match &*self.resource.full_name {
-            "bindings" => return self.bind(""),
-            "componentstatuses" => return components::answer(&self.shower(), &self.path.name, verb),
-            _ => {}
-        }
-        match verb {
-            "get" => Ok(self.shower().answer(StatusCode::OK, &*self.place().get(&self.path.name)?)),
-            "list" => {
-                let selection = self.selection()?;
-                reads::list(self.state, self.resource.stored(), &selection, &self.shower(), self.query)
-            }
-            "watch" => reads::watch(self.state, self.resource.stored(), self.selection()?, self.shower(), self.query),
-            "create" => self.create(),
-            "update" => self.update(),
-            "patch" => self.patch(),
-            "delete" => self.delete(),
-            "deletecollection" => self.delete_collection(),
-            _ => Err(Failure::method_not_allowed()),
-        }
-    }
-
-    fn selection(&self) -> Result<Selection, Failure> {
-        let namespace = if self.resource.namespaced { &*self.path.namespace } else { "" };
-        Selection::read(self.resource.stored(), namespace, &self.path.name, self.query)
-    }
-
-    fn create(&self) -> Result<Response<Body>, Failure> {
-        if !self.path.name.is_empty() || (self.resource.namespaced && self.path.namespace.is_empty()) {
-            return Err(Failure::method_not_allowed());
-        }
-        let stored = self.place().create(self.object()?)?;
-        Ok(self.shower().answer(StatusCode::CREATED, &stored))
-    }
-
-    fn part(&self) -> Part {
-        match self.path.subresource.as_str() {
-            "status" | "approval" => Part::Status,
-            "finalize" => Part::Finalize,
-            _ => Part::Object,
-        }
-    }
-
-    fn update(&self) -> Result<Response<Body>, Failure> {
-        if self.path.name.is_empty() {
-            return Err(Failure::method_not_allowed());
-        }
-        let object = self.object()?;
-        let change = |_: &Value| Ok(object.clone());
-        let (stored, created) = self.place().update(&self.path.name, self.part(), Intent::Put, change)?;
-        let status = if created { StatusCode::CREATED } else { StatusCode::OK };
-        Ok(self.shower().answer(status, &stored))
-    }
-
-    fn patch(&self) -> Result<Response<Body>, Failure> {
-        if self.path.name.is_empty() {
-            return Err(Failure::method_not_allowed());
-        }
-        let patch = Patch::read(self.resource, self.headers, &self.body)?;
-        let (place, now) = (self.place(), self.state.clock.stamp());
-        let revision = |value: &Value| value.pointer("/metadata/resourceVersion").cloned();
-        let change = |object: &Value| {
-            let shown = conversion::shown(self.resource, object);
-            let mut patched = patch.apply(&shown, place.tracker(&now), self.options.force)?;
-            negotiate::check_patched_kind(self.resource, &patched)?;
-            // A patch that names no revision is meant for whatever is there.
-            if revision(&patched) == revision(object)
-                && let Some(Value::Object(meta)) = patched.get_mut("metadata")
-            {
-                meta.remove("resourceVersion");
-            }
-            self.stored_form(patched)
-        };
-        let intent = if matches!(patch, Patch::Apply(_)) { Intent::Apply } else { Intent::Patch };
-        let (stored, created) = place.update(&self.path.name, self.part(), intent, change)?;
-        let status = if created { StatusCode::CREATED } else { StatusCode::OK };
-        Ok(self.shower().answer(status, &stored))
-    }
-
-    fn delete_options(&self) -> Result<DeleteOptions, Failure> {
-        if self.body.is_empty() {
-            return Ok(DeleteOptions::read(&Value::Null, self.query));
-        }
-        let body = negotiate::read_object(self.resource, self.headers, &self.body)?;
-        Ok(DeleteOptions::read(&body, self.query))
-    }
-
-    fn dry_run_of(&self, place: &mut Place<'_>) {
-        let in_body = serde_json::from_slice::<Value>(&self.body).ok();
-        place.dry_run |= in_body.is_some_and(|body| body.pointer("/dryRun/0").is_some());
-    }
-
-    fn delete(&self) -> Result<Response<Body>, Failure> {
-        let options = self.delete_options()?;
-        let mut place = self.place();
-        self.dry_run_of(&mut place);
-        match place.delete(&self.path.name, &options)? {
-            Deleted::Object(stored) => Ok(self.shower().answer(StatusCode::OK, &stored)),
-            Deleted::Gone(stored) => {
-                let mut details = json!({"name": self.path.name});
-                if !self.resource.group.is_empty() {
-                    details["group"] = Value::from(self.resource.group.as_str());
-                }
-                details["kind"] = Value::from(self.resource.plural.as_str());
-                details["uid"] = stored.value.pointer("/metadata/uid").cloned().unwrap_or_default();
-                let status = json!({"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success", "details": details});
-                Ok(answer::value(self.form, StatusCode::OK, &status))
-            }
-        }
-    }
-
-    fn delete_collection(&self) -> Result<Response<Body>, Failure> {
-        let options = self.delete_options()?;
-        let (objects, revision) = self.selection()?.list(self.state, self.resource.stored());
-        for stored in &objects {
-            let text = |pointer: &str| stored.value.pointer(pointer).and_then(Value::as_str).unwrap_or_default();
-            let mut place = self.place();
-            self.dry_run_of(&mut place);
-            let place = Place { namespace: text("/metadata/namespace"), ..place };
-            match place.delete(text("/metadata/name"), &options) {
-                Ok(_) => {}
-                // Someone else was quicker.
-                Err(failure) if failure.code == StatusCode::NOT_FOUND => {}
-                Err(failure) => return Err(failure),
-            }
-        }
-        Ok(self.shower().list(&objects, revision, None))
-    }
-
-    fn scale(&self, verb: &str) -> Result<Response<Body>, Failure> {
-        let place = self.place();
-        let name = &self.path.name;
-        if verb == "get" {
-            let stored = place.get(name)?;
-            return Ok(answer::value(self.form, StatusCode::OK, &scale::read(self.resource, &stored.value)));
-        }
-        let (kind, now) = (scale::resource(self.resource), self.state.clock.stamp());
-        let tracker = Tracker { resource: &kind, manager: place.manager, now: &now };
-        let (patch, whole) = if verb == "patch" {
-            (Some(Patch::read(&kind, self.headers, &self.body)?), Value::Null)
-        } else {
-            (None, self.object()?)
-        };
-        let change = |object: &Value| {
-            let wanted = match &patch {
-                Some(patch) => patch.apply(&scale::read(self.resource, object), tracker, self.options.force)?,
-                None => whole.clone(),
-            };
-            scale::write(self.resource, object, &wanted)
-        };
-        let (stored, _) = place.update(name, Part::Object, Intent::Scale, change)?;
-        Ok(answer::value(self.form, StatusCode::OK, &scale::read(self.resource, &stored.value)))
-    }
-
-    /// Puts a pod on a node.
-    fn bind(&self, pod: &str) -> Result<Response<Body>, Failure> {
-        let binding = self.object()?;
-        let own = binding.pointer("/metadata/name").and_then(Value::as_str).unwrap_or_default();
-        let pod = if pod.is_empty() { own } else { pod };
-        let node = binding.pointer("/target/name").and_then(Value::as_str).unwrap_or_default().to_owned();
-        let pods = self.state.registry();
-        let pods = pods.built_in("", "pods").ok_or_else(Failure::unknown_resource)?;
-        Place { resource: pods, ..self.place() }.bind_pod(pod, &node)?;
-        Ok(self.done())
-    }
-
-    /// Deletes a pod where its disruption budgets let it go.
-    fn evict(&self) -> Result<Response<Body>, Failure> {
-        let eviction = self.object()?;
-        let options = eviction.get("deleteOptions").cloned().unwrap_or_default();
-        let options = DeleteOptions::read(&options, self.query);
-        self.place().evict(&self.path.name, &options)?;
-        Ok(self.done())
-    }
-
-    fn done(&self) -> Response<Body> {
-        let status = json!({"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success", "code": 201});
-        answer::value(self.form, StatusCode::CREATED, &status)
     }
 }

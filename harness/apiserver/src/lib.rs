@@ -31,6 +31,7 @@ mod apiservices;
 mod authn;
 mod authz;
 mod bootstrap;
+mod call;
 mod clock;
 mod components;
 mod conversion;
@@ -41,7 +42,9 @@ mod deprecation;
 mod discovery;
 mod eviction;
 mod go;
+mod gojson;
 mod handler;
+mod jsoniter;
 mod jsonpath;
 mod logs;
 mod managed;
@@ -51,6 +54,7 @@ mod normal;
 mod objects;
 mod openapi;
 mod options;
+mod parameters;
 mod patch;
 mod paths;
 pub mod pki;
@@ -68,6 +72,7 @@ mod selector;
 mod server;
 mod services;
 mod shape;
+mod show;
 mod state;
 mod status;
 mod store;
@@ -78,7 +83,6 @@ mod types;
 mod unstructured;
 mod upstream;
 mod validation;
-mod write_options;
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
@@ -178,6 +182,7 @@ impl ApiServer {
             dialer: options.dialer,
             upstream_tls: upstream::client_tls(kubelet_client)?,
             service_cidr_prefix: options.service_cidr_prefix,
+            service_account_admission: options.service_account_admission,
             address,
         }));
         bootstrap::create(&state, options.advertise).map_err(|failure| StartError::Bootstrap(failure.message))?;

@@ -90,6 +90,13 @@ fn written(field: &Field, value: Value) -> Option<Value> {
     }
 }
 
+/// Amounts of resources are no finer than a thousandth.
+fn round(amount: &mut Value) {
+    if let Some(quantity) = amount.as_str().and_then(|text| Quantity::parse(text).ok()) {
+        *amount = Value::from(quantity.to_milli().to_string());
+    }
+}
+
 fn checked(kind: &Type, value: &mut Value, path: &str) -> Result<(), String> {
     match (kind, &mut *value) {
         (Type::Any, _)
@@ -118,6 +125,9 @@ fn checked(kind: &Type, value: &mut Value, path: &str) -> Result<(), String> {
         (Type::List(inner), Value::Array(items)) => items.iter_mut().try_for_each(|item| element(inner, item, path)),
         (Type::Map(inner), Value::Object(items)) => {
             items.values_mut().try_for_each(|item| element(inner, item, path))?;
+            if **inner == Type::Quantity {
+                items.values_mut().for_each(round);
+            }
             if items.keys().is_sorted() {
                 return Ok(());
             }

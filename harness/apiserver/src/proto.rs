@@ -1,12 +1,14 @@
 //! Reads Kubernetes' protobuf bodies, as kubectl 1.32 and later sends them, by the numbers of the type table.
 
+pub mod encode;
+
 use base64::Engine as _;
 use serde_json::{Map, Value};
 
 use crate::types::{self, Field, Fields, Type};
 
 /// What every body starts with.
-const MAGIC: &[u8] = b"k8s\0";
+pub const MAGIC: &[u8] = b"k8s\0";
 
 /// One field of a message.
 enum Wire<'a> {

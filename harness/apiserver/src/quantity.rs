@@ -33,6 +33,8 @@ pub struct Quantity {
     /// The value in billionths, the finest that is kept.
     nano: i128,
     format: Format,
+    /// The number as it was written, and the power of ten that it is to be multiplied by.
+    written: (i128, i32),
     /// The text that it was read from, where that is kept as it is.
     text: Option<String>,
 }
@@ -108,9 +110,11 @@ impl Quantity {
         let places = i32::try_from(parts.fraction.len()).map_err(|_| NotAQuantity::Number)?;
         let digits = format!("{}{}", parts.whole, parts.fraction);
         let value: i128 = if digits.is_empty() { 0 } else { digits.parse().map_err(|_| NotAQuantity::Number)? };
+        let mut written = (value, exponent - places);
         let (nano, format) = if format == Format::Binary {
             let scaled = value.checked_shl(exponent.unsigned_abs()).unwrap_or(i128::MAX);
             let nano = shifted(scaled, 9 - places);
+            written = (scaled, -places);
             // Less than one has no binary form.
             (nano, if nano > 0 && nano < NANO { Format::Decimal } else { Format::Binary })
         } else {
@@ -124,8 +128,9 @@ impl Quantity {
                 scale >= -9 && scale % 3 == 0 && !digits.ends_with("000") && !digits.starts_with('0')
             }
         };
-        let nano = if parts.negative { -nano } else { nano };
-        Ok(Self { nano, format, text: kept.then(|| text.to_owned()) })
+        let sign = if parts.negative { -1 } else { 1 };
+        let (nano, written) = (sign * nano, (sign * written.0, written.1));
+        Ok(Self { nano, format, written, text: kept.then(|| text.to_owned()) })
     }
 
     /// The value in billionths.
@@ -144,30 +149,45 @@ impl Quantity {
     #[must_use]
     pub fn plus(&self, other: &Self) -> Self {
         let format = if self.nano == 0 { other.format } else { self.format };
-        Self { nano: self.nano.saturating_add(other.nano), format, text: None }
+        Self::computed(self.nano.saturating_add(other.nano), format)
     }
 
     /// The difference, in this quantity's form.
     #[must_use]
     pub fn minus(&self, other: &Self) -> Self {
         let format = if self.nano == 0 { other.format } else { self.format };
-        Self { nano: self.nano.saturating_sub(other.nano), format, text: None }
+        Self::computed(self.nano.saturating_sub(other.nano), format)
     }
 
     /// A whole number.
     #[must_use]
     pub fn whole(value: i64) -> Self {
-        Self { nano: i128::from(value) * NANO, format: Format::Decimal, text: None }
+        Self::computed(i128::from(value) * NANO, Format::Decimal)
+    }
+
+    fn computed(nano: i128, format: Format) -> Self {
+        let mut written = (nano, -9);
+        while written.0 != 0 && written.0 % 10 == 0 && written.1 < 0 {
+            written = (written.0 / 10, written.1 + 1);
+        }
+        Self { nano, format, written, text: None }
+    }
+
+    /// Rounded up to thousandths, as all amounts of resources are.
+    #[must_use]
+    pub fn to_milli(self) -> Self {
+        const STEP: i128 = 1_000_000;
+        if self.nano % STEP == 0 {
+            return self;
+        }
+        let up = i128::from(self.nano > 0);
+        Self::computed((self.nano / STEP + up) * STEP, self.format)
     }
 
     /// As Go's `%#v` writes it.
     #[must_use]
     pub fn go_syntax(&self) -> String {
-        let (mut value, mut scale) = (self.nano, -9);
-        while value != 0 && value % 10 == 0 && scale < 0 {
-            value /= 10;
-            scale += 1;
-        }
+        let (value, scale) = self.written;
         let text = self.text.as_deref().unwrap_or_default();
         let format = match self.format {
             Format::Decimal => "DecimalSI",
@@ -263,6 +283,14 @@ mod tests {
     #[case("1ki", NotAQuantity::Suffix)]
     fn tells_why_a_text_is_none(#[case] text: &str, #[case] why: NotAQuantity) {
         assert_eq!(Quantity::parse(text).unwrap_err(), why);
+    }
+
+    #[rstest]
+    #[case("100u", "1m")]
+    #[case("1500u", "2m")]
+    #[case("3G", "3G")]
+    fn rounds_up_to_thousandths(#[case] text: &str, #[case] rounded: &str) {
+        assert_eq!(Quantity::parse(text).unwrap().to_milli().to_string(), rounded);
     }
 
     #[test]

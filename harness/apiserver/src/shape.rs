@@ -151,7 +151,12 @@ pub fn refuse(resource: &Resource, object: &Value, causes: &[Cause]) -> Result<(
     if causes.is_empty() {
         return Ok(());
     }
-    Err(Failure::invalid(&resource.kind, &resource.group, text(object, "/metadata/name"), causes))
+    // These two kinds' strategies ask for the first group that has them, which is their oldest one.
+    let group = match &*resource.full_name {
+        "ingresses.networking.k8s.io" | "networkpolicies.networking.k8s.io" => "extensions",
+        _ => &resource.group,
+    };
+    Err(Failure::invalid(&resource.kind, group, text(object, "/metadata/name"), causes))
 }
 
 /// What a client cannot change stays.

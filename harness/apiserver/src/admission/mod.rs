@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 
+use crate::defaults;
 use crate::objects::Place;
 use crate::quantity::Quantity;
 use crate::status::Failure;
@@ -62,10 +63,25 @@ impl Place<'_> {
                         spec.entry(key).or_insert(old);
                     }
                 }
+                defaults::tolerate(object);
                 Ok(())
             }
-            "persistentvolumeclaims" => self.check_expansion(object, before),
+            "daemonsets.apps" => {
+                defaults::count_template(object, Some(before));
+                Ok(())
+            }
             "priorityclasses.scheduling.k8s.io" => self.check_default_priority(object),
+            _ => Ok(()),
+        }
+    }
+
+    /// Judges the successor of an object, after its own rules did.
+    ///
+    /// # Errors
+    /// 403 where a plugin refuses it.
+    pub fn judge_change(&self, object: &Value, before: &Value) -> Result<(), Failure> {
+        match &**self.table() {
+            "persistentvolumeclaims" => self.check_expansion(object, before),
             _ => Ok(()),
         }
     }

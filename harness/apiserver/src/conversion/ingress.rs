@@ -46,7 +46,9 @@ fn put(map: &mut Map<String, Value>, key: &str, value: Option<Value>) {
 pub(super) fn to_stable(ingress: &mut Value) {
     if let Some(spec) = ingress.get_mut("spec") {
         rename(spec, &[("backend", "defaultBackend")]);
-        spec.get_mut("defaultBackend").map_or((), with_service);
+        if let Some(found) = spec.get_mut("defaultBackend") {
+            with_service(found);
+        }
     }
     backends(ingress).for_each(with_service);
 }
@@ -54,7 +56,9 @@ pub(super) fn to_stable(ingress: &mut Value) {
 /// As the beta versions have it.
 pub(super) fn from_stable(ingress: &mut Value) {
     if let Some(spec) = ingress.get_mut("spec") {
-        spec.get_mut("defaultBackend").map_or((), without_service);
+        if let Some(found) = spec.get_mut("defaultBackend") {
+            without_service(found);
+        }
         rename(spec, &[("defaultBackend", "backend")]);
     }
     backends(ingress).for_each(without_service);

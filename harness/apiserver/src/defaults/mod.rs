@@ -12,7 +12,8 @@ use serde_json::{Map, Value, json};
 
 use crate::registry::Resource;
 
-pub use pods::quality_class;
+pub use pods::{quality_class, tolerate};
+pub use workloads::count_template;
 
 fn child<'a>(value: &'a mut Value, key: &str) -> &'a mut Map<String, Value> {
     as_map(as_map(value).entry(key).or_insert_with(|| Value::Object(Map::new())))
@@ -180,6 +181,7 @@ pub fn fill_new(resource: &Resource, object: &mut Value) {
             protect(object, "kubernetes.io/pv-protection");
         }
         "jobs.batch" => workloads::new_job(object),
+        "daemonsets.apps" => workloads::count_template(object, None),
         _ => {}
     }
 }

@@ -49,7 +49,8 @@ fn pod_spec(spec: &mut Map<String, Value>) {
             }
         }
     }
-    items(spec, "ephemeralContainers").for_each(fill_container);
+    // The gate EphemeralContainers is off.
+    spec.remove("ephemeralContainers");
     items(spec, "volumes").for_each(volume);
     set(spec, "restartPolicy", "Always");
     set(spec, "terminationGracePeriodSeconds", 30);
@@ -102,7 +103,9 @@ fn fill_container(container: &mut Map<String, Value>) {
     }
     if let Some(lifecycle) = inner(container, "lifecycle") {
         for key in ["postStart", "preStop"] {
-            inner(lifecycle, key).map_or((), handler);
+            if let Some(found) = inner(lifecycle, key) {
+                handler(found);
+            }
         }
     }
 }
@@ -122,13 +125,17 @@ fn volume(volume: &mut Map<String, Value>) {
     }
     if let Some(source) = inner(volume, "projected") {
         for part in items(source, "sources") {
-            inner(part, "downwardAPI").map_or((), downward);
+            if let Some(found) = inner(part, "downwardAPI") {
+                downward(found);
+            }
             if let Some(token) = inner(part, "serviceAccountToken") {
                 set(token, "expirationSeconds", 3600);
             }
         }
     }
-    inner(volume, "downwardAPI").map_or((), downward);
+    if let Some(found) = inner(volume, "downwardAPI") {
+        downward(found);
+    }
     if let Some(source) = inner(volume, "hostPath") {
         source.entry("type").or_insert_with(|| Value::from(""));
     }
@@ -147,8 +154,16 @@ fn downward(source: &mut Map<String, Value>) {
     }
 }
 
-/// What a new pod gets: tolerations (admission `DefaultTolerationSeconds`), and the status that the server begins.
+/// What a new pod gets: tolerations, and the status that the server begins.
 pub(super) fn new_pod(object: &mut Value) {
+    tolerate(object);
+    let class = quality_class(object);
+    // A client cannot create a pod with a status of its own.
+    as_map(object).insert("status".to_owned(), json!({"phase": "Pending", "qosClass": class}));
+}
+
+/// What admission `DefaultTolerationSeconds` adds.
+pub fn tolerate(object: &mut Value) {
     let spec = child(object, "spec");
     let tolerations = as_list(spec.entry("tolerations").or_insert_with(|| json!([])));
     for key in ["node.kubernetes.io/not-ready", "node.kubernetes.io/unreachable"] {
@@ -163,9 +178,6 @@ pub(super) fn new_pod(object: &mut Value) {
                 .push(json!({"key": key, "operator": "Exists", "effect": "NoExecute", "tolerationSeconds": 300}));
         }
     }
-    let class = quality_class(object);
-    // A client cannot create a pod with a status of its own.
-    as_map(object).insert("status".to_owned(), json!({"phase": "Pending", "qosClass": class}));
 }
 
 /// The quality of service class of a pod, by the requests and limits of its containers.

@@ -4,7 +4,22 @@ use serde_json::{Map, Value, json};
 
 use super::{as_map, child, inner, set};
 
+/// Whether something can be the source of a claim's data; anything else is dropped.
+fn is_source(source: &Value) -> bool {
+    let part = |key: &str| source.get(key).and_then(Value::as_str).unwrap_or_default();
+    match part("kind") {
+        "PersistentVolumeClaim" => part("apiGroup").is_empty(),
+        "VolumeSnapshot" => part("apiGroup") == "snapshot.storage.k8s.io",
+        _ => false,
+    }
+}
+
 pub(super) fn claim(claim: &mut Map<String, Value>) {
+    if let Some(spec) = inner(claim, "spec")
+        && spec.get("dataSource").is_some_and(|source| !is_source(source))
+    {
+        spec.remove("dataSource");
+    }
     set(as_map(claim.entry("spec").or_insert_with(|| json!({}))), "volumeMode", "Filesystem");
     set(as_map(claim.entry("status").or_insert_with(|| json!({}))), "phase", "Pending");
 }

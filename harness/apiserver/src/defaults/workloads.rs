@@ -127,6 +127,25 @@ pub(super) fn new_job(object: &mut Value) {
     let selector = as_map(spec.entry("selector").or_insert_with(|| json!({})));
     let labels = as_map(selector.entry("matchLabels").or_insert_with(|| json!({})));
     labels.entry("controller-uid").or_insert(uid);
+    // As when it is read again.
+    job(object);
+}
+
+/// Where a daemon set counts the changes of its template: the annotation stands for a field that only old versions had.
+pub fn count_template(object: &mut Value, before: Option<&Value>) {
+    const COUNT: &str = "deprecated.daemonset.template.generation";
+    let template = |object: &Value| object.pointer("/spec/template").cloned();
+    let count = match before {
+        None => 1,
+        Some(before) => {
+            let counted = before.pointer("/metadata/annotations").and_then(|map| map.get(COUNT)).and_then(Value::as_str);
+            let counted: i64 = counted.and_then(|count| count.parse().ok()).unwrap_or(0);
+            counted + i64::from(template(before) != template(object))
+        }
+    };
+    let annotations = as_map(child(object, "metadata").entry("annotations").or_insert_with(|| json!({})));
+    annotations.insert(COUNT.to_owned(), Value::from(count.to_string()));
+    annotations.sort_keys();
 }
 
 pub(super) fn cron_job(object: &mut Value) {

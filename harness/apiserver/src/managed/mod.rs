@@ -29,4 +29,4 @@ mod walk;
 mod laws;
 
 pub use structural::CustomTypes;
-pub use tracking::{Application, LONGEST_MANAGER, Sent, Tracker, manager_of_user_agent, take};
+pub use tracking::{Application, LONGEST_MANAGER, Sent, Tracker, manager, take};

@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 
+use http::{HeaderMap, header};
 use serde_json::{Map, Value, json};
 
 use super::apply::{Unapplied, unmanaged};
@@ -18,9 +19,13 @@ use crate::status::{Failure, quoted};
 /// The longest name of a manager, in bytes.
 pub const LONGEST_MANAGER: usize = 128;
 
-/// Who a user agent is: what comes before its first slash.
+/// Who writes: who says so in the query, or the client's program, what comes before the first slash of its name.
 #[must_use]
-pub fn manager_of_user_agent(agent: &str) -> String {
+pub fn manager(named: &str, headers: &HeaderMap) -> String {
+    if !named.is_empty() {
+        return named.to_owned();
+    }
+    let agent = headers.get(header::USER_AGENT).and_then(|agent| agent.to_str().ok()).unwrap_or_default();
     let name = agent.split('/').next().unwrap_or_default();
     let mut out = String::new();
     for character in name.chars().filter(|character| !character.is_control()) {
@@ -228,4 +233,21 @@ fn refusal(conflicts: &[Conflict]) -> Failure {
         json!({"reason": "FieldManagerConflict", "message": message, "field": path::text(&conflict.path)})
     });
     Failure::apply_conflict(message, causes.collect())
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a failing test may panic")]
+    use super::*;
+    use rstest::rstest;
+
+    #[rstest]
+    #[case::by_the_query("me", "kubectl/v1.20.2 (linux/amd64)", "me")]
+    #[case::by_the_program("", "kubectl/v1.20.2 (linux/amd64)", "kubectl")]
+    #[case::by_a_program_of_one_word("", "curl", "curl")]
+    fn knows_who_writes(#[case] named: &str, #[case] agent: &str, #[case] expected: &str) {
+        let mut headers = HeaderMap::new();
+        headers.insert(header::USER_AGENT, agent.parse().unwrap());
+        assert_eq!(manager(named, &headers), expected);
+    }
 }

@@ -23,14 +23,26 @@ fn name_rule(resource: &Resource) -> fn(&str) -> Vec<String> {
 
 /// What is wrong with the metadata of a new object, or of an old one that is judged as if it were new.
 pub fn object(resource: &Resource, at: &At<'_>, causes: &mut Causes) {
+    let plain = resource.custom.is_some() || PLAIN_GROUPS.contains(&&*resource.group);
+    judge(name_rule(resource), plain, at, causes);
+}
+
+/// What every update looks at first, whatever the kind: what no object's metadata may have, and no successor's.
+pub fn common(at: &At<'_>, before: &At<'_>, causes: &mut Causes) {
+    judge(words::path_segment, true, at, causes);
+    update(at, before, causes);
+}
+
+/// `plain` leaves out the rules for finalizers that only kinds of Kubernetes itself have.
+fn judge(rule: fn(&str) -> Vec<String>, plain: bool, at: &At<'_>, causes: &mut Causes) {
     let meta = at.child("metadata");
-    let rule = name_rule(resource);
     let prefix = meta.child("generateName");
     if !prefix.text().is_empty() {
         // What is appended ends with a letter or digit.
-        let masked = match prefix.text().strip_suffix('-') {
-            Some(kept) if !kept.is_empty() => format!("{kept}a"),
-            _ => prefix.text().to_owned(),
+        let given = prefix.text();
+        let masked = match given.char_indices().rev().nth(1) {
+            Some((at, _)) if given.ends_with('-') => format!("{}a", given.get(..at).unwrap_or_default()),
+            _ => given.to_owned(),
         };
         causes.extend(rule(&masked).iter().map(|fault| prefix.invalid(quoted(prefix.text()), fault)));
     }
@@ -43,7 +55,7 @@ pub fn object(resource: &Resource, at: &At<'_>, causes: &mut Causes) {
     labels(&meta.child("labels"), causes);
     annotations(&meta.child("annotations"), causes);
     owners(&meta.child("ownerReferences"), causes);
-    finalizers(resource, &meta.child("finalizers"), causes);
+    finalizers(plain, &meta.child("finalizers"), causes);
 }
 
 /// What is wrong with labels.
@@ -116,7 +128,7 @@ fn owner_list(owners: &Value) -> String {
 const PLAIN_GROUPS: &[&str] =
     &["coordination.k8s.io", "admissionregistration.k8s.io", "apiextensions.k8s.io", "apiregistration.k8s.io"];
 
-fn finalizers(resource: &Resource, at: &At<'_>, causes: &mut Causes) {
+fn finalizers(plain: bool, at: &At<'_>, causes: &mut Causes) {
     let known = |name: &str| at.items().any(|item| item.text() == name);
     for item in at.items() {
         let name = item.text();
@@ -126,7 +138,7 @@ fn finalizers(resource: &Resource, at: &At<'_>, causes: &mut Causes) {
         let detail = "finalizer orphan and foregroundDeletion cannot be both set";
         causes.push(at.invalid(go::strings(at.value()), detail));
     }
-    if resource.custom.is_some() || PLAIN_GROUPS.contains(&&*resource.group) {
+    if plain {
         return;
     }
     for item in at.items() {

@@ -5,6 +5,7 @@ mod at;
 mod batch;
 mod containers;
 mod cron;
+mod disks;
 mod go;
 mod ingress;
 mod meta;
@@ -33,9 +34,13 @@ pub fn validate(resource: &Resource, object: &Value) -> Vec<Cause> {
     own_metadata(resource, &at, &mut causes);
     object_rules(resource, &at, true, &mut causes);
     match &*resource.full_name {
-        "pods" => pods::new_pod(&at, &mut causes),
         "ingresses.networking.k8s.io" => ingress::new_ingress(&at, &mut causes),
         "volumeattachments.storage.k8s.io" => storage::new_attachment(&at, &mut causes),
+        // Their strategies look twice.
+        "csidrivers.storage.k8s.io" | "csinodes.storage.k8s.io" => {
+            own_metadata(resource, &at, &mut causes);
+            object_rules(resource, &at, true, &mut causes);
+        }
         _ => {}
     }
     if causes.is_empty() && !has_own_metadata_rules(resource) {
@@ -151,9 +156,10 @@ fn update_checks(resource: &Resource) -> &'static [Check] {
         "secrets" | "configmaps" => &[Successor, Fixed, Metadata, Object],
         "priorityclasses.scheduling.k8s.io" => &[Successor, Fixed],
         "limitranges" | "endpointslices.discovery.k8s.io" => &[Metadata, Object, Fixed],
-        "poddisruptionbudgets.policy" => &[Object],
+        "poddisruptionbudgets.policy" | "events" => &[Object],
         "csidrivers.storage.k8s.io" => &[Successor, Fixed],
         "csinodes.storage.k8s.io" | "volumeattachments.storage.k8s.io" => &[Metadata, Object, Metadata, Object, Fixed],
+        _ if resource.custom.is_some() => &[Successor],
         _ if resource.group == "rbac.authorization.k8s.io" => &[Metadata, Object, Metadata, Object, Successor, Fixed],
         _ => &[Metadata, Object, Fixed],
     }
@@ -212,7 +218,7 @@ fn fixed(resource: &Resource, at: &At<'_>, before: &At<'_>, causes: &mut Causes)
 #[must_use]
 pub fn validate_update(resource: &Resource, object: &Value, before: &Value, part: Part) -> Vec<Cause> {
     let (at, before, mut causes) = (At::root(object), At::root(before), Causes::new());
-    meta::update(&at, &before, &mut causes);
+    meta::common(&at, &before, &mut causes);
     if part == Part::Status {
         status_rules(resource, &at, &before, &mut causes);
         return causes;

@@ -181,6 +181,7 @@ pub fn priority_class_update(at: &At<'_>, before: &At<'_>, causes: &mut Causes) 
 pub fn autoscaler(at: &At<'_>, causes: &mut Causes) {
     let spec = at.child("spec");
     let (least, most) = (spec.child("minReplicas"), spec.child("maxReplicas"));
+    // HPAScaleToZero is off: whether zero is allowed is left to the metrics, below.
     if least.int().is_some_and(|least| least < 1) {
         causes.push(least.wrong("must be greater than or equal to 1"));
     }
@@ -199,6 +200,12 @@ pub fn autoscaler(at: &At<'_>, causes: &mut Causes) {
     if percent.int().is_some_and(|percent| percent < 1) {
         let place = At::new(percent.value(), "spec.metrics[0].resource.target.averageUtilization");
         causes.push(place.wrong("must be greater than 0"));
+    }
+    let others = at.down("metadata.annotations").key("autoscaling.alpha.kubernetes.io/metrics");
+    let outside = ["\"Object\"", "\"External\""].iter().any(|kind| others.text().contains(kind));
+    if least.int() == Some(0) && !outside {
+        let detail = "must specify at least one Object or External metric to support scaling to zero replicas";
+        causes.push(spec.child("metrics").forbidden(detail));
     }
 }
 
@@ -309,6 +316,22 @@ pub fn node_update(at: &At<'_>, before: &At<'_>, causes: &mut Causes) {
         }
     }
     scheduling::taints(&At::new(new.child("taints").value(), "metadata.taints"), causes);
+    let fixed = |spec: &At<'_>| {
+        let mut spec = spec.value().clone();
+        if let Some(map) = spec.as_object_mut() {
+            map.retain(|field, _| {
+                let free = ["taints", "unschedulable", "configSource"].contains(&field.as_str());
+                // These may be set once.
+                let once = ["podCIDR", "podCIDRs", "providerID"].contains(&field.as_str()) && !old.child(field).is_set();
+                !free && !once
+            });
+        }
+        spec
+    };
+    if fixed(&new) != fixed(&old) {
+        let detail = "node updates may only change labels, taints, or capacity (or configSource, if the DynamicKubeletConfig feature gate is enabled)";
+        causes.push(At::new(&Value::Null, "[]").forbidden(detail));
+    }
 }
 
 /// What is wrong with a class of runtimes.

@@ -35,14 +35,6 @@ fn trimmed_image(at: &At<'_>, causes: &mut Causes) {
     }
 }
 
-/// What is wrong with a new pod alone.
-pub fn new_pod(at: &At<'_>, causes: &mut Causes) {
-    let ephemeral = at.down("spec.ephemeralContainers");
-    if !ephemeral.is_empty() {
-        causes.push(ephemeral.forbidden("cannot be set on create"));
-    }
-}
-
 /// What is wrong with a template of pods.
 pub fn template(at: &At<'_>, causes: &mut Causes) {
     // The original leaves `metadata` out of these paths.
@@ -50,10 +42,6 @@ pub fn template(at: &At<'_>, causes: &mut Causes) {
     meta::labels(&metadata("labels"), causes);
     meta::annotations(&metadata("annotations"), causes);
     pod_spec(&at.child("spec"), causes);
-    let ephemeral = at.down("spec.ephemeralContainers");
-    if !ephemeral.is_empty() {
-        causes.push(ephemeral.forbidden("ephemeral containers not allowed in pod template"));
-    }
 }
 
 fn pod_spec(at: &At<'_>, causes: &mut Causes) {

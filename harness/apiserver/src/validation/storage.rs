@@ -89,8 +89,7 @@ pub fn volume(at: &At<'_>, causes: &mut Causes) {
         found = true;
         match *kind {
             "local" => local(&source, required.is_set(), causes),
-            "csi" => csi(&source, causes),
-            kind => volumes::one_source(kind, &source, causes),
+            kind => volumes::one_source(kind, true, &source, causes),
         }
     }
     if !found {
@@ -126,14 +125,8 @@ fn local(at: &At<'_>, placed: bool, causes: &mut Causes) {
     }
 }
 
-fn csi(at: &At<'_>, causes: &mut Causes) {
-    driver_name(&at.child("driver"), causes);
-    if at.child("volumeHandle").text().is_empty() {
-        causes.push(at.child("volumeHandle").required(""));
-    }
-}
-
-fn driver_name(at: &At<'_>, causes: &mut Causes) {
+/// What is wrong with the name of a driver.
+pub(super) fn driver_name(at: &At<'_>, causes: &mut Causes) {
     if at.text().is_empty() {
         causes.push(at.required(""));
     }

@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use super::at::{At, Causes};
-use super::{containers, resources, words};
+use super::{containers, disks, resources, words};
 use crate::status::quoted;
 
 /// The volumes of a pod that are all right: only those can be mounted.
@@ -189,7 +189,8 @@ fn mode(at: &At<'_>, causes: &mut Causes) {
     }
 }
 
-fn required(at: &At<'_>, fields: &[&str], causes: &mut Causes) {
+/// Texts that must be there.
+pub(super) fn required(at: &At<'_>, fields: &[&str], causes: &mut Causes) {
     for field in fields {
         if at.child(field).text().is_empty() {
             causes.push(at.child(field).required(""));
@@ -209,7 +210,7 @@ fn source(volume: &At<'_>, causes: &mut Causes) {
             continue;
         }
         found = true;
-        one_source(kind, &source, causes);
+        one_source(kind, false, &source, causes);
     }
     if !found {
         causes.push(volume.required("must specify a volume type"));
@@ -217,7 +218,7 @@ fn source(volume: &At<'_>, causes: &mut Causes) {
 }
 
 /// What is wrong with a source of the named kind.
-pub fn one_source(kind: &str, at: &At<'_>, causes: &mut Causes) {
+pub fn one_source(kind: &str, of_cluster: bool, at: &At<'_>, causes: &mut Causes) {
     match kind {
         "emptyDir" => {
             let limit = at.child("sizeLimit");
@@ -258,13 +259,7 @@ pub fn one_source(kind: &str, at: &At<'_>, causes: &mut Causes) {
             mode(&at.child("defaultMode"), causes);
             projections(at, causes);
         }
-        "glusterfs" => required(at, &["endpoints", "path"], causes),
-        "csi" => {
-            if at.child("driver").text().is_empty() {
-                causes.push(at.child("driver").required(""));
-            }
-        }
-        _ => {}
+        _ => disks::source(kind, of_cluster, at, causes),
     }
 }
 
