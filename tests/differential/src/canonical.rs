@@ -14,6 +14,7 @@
 //! | names made from `generateName` | `PREFIX<random>` | random |
 //! | certificates and tokens | `<certificate>`, `<token>` | made anew for each server |
 //! | `continue` | `<continue>` | opaque |
+//! | the order of `managedFields` of one operation | by manager and version | by time first: a second may end between two writes on one server alone |
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -153,6 +154,11 @@ impl Seen {
         match value {
             Value::Object(map) => Value::Object(self.object(map, listed)),
             Value::Array(items) if key == "cells" => items.iter().map(|item| self.cell(item)).collect(),
+            Value::Array(items) if key == "managedFields" => {
+                let mut items: Vec<&Value> = items.iter().collect();
+                items.sort_by_key(|item| ["operation", "manager", "apiVersion"].map(|key| item[key].to_string()));
+                items.into_iter().map(|item| self.value(key, item, false)).collect()
+            }
             Value::Array(items) => items.iter().map(|item| self.value(key, item, false)).collect(),
             Value::String(text) if key == "resourceVersion" && !text.is_empty() && text != "0" => {
                 if listed {
