@@ -11,6 +11,7 @@ use serde_json::Value;
 
 use crate::answer::{self, Body};
 use crate::authn::User;
+use crate::authz::{self, Ask};
 use crate::components;
 use crate::conversion;
 use crate::managed;
@@ -117,6 +118,21 @@ impl Call<'_> {
         managed::manager(options.manager, self.headers)
     }
 
+    /// Who applies to what is not there yet must be allowed to create it.
+    fn may_create(&self) -> Result<(), Failure> {
+        let ask = Ask::Resource {
+            verb: "create".to_owned(),
+            group: self.path.group.clone(),
+            resource: self.path.resource.clone(),
+            namespace: self.path.namespace.clone(),
+            name: self.path.name.clone(),
+        };
+        if authz::allowed(&self.state.store, self.user, &ask) {
+            return Ok(());
+        }
+        Err(Failure::refused(self.resource, &self.path.name, ""))
+    }
+
     /// The kind of a PATCH.
     fn patch_kind(&self) -> WriteKind {
         if negotiate::content_type(self.headers) == patch::APPLY { WriteKind::Apply } else { WriteKind::Patch }
@@ -203,6 +219,9 @@ impl Call<'_> {
         let revision = |value: &Value| value.pointer("/metadata/resourceVersion").cloned();
         let change = |object: &Value| {
             let mut patched = patch.apply(&conversion::shown(self.resource, object), tracker, options.force)?;
+            if object.is_null() {
+                self.may_create()?;
+            }
             negotiate::check_patched_kind(self.resource, &patched)?;
             // A patch that names no revision is meant for whatever is there.
             if revision(&patched) == revision(object)
@@ -212,7 +231,7 @@ impl Call<'_> {
             }
             self.stored_form(patched)
         };
-        let intent = if matches!(patch, Patch::Apply(_)) { Intent::Apply } else { Intent::Patch };
+        let intent = if self.patch_kind() == WriteKind::Apply { Intent::Apply } else { Intent::Patch };
         let (stored, created) = place.update(&self.path.name, self.part(), intent, change)?;
         let status = if created { StatusCode::CREATED } else { StatusCode::OK };
         self.shower()?.answer(status, &stored)

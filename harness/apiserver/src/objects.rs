@@ -82,6 +82,15 @@ pub fn undecodable(resource: &Resource, text: &str) -> Failure {
     Failure::bad_request(format!("{kind} in version \"{version}\" cannot be handled as a {kind}: {text}"))
 }
 
+/// What an applied configuration is told that does not fit Go's types.
+fn unconvertible(resource: &Resource, text: &str) -> Failure {
+    let (group, version, kind) = (&resource.group, &resource.version, &resource.kind);
+    let why = text.split_once("unmarshalerDecoder: ").map_or(text, |(_, why)| why);
+    Failure::internal(format!(
+        "failed to convert new object to proper version: unable to convert unstructured object to {group}/{version}, Kind={kind}: {why}"
+    ))
+}
+
 impl Place<'_> {
     /// The key of `name` here.
     pub fn key(&self, name: &str) -> Key {
@@ -113,7 +122,10 @@ impl Place<'_> {
     fn create_as(&self, mut object: Value, intent: Intent) -> Result<Arc<Stored>, Failure> {
         let resource = self.resource;
         let ownership = self.ownership(&mut object, intent, Part::Object);
-        shape(resource, &mut object).map_err(|text| undecodable(resource, &text))?;
+        shape(resource, &mut object).map_err(|text| match intent {
+            Intent::Apply => unconvertible(self.requested, &text),
+            _ => undecodable(resource, &text),
+        })?;
         // The admission plugin `NamespaceLifecycle` comes before the object's own rules.
         self.check_namespace(&object)?;
         self.check_place(&mut object)?;
@@ -152,6 +164,7 @@ impl Place<'_> {
             return if known.is_some() { Err(taken()) } else { Ok(Stored::detached(object)) };
         }
         // The storage takes what is no number, or zero, for none.
+        let given = given.filter(|_| intent != Intent::Apply);
         if given.as_ref().and_then(Value::as_str).and_then(|text| text.parse::<u64>().ok()).is_some_and(|n| n > 0) {
             return Err(Failure::internal("resourceVersion should not be set on objects to be created"));
         }
@@ -205,6 +218,16 @@ impl Place<'_> {
         map.remove("status").is_some()
     }
 
+    /// Nobody knows the UID of what is not there yet.
+    fn check_unborn(&self, name: &str, object: &Value) -> Result<(), Failure> {
+        let uid = text(object, "/metadata/uid");
+        if uid.is_empty() {
+            return Ok(());
+        }
+        let why = format!("uid mismatch: the provided object specified uid {uid}, and no existing object was found");
+        Err(Failure::conflict_because(self.resource, name, &why))
+    }
+
     /// Takes what `object` says of who owns it out of it. What a client sends to a subresource of that counts nothing.
     fn ownership(&self, object: &mut Value, intent: Intent, part: Part) -> Ownership {
         if matches!(intent, Intent::Apply | Intent::Scale) {
@@ -254,7 +277,9 @@ impl Place<'_> {
                 if intent == Intent::Put || (intent == Intent::Apply && part == Part::Object) {
                     let object = change(&Value::Null)?;
                     self.check_name(name, &object)?;
-                    if &**self.table() != "services" {
+                    if intent == Intent::Apply {
+                        self.check_unborn(name, &object)?;
+                    } else if &**self.table() != "services" {
                         self.check_uid(name, &object, "")?;
                     }
                     if part == Part::Object && (intent == Intent::Apply || creates_on_update(self.resource)) {
@@ -311,7 +336,7 @@ impl Place<'_> {
         let sent = (intent == Intent::Patch).then(|| object.to_string());
         let ownership = self.ownership(&mut object, intent, part);
         shape(resource, &mut object).map_err(|text| match (intent, sent) {
-            (Intent::Apply, _) => Failure::internal(format!("failed to convert new object to proper version: {text}")),
+            (Intent::Apply, _) => unconvertible(self.requested, &text),
             (_, Some(sent)) => {
                 let cause = Cause::invalid("patch", crate::status::quoted(&sent), &text);
                 Failure::invalid("", "", "", &[cause])

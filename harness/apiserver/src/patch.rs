@@ -8,7 +8,7 @@ use crate::managed::{Application, Tracker};
 use crate::registry::Resource;
 use crate::status::{Cause, Failure};
 use crate::strategic::{self, Refusal};
-use crate::{go, negotiate, unstructured};
+use crate::{go, gojson, negotiate, unstructured};
 
 /// A patch that was read, to be applied to whatever is there.
 pub enum Patch {
@@ -109,8 +109,8 @@ fn strategic_patch(type_name: &'static str, body: &Bytes) -> Result<Patch, Failu
         Ok(Value::Object(patch)) => Ok(Patch::Strategic(type_name, patch)),
         Ok(Value::Null) => Ok(Patch::Strategic(type_name, Map::new())),
         Ok(other) => Err(Failure::bad_request(not_a_map(&other))),
-        Err(error) if error.is_eof() => Err(Failure::bad_request("unexpected end of JSON input")),
-        Err(error) => Err(Failure::bad_request(error.to_string())),
+        Err(error) if error.is_eof() => Err(Failure::bad_request("unexpected EOF")),
+        Err(error) => Err(Failure::bad_request(gojson::check(body).err().unwrap_or_else(|| error.to_string()))),
     }
 }
 
@@ -118,7 +118,7 @@ fn configuration(body: &Bytes) -> Result<Patch, Failure> {
     let failure = |why: String| Failure::bad_request(format!("error decoding YAML: {why}"));
     match serde_yaml::from_slice::<Value>(body) {
         Ok(configuration @ (Value::Object(_) | Value::Null)) => Ok(Patch::Apply(configuration)),
-        Ok(other) => Err(failure(format!("error unmarshaling JSON: {}", not_a_map(&other)))),
+        Ok(other) => Err(failure(format!("error unmarshaling JSON: while decoding JSON: {}", not_a_map(&other)))),
         Err(error) => Err(failure(format!("error converting YAML to JSON: yaml: {error}"))),
     }
 }

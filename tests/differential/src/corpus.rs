@@ -68,15 +68,6 @@ pub struct Session {
 }
 
 impl Session {
-    /// The session that `value` is, written as in the corpus.
-    ///
-    /// # Errors
-    /// What is wrong with it.
-    pub fn from_value(category: &str, value: Value) -> Result<Self, serde_json::Error> {
-        let SessionText { session, steps } = serde_json::from_value(value)?;
-        Ok(Self { category: category.to_owned(), name: session, steps })
-    }
-
     /// The namespace that the session finds on both servers: the same on both, another for each session.
     #[must_use]
     pub fn namespace(&self) -> String {

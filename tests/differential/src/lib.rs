@@ -9,6 +9,5 @@ pub mod compare;
 pub mod corpus;
 pub mod endpoint;
 pub mod exchange;
-pub mod generate;
 pub mod outcome;
 pub mod run;

@@ -5,9 +5,9 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Parser;
+use differential::corpus;
 use differential::endpoint::{Endpoint, RealServer};
 use differential::run::run;
-use differential::{corpus, generate};
 
 /// Sends the corpus to the embedded API server and to a real kube-apiserver 1.20, and shows what differs.
 #[derive(Parser)]
@@ -18,12 +18,6 @@ struct Arguments {
     /// Show the differences that have a reason, too
     #[arg(long)]
     reasons: bool,
-    /// Instead of the corpus, send as many sessions of patches and applied configurations, made at random
-    #[arg(long, value_name = "N")]
-    generate: Option<usize>,
-    /// What the random sessions are made of: the same number, the same sessions
-    #[arg(long, value_name = "NUMBER", default_value_t = 1)]
-    seed: u64,
     /// Only sessions whose category or name contains one of these
     filter: Vec<String>,
 }
@@ -46,10 +40,7 @@ async fn main() -> ExitCode {
 }
 
 async fn compare(arguments: &Arguments) -> Result<bool, Box<dyn Error>> {
-    let mut sessions = match arguments.generate {
-        Some(count) => generate::sessions(count, arguments.seed),
-        None => corpus::load()?,
-    };
+    let mut sessions = corpus::load()?;
     let filter = &arguments.filter;
     sessions.retain(|session| {
         filter.is_empty() || filter.iter().any(|part| session.category.contains(part) || session.name.contains(part))

@@ -32,7 +32,7 @@ pub enum Unapplied {
     #[error("{stage}: {violations}")]
     Violations {
         /// What was being done.
-        stage: &'static str,
+        stage: String,
         /// What does not fit.
         violations: Violations,
     },
@@ -40,7 +40,7 @@ pub enum Unapplied {
 
 impl Unapplied {
     fn at(stage: &'static str) -> impl Fn(Violations) -> Self {
-        move |violations| Self::Violations { stage, violations }
+        move |violations| Self::Violations { stage: stage.to_owned(), violations }
     }
 }
 
@@ -71,7 +71,15 @@ impl<V: Versions> Write<'_, V> {
             let before = Write { manager: BEFORE_FIRST_APPLY, ..*self };
             managers = before
                 .updated(empty, live, managers)
-                .map_err(Unapplied::at("failed to create manager for existing fields"))?;
+                .map_err(|violations| {
+                    let text = |key: &str| live.get(key).and_then(Value::as_str).unwrap_or_default();
+                    let (group, version) = text("apiVersion").split_once('/').unwrap_or(("", text("apiVersion")));
+                    let stage = format!(
+                        "failed to create manager for existing fields: failed to convert new object ({group}/{version}, Kind={}) to smd typed",
+                        text("kind")
+                    );
+                    Unapplied::Violations { stage, violations }
+                })?;
         }
         let applied = match self.apply(live, configuration, managers.clone(), force) {
             Err(Unapplied::Conflicts(conflicts)) if self.manager == KUBECTL => {

@@ -3,8 +3,10 @@
 use std::collections::HashMap;
 use std::sync::LazyLock;
 
+use serde_json::Value;
+
 use super::schema::{MapSchema, ObjectType, Scalar, Schema, Type, TypeId};
-use crate::types::{self, Field, ListType};
+use crate::types::{self, Field, ListKey, ListType};
 
 static BUILT_IN: LazyLock<BuiltIn> = LazyLock::new(BuiltIn::new);
 
@@ -55,7 +57,7 @@ impl Named {
         match &field.kind {
             types::Type::List(inner) => {
                 let element = self.plain(schema, inner);
-                schema.add(Type::list(element, field.list_type.clone()))
+                schema.add(Type::list(element, with_defaults(&field.list_type, inner)))
             }
             kind => self.plain(schema, kind),
         }
@@ -82,6 +84,22 @@ impl Named {
             }
         }
     }
+}
+
+/// Keys that are always written have a default in the OpenAPI of the original's code: their zero.
+fn with_defaults(list_type: &ListType, element: &types::Type) -> ListType {
+    let (ListType::Map(keys), types::Type::Object(name)) = (list_type, element) else { return list_type.clone() };
+    let zero = |key: &str| {
+        let field = types::fields(name)?.get(key).filter(|field| field.required && !field.pointer)?;
+        match field.kind {
+            types::Type::String => Some(Value::from("")),
+            types::Type::Int => Some(Value::from(0)),
+            _ => None,
+        }
+    };
+    let key =
+        |key: &ListKey| ListKey { name: key.name.clone(), default: key.default.clone().or_else(|| zero(&key.name)) };
+    ListType::Map(keys.iter().map(key).collect())
 }
 
 #[cfg(test)]

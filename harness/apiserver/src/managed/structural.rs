@@ -45,21 +45,42 @@ impl CustomSchema {
 pub struct CustomTypes {
     versions: Vec<(String, Option<Arc<Value>>, OnceLock<CustomSchema>)>,
     keeps_unknown: bool,
+    deduced: bool,
+}
+
+/// Whether any part of a schema is a number or text. The original writes that as `anyOf`, which its parser of OpenAPI v2
+/// refuses; it then deduces the types of all versions (`buildOpenAPIModelsForApply` of Kubernetes 1.20.2).
+fn defies_openapi(schema: &Value) -> bool {
+    match schema {
+        Value::Object(map) => {
+            map.get("x-kubernetes-int-or-string") == Some(&Value::Bool(true)) || map.values().any(defies_openapi)
+        }
+        Value::Array(items) => items.iter().any(defies_openapi),
+        _ => false,
+    }
 }
 
 impl CustomTypes {
     /// The types of `versions`: `group/version` and structural schema.
     #[must_use]
     pub fn new(versions: impl IntoIterator<Item = (String, Option<Arc<Value>>)>, keeps_unknown: bool) -> Self {
-        let versions = versions.into_iter().map(|(name, schema)| (name, schema, OnceLock::new())).collect();
-        Self { versions, keeps_unknown }
+        let versions: Vec<(String, Option<Arc<Value>>, OnceLock<CustomSchema>)> =
+            versions.into_iter().map(|(name, schema)| (name, schema, OnceLock::new())).collect();
+        let deduced = versions.iter().any(|(_, schema, _)| schema.as_deref().is_some_and(defies_openapi));
+        Self { versions, keeps_unknown, deduced }
     }
 
     /// What objects of `api_version` are.
     #[must_use]
     pub fn object_type(&self, api_version: &str) -> Option<ObjectType<'_>> {
         let (_, schema, made) = self.versions.iter().find(|(name, ..)| name == api_version)?;
-        Some(made.get_or_init(|| CustomSchema::new(schema.as_deref(), self.keeps_unknown)).object_type())
+        let make = || {
+            if self.deduced {
+                return CustomSchema { schema: Schema::new(), root: Schema::DEDUCED };
+            }
+            CustomSchema::new(schema.as_deref(), self.keeps_unknown)
+        };
+        Some(made.get_or_init(make).object_type())
     }
 }
 

@@ -104,8 +104,8 @@ mod tests {
         ".spec.template.spec.containers: duplicate entries for key [name=\"a\"]"
     )]
     #[case::an_element_without_its_key(
-        json!({"spec": {"template": {"spec": {"containers": [{}]}}}}),
-        ".spec.template.spec.containers: element 0: associative list with keys has an element that omits key field \"name\" (and doesn't have default value)"
+        json!({"spec": {"template": {"spec": {"imagePullSecrets": [{}]}}}}),
+        ".spec.template.spec.imagePullSecrets: element 0: associative list with keys has an element that omits key field \"name\" (and doesn't have default value)"
     )]
     fn words_violations_as_the_original(#[case] value: Value, #[case] expected: &str) {
         let kind = builtin::object_type("apps.v1.Deployment").unwrap();

@@ -86,10 +86,8 @@ fn merge_map(
     retain_keys(&mut original, &mut patch)?;
     set_orders(&mut original, &mut patch, shape)?;
     for (key, change) in patch {
-        let (key, deletes) = match key.starts_with(DELETE) {
-            true => (below(&key, DELETE).ok_or(BAD_DELETE)?.to_owned(), true),
-            false => (key, false),
-        };
+        let deletes = key.starts_with(DELETE);
+        let key = if deletes { below(&key, DELETE).ok_or(BAD_DELETE)?.to_owned() } else { key };
         if change.is_null() {
             original.shift_remove(&key);
             continue;
