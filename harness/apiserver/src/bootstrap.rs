@@ -20,7 +20,8 @@ fn place<'a>(
     resource: &'a std::sync::Arc<crate::registry::Resource>,
     namespace: &'a str,
 ) -> Place<'a> {
-    Place { state, resource, asked: resource, namespace, dry_run: false }
+    // The original writes these to itself, as a client of that name.
+    Place { state, resource, requested: resource, namespace, dry_run: false, manager: "kube-apiserver" }
 }
 
 /// Creates the objects that kube-apiserver 1.20.2 creates when it starts on empty storage.

@@ -11,13 +11,15 @@ use serde_json::Value;
 
 use crate::answer::{self, Body};
 use crate::authn::User;
+use crate::authz::{self, Ask};
 use crate::components;
 use crate::conversion;
+use crate::managed;
 use crate::names;
 use crate::negotiate::{self, Form};
 use crate::objects::{self, Intent, Part, Place};
 use crate::parameters::{ListOptions, WriteKind, WriteOptions};
-use crate::patch::Patch;
+use crate::patch::{self, Patch};
 use crate::reads::{self, Selection, Watch};
 use crate::registry::Resource;
 use crate::request::{Query, ResourcePath};
@@ -104,10 +106,36 @@ impl Call<'_> {
         Place {
             state: self.state,
             resource: self.resource.stored(),
-            asked: self.resource,
+            requested: self.resource,
             namespace: self.namespace(),
             dry_run,
+            manager: "",
         }
+    }
+
+    /// Who writes.
+    fn manager(&self, options: &WriteOptions<'_>) -> String {
+        managed::manager(options.manager, self.headers)
+    }
+
+    /// Who applies to what is not there yet must be allowed to create it.
+    fn may_create(&self) -> Result<(), Failure> {
+        let ask = Ask::Resource {
+            verb: "create".to_owned(),
+            group: self.path.group.clone(),
+            resource: self.path.resource.clone(),
+            namespace: self.path.namespace.clone(),
+            name: self.path.name.clone(),
+        };
+        if authz::allowed(&self.state.store, self.user, &ask) {
+            return Ok(());
+        }
+        Err(Failure::refused(self.resource, &self.path.name, ""))
+    }
+
+    /// The kind of a PATCH.
+    fn patch_kind(&self) -> WriteKind {
+        if negotiate::content_type(self.headers) == patch::APPLY { WriteKind::Apply } else { WriteKind::Patch }
     }
 
     fn object(&self) -> Result<Value, Failure> {
@@ -158,7 +186,8 @@ impl Call<'_> {
 
     fn create(&self) -> Result<Response<Body>, Failure> {
         let options = WriteOptions::read(self.query, WriteKind::Create)?;
-        let stored = self.place(options.dry_run).create(self.object()?)?;
+        let manager = self.manager(&options);
+        let stored = Place { manager: &manager, ..self.place(options.dry_run) }.create(self.object()?)?;
         self.shower()?.answer(StatusCode::CREATED, &stored)
     }
 
@@ -174,18 +203,25 @@ impl Call<'_> {
         let options = WriteOptions::read(self.query, WriteKind::Update)?;
         let object = self.object()?;
         let change = |_: &Value| Ok(object.clone());
-        let place = self.place(options.dry_run);
+        let manager = self.manager(&options);
+        let place = Place { manager: &manager, ..self.place(options.dry_run) };
         let (stored, created) = place.update(&self.path.name, self.part(), Intent::Put, change)?;
         let status = if created { StatusCode::CREATED } else { StatusCode::OK };
         self.shower()?.answer(status, &stored)
     }
 
     fn patch(&self) -> Result<Response<Body>, Failure> {
-        let patch = Patch::read(self.state, self.resource, self.headers, &self.body)?;
-        let options = WriteOptions::read(self.query, WriteKind::Patch)?;
+        let patch = Patch::read(self.resource, self.headers, &self.body)?;
+        let options = WriteOptions::read(self.query, self.patch_kind())?;
+        let (manager, now) = (self.manager(&options), self.state.clock.stamp());
+        let place = Place { manager: &manager, ..self.place(options.dry_run) };
+        let tracker = place.tracker(&now);
         let revision = |value: &Value| value.pointer("/metadata/resourceVersion").cloned();
         let change = |object: &Value| {
-            let mut patched = patch.apply(&conversion::shown(self.resource, object))?;
+            let mut patched = patch.apply(&conversion::shown(self.resource, object), tracker, options.force)?;
+            if object.is_null() {
+                self.may_create()?;
+            }
             negotiate::check_patched_kind(self.resource, &patched)?;
             // A patch that names no revision is meant for whatever is there.
             if revision(&patched) == revision(object)
@@ -195,8 +231,9 @@ impl Call<'_> {
             }
             self.stored_form(patched)
         };
-        let place = self.place(options.dry_run);
-        let (stored, _) = place.update(&self.path.name, self.part(), Intent::Patch, change)?;
-        self.shower()?.answer(StatusCode::OK, &stored)
+        let intent = if self.patch_kind() == WriteKind::Apply { Intent::Apply } else { Intent::Patch };
+        let (stored, created) = place.update(&self.path.name, self.part(), intent, change)?;
+        let status = if created { StatusCode::CREATED } else { StatusCode::OK };
+        self.shower()?.answer(status, &stored)
     }
 }

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 
+use crate::managed::CustomTypes;
 use crate::registry::{CUSTOM_VERBS, Resource, Subresource, group_resource};
 use crate::status::{Cause, quoted};
 
@@ -42,6 +43,8 @@ pub struct CustomVersion {
     pub scale: Option<ScalePaths>,
     /// `group/version` in which objects are stored.
     pub storage_version: String,
+    /// What the fields of objects are to server-side apply, in every version.
+    pub types: Arc<CustomTypes>,
 }
 
 fn text<'a>(value: &'a Value, pointer: &str) -> &'a str {
@@ -149,6 +152,12 @@ pub fn resources(crd: &Value) -> Vec<Arc<Resource>> {
         .find(|version| version.get("storage") == Some(&Value::Bool(true)))
         .map(|version| text(version, "/name").to_owned())
         .unwrap_or_default();
+    let typed = versions(crd).map(|version| {
+        let schema = version.pointer("/schema/openAPIV3Schema").cloned().map(Arc::new);
+        (format!("{group}/{}", text(version, "/name")), schema)
+    });
+    let keeps_unknown = crd.pointer("/spec/preserveUnknownFields") == Some(&Value::Bool(true));
+    let types = Arc::new(CustomTypes::new(typed, keeps_unknown));
     versions(crd)
         .filter(|version| version.get("served") == Some(&Value::Bool(true)))
         .map(|version| {
@@ -183,6 +192,7 @@ pub fn resources(crd: &Value) -> Vec<Arc<Resource>> {
                     columns: columns(version),
                     scale,
                     storage_version: format!("{group}/{storage}"),
+                    types: Arc::clone(&types),
                 }),
                 full_name: group_resource(plural, group),
                 hub: None,

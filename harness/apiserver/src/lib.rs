@@ -4,7 +4,7 @@
 //! kube-apiserver 1.20.2 does: discovery, RBAC, validation, patches, watches, tables, custom resources, logs of pods,
 //! and the proxies of pods and services. It is bounded: `surface.toml` lists what is served, and
 //! [`ApiServer::surface_misses`] names the requests beyond that which the original would have served. Configurations
-//! of webhooks are stored, but no webhook is called; there is no server-side apply, exec or attach.
+//! of webhooks are stored, but no webhook is called; there is no exec or attach.
 //!
 //! ```
 //! use apiserver::{ApiServer, Options};
@@ -41,11 +41,13 @@ mod deletion;
 mod deprecation;
 mod discovery;
 mod eviction;
+mod go;
 mod gojson;
 mod handler;
 mod jsoniter;
 mod jsonpath;
 mod logs;
+mod managed;
 mod names;
 mod negotiate;
 mod normal;
@@ -78,6 +80,7 @@ mod strategic;
 mod surface;
 mod table;
 mod types;
+mod unstructured;
 mod upstream;
 mod validation;
 mod yaml;

@@ -6,12 +6,13 @@ use std::sync::{Arc, PoisonError};
 
 use serde_json::{Map, Value};
 
+use crate::managed::{self, Sent, Tracker};
 use crate::registry::Resource;
 use crate::shape::{check, counts_generations, fill, in_order, keep_identity, metadata, put_or_remove, same, shape};
 use crate::state::State;
 use crate::status::{Cause, Failure};
 use crate::store::{Key, Refusal, Stored};
-use crate::{crd, defaults, pods, services};
+use crate::{conversion, crd, defaults, pods, services};
 
 use checks::creates_on_update;
 
@@ -20,14 +21,16 @@ use checks::creates_on_update;
 pub struct Place<'a> {
     /// The server.
     pub state: &'a State,
-    /// The resource, in the version in which it is kept.
+    /// The resource, in the version in which its objects are kept.
     pub resource: &'a Arc<Resource>,
-    /// The resource as the client asks for it: a few rules depend on the version.
-    pub asked: &'a Resource,
+    /// The resource, in the version in which it is written.
+    pub requested: &'a Arc<Resource>,
     /// The namespace; empty for cluster-wide resources.
     pub namespace: &'a str,
     /// Nothing is stored.
     pub dry_run: bool,
+    /// Who writes, as `metadata.managedFields` names it.
+    pub manager: &'a str,
 }
 
 /// Which part of an object an update may change.
@@ -48,6 +51,18 @@ pub enum Intent {
     Put,
     /// A change to whatever is there.
     Patch,
+    /// A configuration was applied, to what is there or to nothing: who owns what is settled already.
+    Apply,
+    /// Another number of replicas: who owns what stays as it is.
+    Scale,
+}
+
+/// Who owns the fields of an object that is written.
+enum Ownership {
+    /// Who changes them; the client said this.
+    Tracked(Sent),
+    /// As it is written here.
+    Settled(Option<Value>),
 }
 
 fn text<'a>(value: &'a Value, pointer: &str) -> &'a str {
@@ -65,6 +80,15 @@ fn random_suffix() -> String {
 pub fn undecodable(resource: &Resource, text: &str) -> Failure {
     let (kind, version) = (&resource.kind, &resource.version);
     Failure::bad_request(format!("{kind} in version \"{version}\" cannot be handled as a {kind}: {text}"))
+}
+
+/// What an applied configuration is told that does not fit Go's types.
+fn unconvertible(resource: &Resource, text: &str) -> Failure {
+    let (group, version, kind) = (&resource.group, &resource.version, &resource.kind);
+    let why = text.split_once("unmarshalerDecoder: ").map_or(text, |(_, why)| why);
+    Failure::internal(format!(
+        "failed to convert new object to proper version: unable to convert unstructured object to {group}/{version}, Kind={kind}: {why}"
+    ))
 }
 
 impl Place<'_> {
@@ -91,17 +115,29 @@ impl Place<'_> {
     ///
     /// # Errors
     /// As the original refuses.
-    pub fn create(&self, mut object: Value) -> Result<Arc<Stored>, Failure> {
+    pub fn create(&self, object: Value) -> Result<Arc<Stored>, Failure> {
+        self.create_as(object, Intent::Put)
+    }
+
+    fn create_as(&self, mut object: Value, intent: Intent) -> Result<Arc<Stored>, Failure> {
         let resource = self.resource;
-        shape(resource, &mut object).map_err(|text| undecodable(resource, &text))?;
+        let ownership = self.ownership(&mut object, intent, Part::Object);
+        shape(resource, &mut object).map_err(|text| match intent {
+            Intent::Apply => unconvertible(self.requested, &text),
+            _ => undecodable(resource, &text),
+        })?;
         // The admission plugin `NamespaceLifecycle` comes before the object's own rules.
         self.check_namespace(&object)?;
         self.check_place(&mut object)?;
         let generated = !text(&object, "/metadata/generateName").is_empty();
         let given = metadata(&mut object).remove("resourceVersion");
-        self.identify(&mut object);
-        self.reset_status(&mut object);
         fill(resource, &mut object);
+        // The original looks at the object as it was sent, before it makes one to be stored of it.
+        let owners = self.owners(None, &object, ownership);
+        self.identify(&mut object);
+        if self.reset_status(&mut object) {
+            fill(resource, &mut object);
+        }
         if resource.custom.is_none() {
             self.admit_new(&mut object)?;
             defaults::fill_new(resource, &mut object);
@@ -109,7 +145,8 @@ impl Place<'_> {
         if &**self.table() == "customresourcedefinitions.apiextensions.k8s.io" {
             crd::fill_status(&mut object, &self.state.clock.stamp());
         }
-        check(resource, self.asked, &object, None)?;
+        put_or_remove(metadata(&mut object), "managedFields", owners.as_ref());
+        check(resource, self.requested, &object, None)?;
         let is_service = &**self.table() == "services";
         let guard = is_service.then(|| self.state.allocation.lock().unwrap_or_else(PoisonError::into_inner));
         if is_service {
@@ -127,6 +164,7 @@ impl Place<'_> {
             return if known.is_some() { Err(taken()) } else { Ok(Stored::detached(object)) };
         }
         // The storage takes what is no number, or zero, for none.
+        let given = given.filter(|_| intent != Intent::Apply);
         if given.as_ref().and_then(Value::as_str).and_then(|text| text.parse::<u64>().ok()).is_some_and(|n| n > 0) {
             return Err(Failure::internal("resourceVersion should not be set on objects to be created"));
         }
@@ -173,15 +211,47 @@ impl Place<'_> {
         }
     }
 
-    /// A client cannot create most objects with a status of its own.
-    fn reset_status(&self, object: &mut Value) {
+    /// A client cannot create most objects with a status of its own. Tells whether it had one.
+    fn reset_status(&self, object: &mut Value) -> bool {
         let keeps = matches!(&**self.table(), "nodes" | "persistentvolumes" | "services");
-        if self.resource.has_status()
-            && !keeps
-            && let Some(map) = object.as_object_mut()
-        {
-            map.remove("status");
+        let Some(map) = object.as_object_mut().filter(|_| self.resource.has_status() && !keeps) else { return false };
+        map.remove("status").is_some()
+    }
+
+    /// Nobody knows the UID of what is not there yet.
+    fn check_unborn(&self, name: &str, object: &Value) -> Result<(), Failure> {
+        let uid = text(object, "/metadata/uid");
+        if uid.is_empty() {
+            return Ok(());
         }
+        let why = format!("uid mismatch: the provided object specified uid {uid}, and no existing object was found");
+        Err(Failure::conflict_because(self.resource, name, &why))
+    }
+
+    /// Takes what `object` says of who owns it out of it. What a client sends to a subresource of that counts nothing.
+    fn ownership(&self, object: &mut Value, intent: Intent, part: Part) -> Ownership {
+        if matches!(intent, Intent::Apply | Intent::Scale) {
+            return Ownership::Settled(metadata(object).shift_remove("managedFields"));
+        }
+        let sent = managed::take(object);
+        Ownership::Tracked(if part == Part::Object { sent } else { Sent::Nothing })
+    }
+
+    /// The `metadata.managedFields` of what `before` has become.
+    fn owners(&self, before: Option<&Value>, after: &Value, ownership: Ownership) -> Option<Value> {
+        match ownership {
+            Ownership::Settled(owners) => owners,
+            Ownership::Tracked(sent) => {
+                let before = before.map(|before| conversion::shown(self.requested, before));
+                let after = conversion::shown(self.requested, after);
+                self.tracker(&self.state.clock.stamp()).updated(before.as_deref(), &after, sent)
+            }
+        }
+    }
+
+    /// Follows who owns the fields of objects here.
+    pub fn tracker<'t>(&'t self, now: &'t str) -> Tracker<'t> {
+        Tracker { resource: self.requested, manager: self.manager, now }
     }
 
     fn after_write(&self) {
@@ -204,14 +274,16 @@ impl Place<'_> {
     ) -> Result<(Arc<Stored>, bool), Failure> {
         loop {
             let Some(before) = self.state.store.get(self.table(), &self.key(name)) else {
-                if intent == Intent::Put {
+                if intent == Intent::Put || (intent == Intent::Apply && part == Part::Object) {
                     let object = change(&Value::Null)?;
                     self.check_name(name, &object)?;
-                    if &**self.table() != "services" {
+                    if intent == Intent::Apply {
+                        self.check_unborn(name, &object)?;
+                    } else if &**self.table() != "services" {
                         self.check_uid(name, &object, "")?;
                     }
-                    if part == Part::Object && creates_on_update(self.resource) {
-                        return self.create(object).map(|stored| (stored, true));
+                    if part == Part::Object && (intent == Intent::Apply || creates_on_update(self.resource)) {
+                        return self.create_as(object, intent).map(|stored| (stored, true));
                     }
                 }
                 return Err(Failure::not_found(self.resource, name));
@@ -262,12 +334,14 @@ impl Place<'_> {
         let resource = self.resource;
         let mut object = changed;
         let sent = (intent == Intent::Patch).then(|| object.to_string());
-        shape(resource, &mut object).map_err(|text| match sent {
-            Some(sent) => {
+        let ownership = self.ownership(&mut object, intent, part);
+        shape(resource, &mut object).map_err(|text| match (intent, sent) {
+            (Intent::Apply, _) => unconvertible(self.requested, &text),
+            (_, Some(sent)) => {
                 let cause = Cause::invalid("patch", crate::status::quoted(&sent), &text);
                 Failure::invalid("", "", "", &[cause])
             }
-            None => undecodable(resource, &text),
+            (_, None) => undecodable(resource, &text),
         })?;
         self.check_name(name, &object)?;
         if intent == Intent::Put {
@@ -276,6 +350,8 @@ impl Place<'_> {
         self.check_revision(name, intent, &object, before)?;
         self.check_place(&mut object)?;
         let old = &before.value;
+        fill(resource, &mut object);
+        let owners = self.owners(Some(old), &object, ownership);
         let mut object = match part {
             Part::Object => {
                 let mut object = object;
@@ -290,6 +366,7 @@ impl Place<'_> {
             Part::Finalize => with(&object, "status", old.get("status")),
         };
         keep_identity(&mut object, old);
+        put_or_remove(metadata(&mut object), "managedFields", owners.as_ref());
         if &**self.table() == "namespaces" && part == Part::Object {
             // Only the finalize subresource changes them.
             let mut spec = Value::Object(Map::new());
@@ -316,7 +393,7 @@ impl Place<'_> {
         if part == Part::Finalize {
             return Ok(in_order(resource, object));
         }
-        check(resource, self.asked, &object, Some((old, part)))?;
+        check(resource, self.requested, &object, Some((old, part)))?;
         if part == Part::Object && resource.custom.is_none() {
             self.judge_change(&object, old)?;
         }

@@ -1,6 +1,7 @@
 //! The parameters of requests, as the original's `ListOptions`, `DeleteOptions` and their siblings of `meta/v1` read
 //! them from a query, and what it says to those that it cannot read (Kubernetes 1.20).
 
+use crate::managed::LONGEST_MANAGER;
 use crate::request::Query;
 use crate::selector::{LabelSelector, RawFieldSelector};
 use crate::status::{Cause, Failure, quoted};
@@ -173,9 +174,6 @@ pub fn check_dry_run(given: &[&str], causes: &mut Vec<Cause>) {
     }
 }
 
-/// The most bytes of a `fieldManager`.
-const LONGEST_MANAGER: usize = 128;
-
 fn check_manager(given: &str, causes: &mut Vec<Cause>) {
     if given.len() > LONGEST_MANAGER {
         let message = format!("Too long: must have at most {LONGEST_MANAGER} bytes");
@@ -194,6 +192,8 @@ pub struct WriteOptions<'a> {
     pub dry_run: bool,
     /// Who is to be named as the manager of fields; empty is whoever the client's program is.
     pub manager: &'a str,
+    /// Whether an apply takes what others own.
+    pub force: bool,
 }
 
 /// The kind of a write's options.
@@ -227,7 +227,9 @@ impl<'a> WriteOptions<'a> {
         check_manager(manager, &mut causes);
         check_dry_run(&dry_run, &mut causes);
         if causes.is_empty() {
-            return Ok(Self { dry_run: !dry_run.is_empty(), manager });
+            let given = query.first("force");
+            let force = given.is_some_and(|given| !given.eq_ignore_ascii_case("false") && given != "0");
+            return Ok(Self { dry_run: !dry_run.is_empty(), manager, force });
         }
         let kind = match kind {
             WriteKind::Create => "CreateOptions",

@@ -2,13 +2,13 @@
 
 use bytes::Bytes;
 use http::HeaderMap;
-use serde_json::Value;
+use serde_json::{Map, Value};
 
-use crate::negotiate;
+use crate::managed::{Application, Tracker};
 use crate::registry::Resource;
-use crate::state::State;
 use crate::status::{Cause, Failure};
-use crate::strategic;
+use crate::strategic::{self, Refusal};
+use crate::{go, gojson, negotiate, unstructured};
 
 /// A patch that was read, to be applied to whatever is there.
 pub enum Patch {
@@ -17,17 +17,28 @@ pub enum Patch {
     /// RFC 7396.
     Merge(Value),
     /// Strategic merge, by the named type.
-    Strategic(&'static str, Value),
+    Strategic(&'static str, Map<String, Value>),
+    /// A configuration that is applied.
+    Apply(Value),
+    /// None of them, which the original tells only when it has what is to be patched.
+    Unreadable(Failure),
 }
 
-/// The media types in which a patch is read: what a 1.20 server with the feature gate `ServerSideApply` off accepts,
-/// in its order.
+/// The media type of configurations that are applied.
+pub const APPLY: &str = "application/apply-patch+yaml";
+
+/// The media types in which a patch is read, in the original's order.
 #[must_use]
 pub fn accepted(custom: bool) -> &'static [&'static str] {
     if custom {
-        &["application/json-patch+json", "application/merge-patch+json"]
+        &["application/json-patch+json", "application/merge-patch+json", APPLY]
     } else {
-        &["application/json-patch+json", "application/merge-patch+json", "application/strategic-merge-patch+json"]
+        &[
+            "application/json-patch+json",
+            "application/merge-patch+json",
+            "application/strategic-merge-patch+json",
+            APPLY,
+        ]
     }
 }
 
@@ -35,75 +46,91 @@ impl Patch {
     /// Reads the body of a PATCH.
     ///
     /// # Errors
-    /// 415, 400 and 500, in the original's words.
-    pub fn read(state: &State, resource: &Resource, headers: &HeaderMap, body: &Bytes) -> Result<Self, Failure> {
-        match negotiate::content_type(headers) {
-            "application/json-patch+json" => serde_json::from_slice(body).map(Self::Json).map_err(|error| {
-                match serde_json::from_slice::<Value>(body) {
-                    Ok(Value::Object(_)) => {
-                        Failure::bad_request("json: cannot unmarshal object into Go value of type jsonpatch.Patch")
-                    }
-                    _ => Failure::bad_request(error.to_string()),
-                }
-            }),
-            "application/merge-patch+json" => {
-                let patch: Value = serde_json::from_slice(body).map_err(|_| Failure::internal("Invalid JSON Patch"))?;
-                Ok(Self::Merge(patch))
-            }
-            "application/strategic-merge-patch+json" => match resource.type_name {
-                Some(type_name) => {
-                    let patch = serde_json::from_slice(body).map_err(|error| {
-                        Failure::bad_request(if error.is_eof() {
-                            "unexpected EOF".to_owned()
-                        } else {
-                            error.to_string()
-                        })
-                    })?;
-                    Ok(Self::Strategic(type_name, patch))
-                }
-                None => Err(Failure::unsupported_media_type(
-                    "application/json-patch+json, application/merge-patch+json, application/apply-patch+yaml",
-                )),
+    /// 415, in the original's words.
+    pub fn read(resource: &Resource, headers: &HeaderMap, body: &Bytes) -> Result<Self, Failure> {
+        let read = match (negotiate::content_type(headers), resource.type_name) {
+            ("application/json-patch+json", _) => json_patch(body),
+            ("application/merge-patch+json", _) => match serde_json::from_slice(body) {
+                Ok(patch) => Ok(Self::Merge(patch)),
+                Err(_) => Err(Failure::internal("Invalid JSON Patch")),
             },
-            "application/apply-patch+yaml" => {
-                state.miss(format!("PATCH application/apply-patch+yaml {}", resource.full_name));
-                Err(Failure::unsupported_media_type(&accepted(resource.custom.is_some()).join(", ")))
+            ("application/strategic-merge-patch+json", Some(type_name)) => strategic_patch(type_name, body),
+            (APPLY, _) => configuration(body),
+            ("application/strategic-merge-patch+json", None) => {
+                return Err(Failure::unsupported_media_type(&accepted(true).join(", ")));
             }
-            _ => Err(Failure::patch_without_media_type()),
-        }
+            _ => return Err(Failure::patch_without_media_type()),
+        };
+        Ok(read.unwrap_or_else(Self::Unreadable))
     }
 
-    /// What the patch makes of `object`.
+    /// What the patch makes of `object`; a configuration is applied by `tracker`, to nothing if `object` is null.
     ///
     /// # Errors
-    /// 422, in the original's words.
-    pub fn apply(&self, object: &Value) -> Result<Value, Failure> {
+    /// 400, 409, 422 and 500, in the original's words.
+    pub fn apply(&self, object: &Value, tracker: Tracker<'_>, force: bool) -> Result<Value, Failure> {
         let mut patched = object.clone();
         match self {
             Self::Json(patch) => json_patch::patch(&mut patched, patch).map_err(|_| Failure::patch_rejected())?,
             Self::Merge(patch) => json_patch::merge(&mut patched, patch),
             Self::Strategic(type_name, patch) => {
-                strategic::apply(type_name, &mut patched, patch).map_err(|text| {
-                    let cause = Cause::invalid("patch", crate::status::quoted(&go_map(patch)), &text);
+                strategic::apply(type_name, &mut patched, patch).map_err(|refusal| match refusal {
+                    Refusal::Malformed(_) => Failure::bad_request(refusal.to_string()),
+                    Refusal::Unprocessable(_) => Failure::patch_rejected(),
+                    Refusal::Other(_) => Failure::internal(refusal.to_string()),
+                })?;
+                unstructured::check(type_name, &patched).map_err(|text| {
+                    let shown = go::plain(&Value::Object(patch.clone()));
+                    let cause = Cause::invalid("patch", crate::status::quoted(&shown), &text);
                     Failure::invalid("", "", "", &[cause])
                 })?;
             }
+            Self::Apply(configuration) => {
+                let live = (!object.is_null()).then_some(object);
+                return tracker.applied(live, Application { configuration, force });
+            }
+            Self::Unreadable(failure) => return Err(failure.clone()),
         }
         Ok(patched)
     }
 }
 
-/// A map as Go's `%v` writes it.
-fn go_map(value: &Value) -> String {
-    match value {
-        Value::Object(map) => {
-            let mut entries: Vec<String> = map.iter().map(|(key, value)| format!("{key}:{}", go_map(value))).collect();
-            entries.sort();
-            format!("map[{}]", entries.join(" "))
+fn json_patch(body: &Bytes) -> Result<Patch, Failure> {
+    serde_json::from_slice(body).map(Patch::Json).map_err(|error| match serde_json::from_slice::<Value>(body) {
+        Ok(Value::Object(_)) => {
+            Failure::bad_request("json: cannot unmarshal object into Go value of type jsonpatch.Patch")
         }
-        Value::Array(items) => format!("[{}]", items.iter().map(go_map).collect::<Vec<_>>().join(" ")),
-        Value::String(text) => text.clone(),
-        Value::Null => "<nil>".to_owned(),
-        other => other.to_string(),
+        _ => Failure::bad_request(error.to_string()),
+    })
+}
+
+fn strategic_patch(type_name: &'static str, body: &Bytes) -> Result<Patch, Failure> {
+    match serde_json::from_slice(body) {
+        Ok(Value::Object(patch)) => Ok(Patch::Strategic(type_name, patch)),
+        Ok(Value::Null) => Ok(Patch::Strategic(type_name, Map::new())),
+        Ok(other) => Err(Failure::bad_request(not_a_map(&other))),
+        Err(error) if error.is_eof() => Err(Failure::bad_request("unexpected EOF")),
+        Err(error) => Err(Failure::bad_request(gojson::check(body).err().unwrap_or_else(|| error.to_string()))),
     }
+}
+
+fn configuration(body: &Bytes) -> Result<Patch, Failure> {
+    let failure = |why: String| Failure::bad_request(format!("error decoding YAML: {why}"));
+    match serde_yaml::from_slice::<Value>(body) {
+        Ok(configuration @ (Value::Object(_) | Value::Null)) => Ok(Patch::Apply(configuration)),
+        Ok(other) => Err(failure(format!("error unmarshaling JSON: while decoding JSON: {}", not_a_map(&other)))),
+        Err(error) => Err(failure(format!("error converting YAML to JSON: yaml: {error}"))),
+    }
+}
+
+/// What Go's decoder of JSON says of a value that is no object.
+fn not_a_map(value: &Value) -> String {
+    let found = match value {
+        Value::Array(_) => "array",
+        Value::String(_) => "string",
+        Value::Number(_) => "number",
+        Value::Bool(_) => "bool",
+        Value::Object(_) | Value::Null => "object",
+    };
+    format!("json: cannot unmarshal {found} into Go value of type map[string]interface {{}}")
 }

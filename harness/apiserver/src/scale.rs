@@ -15,6 +15,20 @@ fn number(object: &Value, path: &str) -> i64 {
     jsonpath::first(object, path).and_then(Value::as_i64).unwrap_or(0)
 }
 
+/// The resource that the `Scale`s of `resource` are.
+#[must_use]
+pub fn resource(resource: &Resource) -> Resource {
+    Resource {
+        group: "autoscaling".to_owned(),
+        version: "v1".to_owned(),
+        kind: "Scale".to_owned(),
+        type_name: resource.type_name.map(|_| "autoscaling.v1.Scale"),
+        custom: None,
+        hub: None,
+        ..resource.clone()
+    }
+}
+
 /// The `Scale` of `object`.
 #[must_use]
 pub fn read(resource: &Resource, object: &Value) -> Value {

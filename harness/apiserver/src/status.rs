@@ -142,6 +142,14 @@ impl Failure {
         Self::new(StatusCode::CONFLICT, "Conflict", message).about(name, &resource.group, &resource.plural)
     }
 
+    /// Others own the fields that are to be applied; `causes` name them.
+    #[must_use]
+    pub fn apply_conflict(message: impl Into<String>, causes: Vec<Value>) -> Self {
+        let mut failure = Self::new(StatusCode::CONFLICT, "Conflict", message);
+        failure.details = Some(json!({"causes": causes}));
+        failure
+    }
+
     /// The operation on what lies below an object meets another state than it asked for.
     #[must_use]
     pub fn conflict_below(resource: &Resource, subresource: &str, name: &str, why: &str) -> Self {

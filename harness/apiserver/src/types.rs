@@ -1,10 +1,12 @@
 //! Shapes of the built-in kinds: field types, patch strategies and protobuf numbers, as data.
 //!
 //! `data/types.json` was derived from the Go types of Kubernetes 1.20.2 (names, tags, order); `data/README.md` says
-//! how. A field is its type, or `[type, protobuf number, patch strategy, merge key]`. A leading `!` marks a field that
-//! is written even when it is empty (its tag has no `omitempty`), with a `?` one that clients may leave out all the
-//! same, a `*` one that is a pointer, whose zero is meant; a
-//! number above 1000 is a field of an embedded message. Fields are in the order in which the original writes them.
+//! how. A field is its type, or `[type, protobuf number, patch strategy, merge key, list type]`. A leading `!` marks a
+//! field that is written even when it is empty (its tag has no `omitempty`), with a `?` one that clients may leave out
+//! all the same, a `*` one that is a pointer, whose zero is meant; a number above 1000 is a field of an embedded
+//! message. The list type is given where the patch strategy does not say how an applied list is merged: `atomic`, `set`
+//! or `map:KEY,KEY`, each key with its default where it has one (`map:containerPort,protocol=TCP`). Fields are in the
+//! order in which the original writes them.
 
 use std::collections::HashMap;
 use std::sync::LazyLock;
@@ -51,6 +53,36 @@ pub struct Strategy {
     pub retain_keys: bool,
 }
 
+/// What tells the elements of a list apart when it is applied.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub enum ListType {
+    /// Nothing: the list is one value.
+    #[default]
+    Atomic,
+    /// Their value.
+    Set,
+    /// These fields of theirs.
+    Map(Vec<ListKey>),
+}
+
+/// A field that tells the elements of a list apart.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ListKey {
+    /// The field.
+    pub name: String,
+    /// Its value where an element has none.
+    pub default: Option<Value>,
+}
+
+/// Types whose objects are one value when they are applied: `x-kubernetes-map-type: atomic` of 1.20's OpenAPI.
+const ATOMIC: &[&str] = &["meta.LabelSelector"];
+
+/// Whether objects of the named type are applied as one value.
+#[must_use]
+pub fn is_atomic(name: &str) -> bool {
+    ATOMIC.contains(&name)
+}
+
 /// A field of a type.
 #[derive(Debug, Clone)]
 pub struct Field {
@@ -68,6 +100,8 @@ pub struct Field {
     pub strategy: Strategy,
     /// Key by which a merged list's elements are told apart; empty for lists of scalars.
     pub merge_key: String,
+    /// What tells the elements of an applied list apart.
+    pub list_type: ListType,
 }
 
 /// The fields of a type, in the order in which the original writes them.
@@ -134,18 +168,32 @@ fn read_fields(fields: &Value) -> Fields {
 fn read_field(field: &Value) -> Field {
     let at = |index: usize| if let Value::Array(parts) = field { parts.get(index) } else { None };
     let text = at(0).unwrap_or(field).as_str().unwrap_or("any");
-    let strategy = at(2).and_then(Value::as_str).unwrap_or_default();
+    let texts = |index: usize| at(index).and_then(Value::as_str).unwrap_or_default();
+    let (strategy, merge_key) = (texts(2), texts(3));
+    let merge = strategy.split(',').any(|part| part == "merge");
     Field {
         kind: read_type(text.trim_start_matches(['!', '?', '*'])),
         required: text.starts_with('!'),
         optional: !text.starts_with('!') || text.starts_with("!?"),
         pointer: text.trim_start_matches(['!', '?']).starts_with('*'),
         number: at(1).and_then(Value::as_u64).and_then(|number| u32::try_from(number).ok()).unwrap_or(0),
-        strategy: Strategy {
-            merge: strategy.split(',').any(|part| part == "merge"),
-            retain_keys: strategy.split(',').any(|part| part == "retainKeys"),
-        },
-        merge_key: at(3).and_then(Value::as_str).unwrap_or_default().to_owned(),
+        strategy: Strategy { merge, retain_keys: strategy.split(',').any(|part| part == "retainKeys") },
+        merge_key: merge_key.to_owned(),
+        list_type: read_list_type(texts(4), merge, merge_key),
+    }
+}
+
+fn read_list_type(text: &str, merge: bool, merge_key: &str) -> ListType {
+    let key = |text: &str| match text.split_once('=') {
+        Some((name, default)) => ListKey { name: name.to_owned(), default: Some(Value::from(default)) },
+        None => ListKey { name: text.to_owned(), default: None },
+    };
+    match (text, text.strip_prefix("map:")) {
+        (_, Some(keys)) => ListType::Map(keys.split(',').map(key).collect()),
+        ("set", _) => ListType::Set,
+        ("", _) if merge && merge_key.is_empty() => ListType::Set,
+        ("", _) if merge => ListType::Map(vec![key(merge_key)]),
+        _ => ListType::Atomic,
     }
 }
 
@@ -175,11 +223,35 @@ fn read_type(text: &str) -> Type {
 mod tests {
     #![allow(clippy::unwrap_used, reason = "a failing test may panic")]
     use super::*;
+    use rstest::rstest;
 
     #[test]
     fn knows_merge_keys_of_containers() {
         let containers = fields("core.v1.PodSpec").unwrap().get("containers").unwrap();
         assert!(containers.strategy.merge);
         assert_eq!(containers.merge_key, "name");
+    }
+
+    #[rstest]
+    #[case::by_merge_key("core.v1.PodSpec", "containers", "name")]
+    #[case::by_several_keys("core.v1.ServiceSpec", "ports", "port,protocol")]
+    #[case::by_a_key_with_a_default("core.v1.Container", "ports", "containerPort,protocol=TCP")]
+    fn tells_applied_elements_apart(#[case] name: &str, #[case] field: &str, #[case] keys: &str) {
+        let ListType::Map(found) = &fields(name).unwrap().get(field).unwrap().list_type else {
+            panic!("{name}.{field}")
+        };
+        let text = |key: &ListKey| match &key.default {
+            Some(default) => format!("{}={}", key.name, default.as_str().unwrap()),
+            None => key.name.clone(),
+        };
+        assert_eq!(found.iter().map(text).collect::<Vec<_>>().join(","), keys);
+    }
+
+    #[rstest]
+    #[case::of_primitives("meta.ObjectMeta", "finalizers", ListType::Set)]
+    #[case::without_strategy("core.v1.Container", "args", ListType::Atomic)]
+    #[case::declared_atomic("core.v1.ServiceSpec", "clusterIPs", ListType::Atomic)]
+    fn knows_lists_without_keys(#[case] name: &str, #[case] field: &str, #[case] expected: ListType) {
+        assert_eq!(fields(name).unwrap().get(field).unwrap().list_type, expected);
     }
 }

@@ -15,6 +15,7 @@
 //! | certificates and tokens | `<certificate>`, `<token>` | made anew for each server |
 //! | descriptions of the columns of Tables | `<prose>` | upstream's documentation, of which no text is kept |
 //! | `continue` | `<continue>` | opaque |
+//! | the order of `managedFields` of one operation | by manager and version | by time first: a second may end between two writes on one server alone |
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -155,6 +156,11 @@ impl Seen {
             Value::Object(map) => Value::Object(self.object(key, map, listed)),
             Value::Array(items) if key == "cells" => items.iter().map(|item| self.cell(item)).collect(),
             Value::String(_) if key == "columnDefinitions/description" => Value::from("<prose>"),
+            Value::Array(items) if key == "managedFields" => {
+                let mut items: Vec<&Value> = items.iter().collect();
+                items.sort_by_key(|item| ["operation", "manager", "apiVersion"].map(|key| item[key].to_string()));
+                items.into_iter().map(|item| self.value(key, item, false)).collect()
+            }
             Value::Array(items) => items.iter().map(|item| self.value(key, item, false)).collect(),
             Value::String(text) if key == "resourceVersion" && !text.is_empty() && text != "0" => {
                 if listed {

@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 use super::Call;
 use crate::answer::{self, Body};
 use crate::deletion::DeleteOptions;
+use crate::managed::Tracker;
 use crate::objects::{Intent, Part, Place};
 use crate::parameters::{WriteKind, WriteOptions};
 use crate::patch::Patch;
@@ -20,23 +21,26 @@ impl Call<'_> {
             let stored = found.ok_or_else(|| scale::missing(self.resource, name))?;
             return Ok(answer::value(self.form, StatusCode::OK, &scale::read(self.resource, &stored.value)));
         }
+        let scales = scale::resource(self.resource);
         let (patch, whole) = if verb == "patch" {
-            (Some(Patch::read(self.state, self.resource, self.headers, &self.body)?), Value::Null)
+            (Some(Patch::read(&scales, self.headers, &self.body)?), Value::Null)
         } else {
             (None, self.object()?)
         };
-        let kind = if verb == "patch" { WriteKind::Patch } else { WriteKind::Update };
+        let kind = if verb == "patch" { self.patch_kind() } else { WriteKind::Update };
         let options = WriteOptions::read(self.query, kind)?;
         let place = self.place(options.dry_run);
+        let (manager, now) = (self.manager(&options), self.state.clock.stamp());
+        let tracker = Tracker { resource: &scales, manager: &manager, now: &now };
         let change = |object: &Value| {
             let wanted = match &patch {
-                Some(patch) => patch.apply(&scale::read(self.resource, object))?,
+                Some(patch) => patch.apply(&scale::read(self.resource, object), tracker, options.force)?,
                 None => whole.clone(),
             };
             place.check_name(name, &wanted)?;
             scale::write(self.resource, object, &wanted)
         };
-        let (stored, _) = place.update(name, Part::Object, Intent::Patch, change)?;
+        let (stored, _) = place.update(name, Part::Object, Intent::Scale, change)?;
         Ok(answer::value(self.form, StatusCode::OK, &scale::read(self.resource, &stored.value)))
     }
 

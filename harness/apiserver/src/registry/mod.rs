@@ -31,7 +31,7 @@ pub struct Subresource {
 }
 
 /// A resource that is served.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Resource {
     /// API group; empty is the core group.
     pub group: String,
