@@ -1,5 +1,7 @@
 //! HTTP answers.
 
+use std::borrow::Cow;
+
 use bytes::Bytes;
 use http::{HeaderValue, Response, StatusCode, header};
 use http_body_util::combinators::UnsyncBoxBody;
@@ -8,8 +10,10 @@ use hyper::body::Frame;
 use serde_json::{Value, json};
 
 use crate::clock::ServerClock;
+use crate::custom::instance;
 use crate::negotiate::Form;
 use crate::registry::Resource;
+use crate::shape::metadata_in_order;
 use crate::status::Failure;
 use crate::store::Stored;
 use crate::table;
@@ -103,18 +107,22 @@ pub fn page_not_found() -> Response<Body> {
 
 /// An object without its content.
 fn partial(object: &Value, version: &str) -> Value {
-    json!({"kind": "PartialObjectMetadata", "apiVersion": version, "metadata": object.get("metadata")})
+    let metadata = object.get("metadata").cloned().map(metadata_in_order);
+    json!({"kind": "PartialObjectMetadata", "apiVersion": version, "metadata": metadata})
 }
 
-/// An object of a custom resource in the version that was asked for: conversion `None` changes the version alone.
-fn in_version(resource: &Resource, stored: &Stored) -> Bytes {
+/// An object as clients see it: of a custom resource in the version that was asked for, with today's defaults.
+fn seen<'a>(resource: &Resource, stored: &'a Stored) -> Cow<'a, Value> {
     match &resource.custom {
-        Some(custom) if custom.storage_version != resource.api_version() => {
-            let mut object = stored.value.clone();
-            object["apiVersion"] = Value::from(resource.api_version());
-            serde_json::to_vec(&object).unwrap_or_default().into()
-        }
-        _ => stored.json(),
+        Some(_) => Cow::Owned(instance::served(resource, &stored.value)),
+        None => Cow::Borrowed(&stored.value),
+    }
+}
+
+fn as_json(resource: &Resource, stored: &Stored) -> Bytes {
+    match &resource.custom {
+        Some(_) => serde_json::to_vec(&*seen(resource, stored)).unwrap_or_default().into(),
+        None => stored.json(),
     }
 }
 
@@ -146,7 +154,13 @@ impl Shower {
         Self { resource: std::sync::Arc::clone(resource), form, clock, prefix, whole_objects }
     }
 
-    fn row(&self, object: &Value, version: &str) -> Value {
+    /// An object as clients see it.
+    pub fn seen<'a>(&self, stored: &'a Stored) -> Cow<'a, Value> {
+        seen(&self.resource, stored)
+    }
+
+    fn row(&self, stored: &Stored, version: &str) -> Value {
+        let object = &*seen(&self.resource, stored);
         let shown = if self.whole_objects { object.clone() } else { partial(object, version) };
         json!({"cells": table::cells(&self.resource, object, self.clock), "object": shown})
     }
@@ -159,10 +173,10 @@ impl Shower {
     /// One object, as JSON.
     pub fn object(&self, stored: &Stored, headed: bool) -> Bytes {
         let value = match self.form {
-            Form::Json | Form::Yaml => return in_version(&self.resource, stored),
+            Form::Json | Form::Yaml => return as_json(&self.resource, stored),
             Form::Table(version) => {
                 let revision = stored.value.pointer("/metadata/resourceVersion").cloned().unwrap_or_default();
-                let row = self.row(&stored.value, version);
+                let row = self.row(stored, version);
                 self.table(version, &json!({"resourceVersion": revision}), &[row], headed)
             }
             Form::Metadata(version) => partial(&stored.value, version),
@@ -173,7 +187,7 @@ impl Shower {
     /// One object, as an answer.
     pub fn answer(&self, status: StatusCode, stored: &Stored) -> Response<Body> {
         if self.form == Form::Yaml {
-            return value(Form::Yaml, status, &stored.value);
+            return value(Form::Yaml, status, &seen(&self.resource, stored));
         }
         json_line(status, self.object(stored, true).to_vec())
     }
@@ -189,7 +203,7 @@ impl Shower {
         }
         match self.form {
             Form::Table(version) => {
-                let rows: Vec<Value> = objects.iter().map(|stored| self.row(&stored.value, version)).collect();
+                let rows: Vec<Value> = objects.iter().map(|stored| self.row(stored, version)).collect();
                 json_value(StatusCode::OK, &self.table(version, &metadata, &rows, true))
             }
             Form::Metadata(version) => {
@@ -198,7 +212,8 @@ impl Shower {
                 json_value(StatusCode::OK, &list)
             }
             Form::Yaml => {
-                let items: Vec<Value> = objects.iter().map(|stored| stored.value.clone()).collect();
+                let items: Vec<Value> =
+                    objects.iter().map(|stored| seen(&self.resource, stored).into_owned()).collect();
                 let (kind, version) = (&self.resource.list_kind, self.resource.api_version());
                 let list = json!({"kind": kind, "apiVersion": version, "metadata": metadata, "items": items});
                 value(Form::Yaml, StatusCode::OK, &list)
@@ -215,7 +230,7 @@ impl Shower {
             if index > 0 {
                 out.push(b',');
             }
-            let bytes = in_version(&self.resource, stored);
+            let bytes = as_json(&self.resource, stored);
             match bytes.strip_prefix(self.prefix.as_bytes()) {
                 Some(rest) if self.resource.custom.is_none() => {
                     out.push(b'{');

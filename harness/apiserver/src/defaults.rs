@@ -65,7 +65,7 @@ pub fn fill(resource: &Resource, object: &mut Value) {
             set(as_map(object), "rules", Value::Null);
         }
         "events" => event(as_map(object)),
-        "customresourcedefinitions.apiextensions.k8s.io" => crate::crd::fill_defaults(object),
+        "customresourcedefinitions.apiextensions.k8s.io" => crate::custom::definition::fill_defaults(object),
         _ => {}
     }
 }

@@ -62,7 +62,7 @@ fn entry(resource: &Resource) -> Value {
         "singularName": resource.singular,
         "namespaced": resource.namespaced,
         "kind": resource.kind,
-        "verbs": resource.verbs,
+        "verbs": verbs(resource),
     });
     for (key, names) in [("shortNames", &resource.short_names), ("categories", &resource.categories)] {
         if !names.is_empty() {
@@ -70,6 +70,12 @@ fn entry(resource: &Resource) -> Value {
         }
     }
     entry
+}
+
+/// What can be done; of a custom resource that is going away nothing more may be created or changed.
+fn verbs(resource: &Resource) -> &'static [&'static str] {
+    let terminating = resource.custom.as_ref().is_some_and(|custom| custom.terminating);
+    if terminating { &["delete", "deletecollection", "get", "list", "watch"] } else { resource.verbs }
 }
 
 fn sub_entry(resource: &Resource, sub: &Subresource) -> Value {

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use http::{HeaderMap, Method, Request, Response, StatusCode};
+use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode};
 use http_body_util::BodyExt as _;
 use hyper::body::Incoming;
 use serde_json::{Value, json};
@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 use crate::answer::{self, Body, Shower};
 use crate::authn::{self, PeerCertificate, User};
 use crate::authz::{self, Ask};
+use crate::custom::instance;
 use crate::deletion::{DeleteOptions, Deleted};
 use crate::negotiate::{self, Form};
 use crate::objects::{Intent, Part, Place};
@@ -20,7 +21,7 @@ use crate::registry::Resource;
 use crate::request::{self, Query, ResourcePath, Target};
 use crate::state::State;
 use crate::status::{Cause, Failure, quoted};
-use crate::{discovery, logs, openapi, proxy, reviews, scale, surface};
+use crate::{discovery, logs, openapi, proxy, registry, reviews, scale, surface};
 
 /// The largest body that is read (`--max-request-bytes` of etcd and the original's own limit: 3 MiB).
 const LARGEST_BODY: usize = 3 * 1024 * 1024;
@@ -207,9 +208,16 @@ async fn resource_answer(
         if surface::original_serves(&path.group, &path.version) {
             note_miss(state, &request);
         }
-        let known = path.group.is_empty() || registry.groups().iter().any(|(group, _)| *group == path.group);
+        let known = registry::is_built_in(&path.group);
         return if known { Err(Failure::unknown_resource()) } else { Ok(answer::page_not_found()) };
     };
+    let verb = request::verb(request.method(), &path, &query);
+    if resource.custom.is_some() {
+        let everywhere = matches!(verb, "list" | "watch");
+        if resource.namespaced == path.namespace.is_empty() && !(resource.namespaced && everywhere) {
+            return Ok(answer::page_not_found());
+        }
+    }
     if resource.namespaced && path.namespace.is_empty() && !path.name.is_empty() {
         return Err(Failure::unknown_resource());
     }
@@ -217,29 +225,43 @@ async fn resource_answer(
     if !resource.namespaced && !path.namespace.is_empty() && !itself {
         return Err(Failure::unknown_resource());
     }
-    let verb = request::verb(request.method(), &path, &query);
     if !path.subresource.is_empty() {
         // Of custom resources the original has no more subresources than their definitions say.
         if resource.custom.is_none() && !resource.answers(&path.subresource) {
             note_miss(state, &request);
         }
         let Some(sub) = resource.subresource(&path.subresource) else {
-            return Err(Failure::unknown_resource());
+            return Err(match &resource.custom {
+                Some(_) => Failure::not_found(resource, &path.name),
+                None => Failure::unknown_resource(),
+            });
         };
         match sub.name {
             "proxy" => return proxy::answer(state, resource, &path, request).await,
-            _ if !sub.verbs.contains(&verb) => return Err(Failure::method_not_allowed()),
+            _ if !sub.verbs.contains(&verb) => return Err(not_allowed(resource, verb)),
             "log" => return logs::answer(state, &path, &query).await,
             _ => {}
         }
     } else if !resource.verbs.contains(&verb) {
-        return Err(Failure::method_not_allowed());
+        return Err(not_allowed(resource, verb));
     }
     let (parts, body) = request.into_parts();
     let form = negotiate::wanted(&parts.headers)?;
     let body = read_body(body).await?;
     let call = Call { state, user, resource, path: &path, query: &query, headers: &parts.headers, body, form };
-    call.answer(verb)
+    let mut response = call.answer(verb).unwrap_or_else(|failure| answer::failure(&failure));
+    let warning = resource.custom.as_ref().and_then(|custom| custom.warning.as_deref());
+    if let Some(value) = warning.and_then(|text| HeaderValue::from_str(&format!("299 - {}", quoted(text))).ok()) {
+        response.headers_mut().append(http::header::WARNING, value);
+    }
+    Ok(response)
+}
+
+fn not_allowed(resource: &Resource, verb: &str) -> Failure {
+    match &resource.custom {
+        Some(_) => Failure::method_not_supported(resource, verb, None),
+        None => Failure::method_not_allowed(),
+    }
 }
 
 async fn read_body(body: Incoming) -> Result<Bytes, Failure> {
@@ -340,8 +362,13 @@ impl Call<'_> {
     }
 
     fn create(&self) -> Result<Response<Body>, Failure> {
-        if !self.path.name.is_empty() || (self.resource.namespaced && self.path.namespace.is_empty()) {
+        let named = !self.path.name.is_empty() && self.resource.custom.is_none();
+        if named || (self.resource.namespaced && self.path.namespace.is_empty()) {
             return Err(Failure::method_not_allowed());
+        }
+        if instance::is_terminating(self.resource) {
+            let text = "create not allowed while custom resource definition is terminating";
+            return Err(Failure::method_not_supported(self.resource, "create", Some(text)));
         }
         let stored = self.place().create(self.object()?)?;
         Ok(self.shower().answer(StatusCode::CREATED, &stored))
@@ -442,7 +469,8 @@ impl Call<'_> {
         let name = &self.path.name;
         if verb == "get" {
             let stored = place.get(name)?;
-            return Ok(answer::value(self.form, StatusCode::OK, &scale::read(self.resource, &stored.value)));
+            let scale = scale::read(self.resource, &self.shower().seen(&stored))?;
+            return Ok(answer::value(self.form, StatusCode::OK, &scale));
         }
         let (patch, whole) = if verb == "patch" {
             (Some(Patch::read(self.state, self.resource, self.headers, &self.body)?), Value::Null)
@@ -451,13 +479,14 @@ impl Call<'_> {
         };
         let change = |object: &Value| {
             let wanted = match &patch {
-                Some(patch) => patch.apply(&scale::read(self.resource, object))?,
+                Some(patch) => patch.apply(&scale::read_for_patch(self.resource, object)?)?,
                 None => whole.clone(),
             };
             scale::write(self.resource, object, &wanted)
         };
         let (stored, _) = place.update(name, Part::Object, Intent::Patch, change)?;
-        Ok(answer::value(self.form, StatusCode::OK, &scale::read(self.resource, &stored.value)))
+        let scale = scale::read_written(self.resource, &self.shower().seen(&stored))?;
+        Ok(answer::value(self.form, StatusCode::OK, &scale))
     }
 
     /// Puts a pod on a node.

@@ -36,7 +36,8 @@ pub fn container_name(field: &str, name: &str) -> Vec<Cause> {
     label(name).iter().map(|fault| Cause::invalid(field, quoted(name), fault)).collect()
 }
 
-fn subdomain(text: &str) -> Vec<String> {
+/// What is wrong with `text` as a DNS subdomain.
+pub fn subdomain(text: &str) -> Vec<String> {
     let mut faults = Vec::new();
     if text.len() > 253 {
         faults.push("must be no more than 253 characters".to_owned());
@@ -47,7 +48,8 @@ fn subdomain(text: &str) -> Vec<String> {
     faults
 }
 
-fn label_1035(text: &str) -> Vec<String> {
+/// What is wrong with `text` as a DNS-1035 label.
+pub fn label_1035(text: &str) -> Vec<String> {
     let mut faults = Vec::new();
     if text.len() > 63 {
         faults.push("must be no more than 63 characters".to_owned());
@@ -126,6 +128,34 @@ pub fn data_keys(data: Option<&Value>, field: &str, causes: &mut Vec<Cause>) {
         let fits = !key.is_empty() && key.chars().all(|c| c.is_ascii_alphanumeric() || "-_.".contains(c));
         if !fits {
             causes.push(Cause::invalid(format!("{field}[{key}]"), quoted(key), DATA_KEY));
+        }
+    }
+}
+
+/// What is wrong with the metadata at `field` of an object inside of another: its name need not be there, and its kind
+/// is not known.
+pub fn embedded_metadata(metadata: &Value, field: &str, causes: &mut Vec<Cause>) {
+    let text = |key: &str| metadata.get(key).and_then(Value::as_str).unwrap_or_default();
+    for key in ["generateName", "name"] {
+        let given = text(key);
+        let faults = if given.is_empty() { Vec::new() } else { path_segment(given) };
+        causes.extend(faults.iter().map(|fault| Cause::invalid(format!("{field}.{key}"), quoted(given), fault)));
+    }
+    let namespace = text("namespace");
+    if !namespace.is_empty() {
+        let place = format!("{field}.namespace");
+        causes.extend(label(namespace).iter().map(|fault| Cause::invalid(&*place, quoted(namespace), fault)));
+    }
+    labels(metadata.get("labels"), &format!("{field}.labels"), causes);
+    for key in metadata.get("annotations").and_then(Value::as_object).into_iter().flatten().map(|(key, _)| key) {
+        if let Some(fault) = qualified_name(&key.to_lowercase()) {
+            causes.push(Cause::invalid(format!("{field}.annotations"), quoted(key), &fault));
+        }
+    }
+    for finalizer in metadata.get("finalizers").and_then(Value::as_array).into_iter().flatten() {
+        let finalizer = finalizer.as_str().unwrap_or_default();
+        if let Some(fault) = qualified_name(finalizer) {
+            causes.push(Cause::invalid(format!("{field}.finalizers"), quoted(finalizer), &fault));
         }
     }
 }

@@ -1,15 +1,17 @@
 //! Writing objects: what every write has in common, whatever the kind.
 
+use std::borrow::Cow;
 use std::sync::{Arc, PoisonError};
 
 use serde_json::{Map, Value};
 
+use crate::custom::{definition, instance};
 use crate::registry::Resource;
 use crate::shape::{check, counts_generations, fill, in_order, keep_identity, metadata, put_or_remove, same, shape};
 use crate::state::State;
 use crate::status::{Cause, Failure};
 use crate::store::{Key, Refusal, Stored};
-use crate::{crd, defaults, pods, services};
+use crate::{defaults, pods, services};
 
 /// Where a write goes.
 #[derive(Clone, Copy)]
@@ -135,10 +137,10 @@ impl Place<'_> {
         if resource.custom.is_none() {
             defaults::fill_new(resource, &mut object);
         }
-        if &**self.table() == "customresourcedefinitions.apiextensions.k8s.io" {
-            crd::fill_status(&mut object, &self.state.clock.stamp());
+        if &**self.table() == definition::RESOURCE {
+            definition::begin_status(&mut object);
         }
-        check(resource, &object, None)?;
+        check(resource, &object, Part::Object, None)?;
         let is_service = &**self.table() == "services";
         let guard = is_service.then(|| self.state.allocation.lock().unwrap_or_else(PoisonError::into_inner));
         if is_service {
@@ -200,9 +202,19 @@ impl Place<'_> {
         }
     }
 
-    fn after_write(&self) {
-        if &**self.table() == "customresourcedefinitions.apiextensions.k8s.io" {
+    /// What goes with a write: a definition is settled before the next request.
+    pub fn after_write(&self) {
+        if &**self.table() == definition::RESOURCE {
             self.state.reload_definitions();
+            definition::settle(self.state);
+        }
+    }
+
+    /// The stored object as who changes it sees it.
+    fn seen<'a>(&self, stored: &'a Stored) -> Cow<'a, Value> {
+        match &self.resource.custom {
+            Some(_) => Cow::Owned(instance::served(self.resource, &stored.value)),
+            None => Cow::Borrowed(&stored.value),
         }
     }
 
@@ -225,9 +237,10 @@ impl Place<'_> {
                 }
                 return Err(Failure::not_found(self.resource, name));
             };
-            let changed = change(&before.value)?;
+            let seen = self.seen(&before);
+            let changed = change(&seen)?;
             let given = text(&changed, "/metadata/resourceVersion").to_owned();
-            let object = self.successor(name, part, intent, changed, &before)?;
+            let object = self.successor(name, part, intent, changed, (&before, &seen))?;
             if same(&object, &before.value) {
                 return Ok((before, false));
             }
@@ -251,7 +264,7 @@ impl Place<'_> {
             // The answer shows the object as it was asked for; it is gone afterwards.
             let shown = Stored::detached(object.clone());
             store.remove(self.table(), &key, before, Some(object))?;
-            self.after_removal(&before.value);
+            self.after_removal();
             shown
         } else {
             store.replace(self.table(), &key, before, object)?
@@ -266,7 +279,7 @@ impl Place<'_> {
         part: Part,
         intent: Intent,
         changed: Value,
-        before: &Arc<Stored>,
+        (before, old): (&Arc<Stored>, &Value),
     ) -> Result<Value, Failure> {
         let resource = self.resource;
         let mut object = changed;
@@ -286,7 +299,6 @@ impl Place<'_> {
             )));
         }
         self.check_revision(name, intent, &object, before)?;
-        let old = &before.value;
         let mut object = match part {
             Part::Object => {
                 let mut object = object;
@@ -324,14 +336,14 @@ impl Place<'_> {
             pods::keep_account(&mut object, old);
         }
         fill(resource, &mut object);
-        if &**self.table() == "customresourcedefinitions.apiextensions.k8s.io" && part == Part::Object {
-            crd::fill_status(&mut object, &self.state.clock.stamp());
+        if &**self.table() == definition::RESOURCE && part == Part::Object {
+            definition::keep_status(&mut object);
         }
         self.count_generation(part, &mut object, old);
         if part == Part::Finalize {
             return Ok(in_order(resource, object));
         }
-        check(resource, &object, Some(old))?;
+        check(resource, &object, part, Some(old))?;
         Ok(in_order(resource, object))
     }
 
@@ -378,18 +390,16 @@ impl Place<'_> {
         }
     }
 
-    /// What goes with an object that is removed: a definition takes its objects along.
-    pub fn after_removal(&self, removed: &Value) {
-        if &**self.table() != "customresourcedefinitions.apiextensions.k8s.io" {
-            return;
+    /// What goes with an object that is removed: names of a definition are free again, and one that is going away may
+    /// have waited for this object.
+    pub fn after_removal(&self) {
+        let is_definition = &**self.table() == definition::RESOURCE;
+        if is_definition {
+            self.state.reload_definitions();
         }
-        for resource in crd::resources(removed) {
-            for (key, stored) in self.state.store.list(&resource.full_name, None).objects {
-                // Gone already is as good.
-                let _ = self.state.store.remove(&resource.full_name, &key, &stored, None);
-            }
+        if is_definition || instance::is_terminating(self.resource) {
+            definition::settle(self.state);
         }
-        self.state.reload_definitions();
     }
 }
 

@@ -2,8 +2,11 @@
 
 use bytes::Bytes;
 use http::HeaderMap;
-use serde_json::Value;
+use serde_json::{Map, Value};
 
+use crate::custom::golang;
+use crate::jsonpatch::{JsonPatch, MOST_OPERATIONS};
+use crate::mergepatch;
 use crate::negotiate;
 use crate::registry::Resource;
 use crate::state::State;
@@ -13,9 +16,11 @@ use crate::strategic;
 /// A patch that was read, to be applied to whatever is there.
 pub enum Patch {
     /// RFC 6902.
-    Json(json_patch::Patch),
+    Json(JsonPatch),
     /// RFC 7396.
-    Merge(Value),
+    Merge(Map<String, Value>),
+    /// None of them, which the original tells only when it has what is to be patched.
+    Unreadable(Failure),
     /// Strategic merge, by the named type.
     Strategic(&'static str, Value),
 }
@@ -38,18 +43,11 @@ impl Patch {
     /// 415, 400 and 500, in the original's words.
     pub fn read(state: &State, resource: &Resource, headers: &HeaderMap, body: &Bytes) -> Result<Self, Failure> {
         match negotiate::content_type(headers) {
-            "application/json-patch+json" => serde_json::from_slice(body).map(Self::Json).map_err(|error| {
-                match serde_json::from_slice::<Value>(body) {
-                    Ok(Value::Object(_)) => {
-                        Failure::bad_request("json: cannot unmarshal object into Go value of type jsonpatch.Patch")
-                    }
-                    _ => Failure::bad_request(error.to_string()),
-                }
-            }),
-            "application/merge-patch+json" => {
-                let patch: Value = serde_json::from_slice(body).map_err(|_| Failure::internal("Invalid JSON Patch"))?;
-                Ok(Self::Merge(patch))
-            }
+            "application/json-patch+json" => Ok(json(body).unwrap_or_else(Self::Unreadable)),
+            "application/merge-patch+json" => match serde_json::from_slice(body) {
+                Ok(Value::Object(patch)) => Ok(Self::Merge(patch)),
+                _ => Ok(Self::Unreadable(Failure::internal("Invalid JSON Patch"))),
+            },
             "application/strategic-merge-patch+json" => match resource.type_name {
                 Some(type_name) => {
                     let patch = serde_json::from_slice(body).map_err(|error| {
@@ -80,8 +78,9 @@ impl Patch {
     pub fn apply(&self, object: &Value) -> Result<Value, Failure> {
         let mut patched = object.clone();
         match self {
-            Self::Json(patch) => json_patch::patch(&mut patched, patch).map_err(|_| Failure::patch_rejected())?,
-            Self::Merge(patch) => json_patch::merge(&mut patched, patch),
+            Self::Json(patch) => patch.apply(&mut patched).map_err(|_| Failure::patch_rejected())?,
+            Self::Merge(patch) => mergepatch::apply(golang::object(&mut patched), patch),
+            Self::Unreadable(failure) => return Err(failure.clone()),
             Self::Strategic(type_name, patch) => {
                 strategic::apply(type_name, &mut patched, patch).map_err(|text| {
                     let cause = Cause::invalid("patch", crate::status::quoted(&go_map(patch)), &text);
@@ -91,6 +90,18 @@ impl Patch {
         }
         Ok(patched)
     }
+}
+
+/// Reads a JSON patch.
+fn json(body: &Bytes) -> Result<Patch, Failure> {
+    let value = serde_json::from_slice(body).map_err(|error| Failure::bad_request(error.to_string()))?;
+    let patch = JsonPatch::read(value).map_err(Failure::bad_request)?;
+    let operations = patch.operations();
+    if operations > MOST_OPERATIONS {
+        let text = format!("The allowed maximum operations in a JSON patch is {MOST_OPERATIONS}, got {operations}");
+        return Err(Failure::too_large(&text));
+    }
+    Ok(Patch::Json(patch))
 }
 
 /// A map as Go's `%v` writes it.

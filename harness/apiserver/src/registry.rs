@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use crate::crd::CustomVersion;
+use crate::custom::definition::CustomVersion;
 
 /// Everything that a stored resource can do.
 pub const ALL_VERBS: &[&str] = &["create", "delete", "deletecollection", "get", "list", "patch", "update", "watch"];
@@ -244,6 +244,12 @@ const BUILT_IN: &[Row] = &[
 const GROUP_ORDER: &[&str] =
     &["", "apps", AUTHORIZATION, RBAC, "storage.k8s.io", ADMISSION, "apiextensions.k8s.io", "coordination.k8s.io"];
 
+/// Whether `group` is one of the original's own, some kinds of which are served.
+#[must_use]
+pub fn is_built_in(group: &str) -> bool {
+    GROUP_ORDER.contains(&group)
+}
+
 fn subresource(name: &'static str, kind: &str) -> Subresource {
     let (kind, group_version, verbs): (&str, _, &'static [&'static str]) = match name {
         "binding" => ("Binding", None, CREATE),
@@ -346,7 +352,8 @@ impl Registry {
 }
 
 /// Orders versions as Kubernetes does: stable first, then beta, then alpha, higher numbers first, others last by name.
-fn version_rank(version: &str) -> (u8, std::cmp::Reverse<u64>, std::cmp::Reverse<u64>, String) {
+#[must_use]
+pub fn version_rank(version: &str) -> (u8, std::cmp::Reverse<u64>, std::cmp::Reverse<u64>, String) {
     let parse = |text: &str| -> Option<(u8, u64, u64)> {
         let rest = text.strip_prefix('v')?;
         let digits = rest.find(|c: char| !c.is_ascii_digit()).unwrap_or(rest.len());

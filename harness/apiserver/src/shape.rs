@@ -2,9 +2,11 @@
 
 use serde_json::{Map, Value};
 
+use crate::custom::{definition, instance};
+use crate::objects::Part;
 use crate::registry::Resource;
 use crate::status::{Cause, Failure};
-use crate::{defaults, schema, types, validation};
+use crate::{defaults, types, validation};
 
 fn text<'a>(value: &'a Value, pointer: &str) -> &'a str {
     value.pointer(pointer).and_then(Value::as_str).unwrap_or_default()
@@ -41,12 +43,19 @@ const METADATA_ORDER: &[&str] = &[
     "name",
     "generateName",
     "namespace",
+    "selfLink",
     "uid",
     "resourceVersion",
     "generation",
     "creationTimestamp",
     "deletionTimestamp",
     "deletionGracePeriodSeconds",
+    "labels",
+    "annotations",
+    "ownerReferences",
+    "finalizers",
+    "clusterName",
+    "managedFields",
 ];
 
 fn ordered(mut map: Map<String, Value>, first: &[&str]) -> Map<String, Value> {
@@ -60,13 +69,22 @@ fn ordered(mut map: Map<String, Value>, first: &[&str]) -> Map<String, Value> {
     out
 }
 
+/// Metadata in the original's order.
+pub fn metadata_in_order(metadata: Value) -> Value {
+    match metadata {
+        Value::Object(map) => Value::Object(ordered(map, METADATA_ORDER)),
+        other => other,
+    }
+}
+
 /// Kind, version and metadata first, as the original writes objects.
 pub fn in_order(resource: &Resource, mut object: Value) -> Value {
+    if resource.custom.is_some() {
+        return instance::stored(resource, object);
+    }
     let Some(map) = object.as_object_mut() else { return object };
-    let api_version =
-        resource.custom.as_ref().map_or_else(|| resource.api_version(), |custom| custom.storage_version.clone());
     map.insert("kind".to_owned(), Value::from(resource.kind.as_str()));
-    map.insert("apiVersion".to_owned(), Value::from(api_version));
+    map.insert("apiVersion".to_owned(), Value::from(resource.api_version()));
     if let Some(Value::Object(metadata)) = map.get_mut("metadata") {
         *metadata = ordered(std::mem::take(metadata), METADATA_ORDER);
     }
@@ -92,37 +110,45 @@ pub fn counts_generations(resource: &Resource) -> bool {
 /// # Errors
 /// What the original's decoder says.
 pub fn shape(resource: &Resource, object: &mut Value) -> Result<(), String> {
-    if let Some(type_name) = resource.type_name {
+    if let Some(type_name) = resource.type_name.filter(|name| !name.is_empty()) {
         return types::normalize(type_name, object);
     }
     let mut meta = Value::Object(std::mem::take(metadata(object)));
     types::normalize("meta.ObjectMeta", &mut meta)?;
-    if let (Value::Object(meta), Value::Object(map)) = (meta, object) {
+    if let (Value::Object(meta), Value::Object(map)) = (meta, &mut *object) {
         map.insert("metadata".to_owned(), Value::Object(meta));
     }
-    Ok(())
-}
-
-pub fn fill(resource: &Resource, object: &mut Value) {
-    match &resource.custom {
-        None => defaults::fill(resource, object),
-        Some(custom) => {
-            if let Some(schema) = &custom.schema {
-                schema::prune(schema, object, true);
-                schema::fill_defaults(schema, object);
-            }
-        }
+    match &*resource.full_name {
+        definition::RESOURCE => definition::shape(object),
+        _ => instance::read(resource, object),
     }
 }
 
-pub fn check(resource: &Resource, object: &Value, before: Option<&Value>) -> Result<(), Failure> {
+/// Fills in what a client left out; custom resources got their defaults as they were read.
+pub fn fill(resource: &Resource, object: &mut Value) {
+    if resource.custom.is_none() {
+        defaults::fill(resource, object);
+    }
+}
+
+/// What is wrong with `object`, of which `part` replaces that of `before`.
+///
+/// # Errors
+/// 422, in the original's words.
+pub fn check(resource: &Resource, object: &Value, part: Part, before: Option<&Value>) -> Result<(), Failure> {
     let mut causes = validation::validate(resource, object);
     if let Some(before) = before {
         causes.extend(validation::validate_update(resource, object, before));
     }
-    if let Some(schema) = resource.custom.as_ref().and_then(|custom| custom.schema.as_deref()) {
-        causes.extend(schema::validate(schema, object));
-    }
+    let is_definition = &*resource.full_name == definition::RESOURCE;
+    causes.extend(match (part, before) {
+        (Part::Status, _) if is_definition => definition::validate_status(object),
+        (_, None) if is_definition => definition::validate(object),
+        (_, Some(before)) if is_definition => definition::validate_update(object, before),
+        (Part::Status, _) => instance::validate_status(resource, object),
+        (_, None) => instance::validate(resource, object),
+        (_, Some(before)) => instance::validate_update(resource, object, before),
+    });
     refuse(resource, object, &causes)
 }
 

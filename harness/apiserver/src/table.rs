@@ -3,8 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::clock::{ServerClock, human_duration};
-use crate::crd::PrinterColumn;
-use crate::jsonpath;
+use crate::custom::columns::PrinterColumn;
 use crate::registry::Resource;
 
 /// The columns of a built-in kind: name, and a second word for type where it is not `string`; a leading `+` marks
@@ -101,7 +100,7 @@ pub fn definitions(resource: &Resource) -> Value {
     let definition = |name: &str, kind: &str, format: &str, priority: i64| json!({"name": name, "type": kind, "format": format, "description": "", "priority": priority});
     if let Some(custom) = &resource.custom {
         let mut all = vec![definition("Name", "string", "name", 0)];
-        all.extend(custom.columns.iter().map(|c| definition(&c.name, &c.kind, &c.format, c.priority)));
+        all.extend(custom.columns.iter().map(PrinterColumn::heading));
         return Value::from(all);
     }
     let all = columns(resource).iter().map(|column| {
@@ -157,7 +156,7 @@ pub fn cells(resource: &Resource, object: &Value, clock: ServerClock) -> Vec<Val
     let name = Value::from(text(object, "/metadata/name"));
     if let Some(custom) = &resource.custom {
         let mut cells = vec![name];
-        cells.extend(custom.columns.iter().map(|column| custom_cell(column, object, clock)));
+        cells.extend(custom.columns.iter().map(|column| column.cell(object, clock)));
         return cells;
     }
     let age = || age(object, clock);
@@ -238,18 +237,6 @@ pub fn cells(resource: &Resource, object: &Value, clock: ServerClock) -> Vec<Val
             vec![name, list(object, "/webhooks").len().into(), age()]
         }
         _ => vec![name, text(object, "/metadata/creationTimestamp").into()],
-    }
-}
-
-fn custom_cell(column: &PrinterColumn, object: &Value, clock: ServerClock) -> Value {
-    let Some(found) = jsonpath::first(object, &column.path) else { return Value::Null };
-    match (column.kind.as_str(), found) {
-        ("date", Value::String(stamp)) => Value::from(since(clock, stamp)),
-        ("string", Value::String(_)) | ("integer" | "number", Value::Number(_)) | ("boolean", Value::Bool(_)) => {
-            found.clone()
-        }
-        ("string", other) => Value::from(other.to_string()),
-        _ => Value::Null,
     }
 }
 

@@ -40,7 +40,6 @@ pub fn validate(resource: &Resource, object: &Value) -> Vec<Cause> {
         }
         "secrets" => secret(object, &mut causes),
         "endpoints" => endpoints(object, &mut causes),
-        "customresourcedefinitions.apiextensions.k8s.io" => causes.extend(crate::crd::validate(object)),
         "storageclasses.storage.k8s.io" if text(object, "/provisioner").is_empty() => {
             causes.push(Cause::required("provisioner", "provisioner is required"));
         }
