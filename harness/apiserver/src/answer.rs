@@ -10,7 +10,7 @@ use hyper::body::Frame;
 use serde_json::{Value, json};
 
 use crate::clock::ServerClock;
-use crate::custom::instance;
+use crate::custom::{golang, instance};
 use crate::negotiate::Form;
 use crate::registry::Resource;
 use crate::shape::metadata_in_order;
@@ -211,6 +211,9 @@ impl Shower {
                 let list = json!({"kind": "PartialObjectMetadataList", "apiVersion": version, "metadata": metadata, "items": items});
                 json_value(StatusCode::OK, &list)
             }
+            Form::Json | Form::Yaml if self.resource.custom.is_some() => {
+                value(self.form, StatusCode::OK, &self.custom_list(objects, metadata))
+            }
             Form::Yaml => {
                 let items: Vec<Value> =
                     objects.iter().map(|stored| seen(&self.resource, stored).into_owned()).collect();
@@ -220,6 +223,17 @@ impl Shower {
             }
             Form::Json => json_line(StatusCode::OK, self.plain_list(objects, &metadata)),
         }
+    }
+
+    /// A list of a custom resource: Go writes it as a map, which has no order but that of its keys.
+    fn custom_list(&self, objects: &[std::sync::Arc<Stored>], mut metadata: Value) -> Value {
+        let items: Vec<Value> = objects.iter().map(|stored| seen(&self.resource, stored).into_owned()).collect();
+        if metadata.get("continue").is_none() {
+            metadata["continue"] = Value::from("");
+        }
+        let (kind, version) = (&self.resource.list_kind, self.resource.api_version());
+        let metadata = golang::canonical(metadata);
+        json!({"apiVersion": version, "items": items, "kind": kind, "metadata": metadata})
     }
 
     fn plain_list(&self, objects: &[std::sync::Arc<Stored>], metadata: &Value) -> Vec<u8> {

@@ -168,7 +168,7 @@ fn path_answer(state: &State, request: &Request<Incoming>) -> Result<Response<Bo
         },
         ["apis", group, version] => match discovery::resources(&registry, group, version) {
             Some(found) => document(&found),
-            None if discovery::one_group(&registry, group).is_some() => {
+            None if registry::is_built_in(group) => {
                 if surface::original_serves(group, version) {
                     note_miss(state, request);
                 }
@@ -475,7 +475,9 @@ impl Call<'_> {
         let (patch, whole) = if verb == "patch" {
             (Some(Patch::read(self.state, self.resource, self.headers, &self.body)?), Value::Null)
         } else {
-            (None, self.object()?)
+            let whole = self.object()?;
+            scale::check_name(&whole, name)?;
+            (None, whole)
         };
         let change = |object: &Value| {
             let wanted = match &patch {

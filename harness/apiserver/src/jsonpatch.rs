@@ -59,7 +59,11 @@ impl JsonPatch {
     /// # Errors
     /// When one operation does not apply.
     pub fn apply(&self, object: &mut Value) -> Result<(), DoesNotApply> {
-        self.0.iter().try_for_each(|operation| apply(operation, object))
+        self.0.iter().try_for_each(|operation| apply(operation, object))?;
+        if let Value::Object(map) = object {
+            map.sort_keys();
+        }
+        Ok(())
     }
 }
 
@@ -127,13 +131,22 @@ impl Pointer {
         if found.is_object() || found.is_array() { Ok(found) } else { Err(DoesNotApply) }
     }
 
+    /// The container, to be changed. What the original takes apart on the way it writes with sorted keys; messages
+    /// that quote a patched object show it.
     fn container_mut<'a>(&self, object: &'a mut Value) -> Result<&'a mut Value, DoesNotApply> {
         let step = |at: &'a mut Value, part: &String| match at {
-            Value::Object(map) => map.get_mut(part),
+            Value::Object(map) => {
+                map.sort_keys();
+                map.get_mut(part)
+            }
             Value::Array(items) => items.get_mut(part.parse::<usize>().ok()?),
             _ => None,
         };
-        self.parents.iter().try_fold(object, step).ok_or(DoesNotApply)
+        let found = self.parents.iter().try_fold(object, step).ok_or(DoesNotApply)?;
+        if let Value::Object(map) = found {
+            map.sort_keys();
+        }
+        Ok(found)
     }
 
     /// The place in a list of `length`; `beyond` says whether the end counts.

@@ -3,8 +3,10 @@
 
 use serde_json::{Map, Value};
 
-/// Merges `patch` into `object`.
+/// Merges `patch` into `object`. What the original takes apart it writes with sorted keys; messages that quote a
+/// patched object show it.
 pub fn apply(object: &mut Map<String, Value>, patch: &Map<String, Value>) {
+    object.sort_keys();
     for (key, value) in patch {
         if value.is_null() {
             object.shift_remove(key);
@@ -20,6 +22,7 @@ pub fn apply(object: &mut Map<String, Value>, patch: &Map<String, Value>) {
             }
         }
     }
+    object.sort_keys();
 }
 
 /// `value` without the nulls in its objects and lists.
@@ -28,7 +31,9 @@ pub fn without_nulls(value: &Value) -> Value {
     match value {
         Value::Object(map) => {
             let kept = map.iter().filter(|(_, value)| !value.is_null());
-            Value::Object(kept.map(|(key, value)| (key.clone(), without_nulls(value))).collect())
+            let mut kept: Map<String, Value> = kept.map(|(key, value)| (key.clone(), without_nulls(value))).collect();
+            kept.sort_keys();
+            Value::Object(kept)
         }
         Value::Array(items) => Value::Array(items.iter().filter(|item| !item.is_null()).map(without_nulls).collect()),
         other => other.clone(),

@@ -351,7 +351,8 @@ impl Place<'_> {
         let resource = self.resource;
         let given = text(object, "/metadata/resourceVersion");
         if given.is_empty() {
-            if intent == Intent::Put && resource.custom.is_some() {
+            let is_definition = &**self.table() == definition::RESOURCE;
+            if intent == Intent::Put && (resource.custom.is_some() || is_definition) {
                 let cause = Cause::invalid("metadata.resourceVersion", "0x0", "must be specified for an update");
                 return Err(Failure::invalid(&resource.plural, &resource.group, name, &[cause]));
             }

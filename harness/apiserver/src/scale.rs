@@ -160,6 +160,22 @@ fn read_built_in(object: &Value) -> Value {
     scale_of(object, number("/spec/replicas"), &status)
 }
 
+/// Checks that `scale` is that of the object `name`.
+///
+/// # Errors
+/// 400, in the original's words.
+pub fn check_name(scale: &Value, name: &str) -> Result<(), Failure> {
+    match scale.pointer("/metadata/name").and_then(Value::as_str).unwrap_or_default() {
+        "" => Err(Failure::bad_request(format!(
+            "the name of the object ({name} based on URL) was undeterminable: name must be provided"
+        ))),
+        given if given != name => Err(Failure::bad_request(format!(
+            "the name of the object ({given}) does not match the name on the URL ({name})"
+        ))),
+        _ => Ok(()),
+    }
+}
+
 /// `object` with the replicas that `scale` wants.
 ///
 /// # Errors

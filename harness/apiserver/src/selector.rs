@@ -239,7 +239,9 @@ impl FieldSelector {
                 return Err(Failure::bad_request(text));
             };
             let extra = SELECTABLE.iter().find(|(name, _)| *name == &*resource.full_name);
-            let known = matches!(field, "metadata.name" | "metadata.namespace")
+            let everywhere = resource.custom.is_some() && !resource.namespaced;
+            let known = field == "metadata.name"
+                || (field == "metadata.namespace" && !everywhere)
                 || extra.is_some_and(|(_, fields)| fields.contains(&field));
             if !known {
                 let text = match extra {

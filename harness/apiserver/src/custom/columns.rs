@@ -13,15 +13,31 @@ pub struct PrinterColumn {
     /// What the definition says.
     pub column: Column,
     path: JsonPath,
+    /// The column was not asked for: it is there because no other is.
+    is_age: bool,
 }
 
 impl PrinterColumn {
     /// The columns up to the first whose path cannot be read: the original drops the others.
     #[must_use]
     pub fn all(columns: &[Column]) -> Vec<Self> {
-        let read =
-            |column: &Column| Some(Self { column: column.clone(), path: JsonPath::parse(&column.json_path).ok()? });
+        let read = |column: &Column| {
+            let path = JsonPath::parse(&column.json_path).ok()?;
+            Some(Self { column: column.clone(), path, is_age: false })
+        };
         columns.iter().map_while(read).collect()
+    }
+
+    /// The column of a definition that names none.
+    #[must_use]
+    pub fn age() -> Vec<Self> {
+        let column = Column {
+            name: "Age".to_owned(),
+            kind: "date".to_owned(),
+            json_path: ".metadata.creationTimestamp".to_owned(),
+            ..Column::default()
+        };
+        Self::all(&[column]).into_iter().map(|column| Self { is_age: true, ..column }).collect()
     }
 
     /// The heading (`TableColumnDefinition`).
@@ -29,6 +45,8 @@ impl PrinterColumn {
     pub fn heading(&self) -> Value {
         let Column { name, kind, format, description, priority, json_path } = &self.column;
         let description = match description.as_str() {
+            // What the original says of the age is documentation, of which no text is kept.
+            "" if self.is_age => String::new(),
             "" => format!("Custom resource definition column (in JSONPath format): {json_path}"),
             given => given.to_owned(),
         };

@@ -17,8 +17,22 @@ pub fn canonical(value: Value) -> Value {
             Value::Object(entries.into_iter().collect())
         }
         Value::Array(items) => Value::Array(items.into_iter().map(canonical).collect()),
-        Value::Number(number) => Value::Number(whole(&number).map_or(number, Number::from)),
+        Value::Number(number) => Value::Number(written(number)),
         other => other,
+    }
+}
+
+/// A number as it is after Go's encoder: one that is too large for an `int64` is a `float64`, whose digits end early.
+fn written(number: Number) -> Number {
+    if let Some(whole) = whole(&number) {
+        return Number::from(whole);
+    }
+    match number.as_u64() {
+        // Below 1e21 `encoding/json` writes floats without an exponent.
+        Some(_) => {
+            number.as_f64().and_then(|float| format!("{float}").parse::<u64>().ok()).map_or(number, Number::from)
+        }
+        None => number,
     }
 }
 

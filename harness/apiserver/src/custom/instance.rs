@@ -49,7 +49,6 @@ fn fit(schema: &Schema, object: &mut Value, strictness: Strictness) -> Result<()
 /// # Errors
 /// What the original's decoder says.
 pub fn read(resource: &Resource, object: &mut Value) -> Result<(), String> {
-    *object = golang::canonical(std::mem::take(object));
     let Some(rules) = resource.custom.as_ref().and_then(|custom| rules(custom, &resource.api_version())) else {
         return Ok(());
     };

@@ -111,19 +111,9 @@ fn resource(definition: &Definition, version: &Version, family: &Arc<Family>) ->
     }
 }
 
-/// The columns of a version; without any, the age.
+/// The columns of a version; without any, the age (apiextensions' `pkg/apiserver/helpers.go`, Kubernetes 1.20).
 fn columns(given: &[Column]) -> Vec<PrinterColumn> {
-    if !given.is_empty() {
-        return PrinterColumn::all(given);
-    }
-    // apiextensions' serving of columns: `pkg/apiserver/helpers.go`, Kubernetes 1.20.
-    let age = Column {
-        name: "Age".to_owned(),
-        kind: "date".to_owned(),
-        json_path: ".metadata.creationTimestamp".to_owned(),
-        ..Column::default()
-    };
-    PrinterColumn::all(&[age])
+    if given.is_empty() { PrinterColumn::age() } else { PrinterColumn::all(given) }
 }
 
 /// What users of a deprecated version are told: the definition's words, or the original's.

@@ -72,7 +72,12 @@ fn repeated(items: &[Value]) -> Vec<usize> {
     let mut seen: HashMap<String, usize> = HashMap::new();
     let mut places = Vec::new();
     for (index, item) in items.iter().enumerate() {
-        let times = seen.entry(golang::canonical(item.clone()).to_string()).or_default();
+        // Go compares scalars with their types, and lists and objects as JSON.
+        let shown = match item {
+            Value::Array(_) | Value::Object(_) => golang::canonical(item.clone()).to_string(),
+            scalar => format!("{} {scalar}", golang::type_name(scalar)),
+        };
+        let times = seen.entry(shown).or_default();
         *times += 1;
         if *times == 2 {
             places.push(index);
@@ -95,6 +100,7 @@ mod tests {
 
     #[rstest]
     #[case::set(json!({"x-kubernetes-list-type": "set"}), json!(["a", "b", "a", "a"]), &["l[2]: Duplicate value: \"a\""])]
+    #[case::numbers_of_two_types(json!({"x-kubernetes-list-type": "set"}), json!([1, 1.0]), &[])]
     #[case::one_key(
         json!({"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["k"]}),
         json!([{"k": "a"}, {"k": "a"}, {}, {}]),

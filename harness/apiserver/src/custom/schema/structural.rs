@@ -238,6 +238,9 @@ pub fn unreadable(schema: &Schema) -> Option<String> {
     if let Some((name, _)) = unsupported.iter().find(|(_, given)| *given) {
         return Some(format!("OpenAPIV3Schema '{name}' is not supported"));
     }
+    if matches!(&schema.items, Some(super::Items::Many(schemas)) if !schemas.is_empty()) {
+        return Some("OpenAPIV3Schema 'items' must be a schema, but is an array".to_owned());
+    }
     let combined =
         schema.not.iter().map(AsRef::as_ref).chain(&schema.all_of).chain(&schema.any_of).chain(&schema.one_of);
     let additional = match &schema.additional_properties {
