@@ -53,15 +53,17 @@ fn schema() -> impl Strategy<Value = Schema> {
             additional_properties: Some(SchemaOrBool::Schema(Box::new(entry))),
             ..Schema::default()
         });
-        let object = (btree_map(name(), inner, 0..4), any::<bool>(), vec(name(), 0..2)).prop_map(
-            |(properties, open, required)| Schema {
-                kind: "object".to_owned(),
-                properties,
-                required,
-                preserve_unknown_fields: open.then_some(true),
-                ..Schema::default()
-            },
-        );
+        // What is required is named: a field that is not would be pruned, and then missed.
+        let object =
+            (btree_map(name(), inner, 0..4), any::<bool>(), any::<bool>()).prop_map(|(properties, open, strict)| {
+                Schema {
+                    kind: "object".to_owned(),
+                    required: properties.keys().filter(|_| strict).cloned().collect(),
+                    properties,
+                    preserve_unknown_fields: open.then_some(true),
+                    ..Schema::default()
+                }
+            });
         prop_oneof![list, map, object]
     })
 }
