@@ -5,6 +5,7 @@ use http::HeaderMap;
 use serde_json::{Map, Value};
 
 use crate::custom::golang;
+use crate::gojson;
 use crate::jsonpatch::{JsonPatch, MOST_OPERATIONS};
 use crate::mergepatch;
 use crate::negotiate;
@@ -24,6 +25,9 @@ pub enum Patch {
     /// Strategic merge, by the named type.
     Strategic(&'static str, Value),
 }
+
+/// What custom resources say that a patch may be in.
+const CUSTOM_MEDIA: &str = "application/json-patch+json, application/merge-patch+json, application/apply-patch+yaml";
 
 /// The media types in which a patch is read: what a 1.20 server with the feature gate `ServerSideApply` off accepts,
 /// in its order.
@@ -59,13 +63,14 @@ impl Patch {
                     })?;
                     Ok(Self::Strategic(type_name, patch))
                 }
-                None => Err(Failure::unsupported_media_type(
-                    "application/json-patch+json, application/merge-patch+json, application/apply-patch+yaml",
-                )),
+                None => Err(Failure::unsupported_media_type(CUSTOM_MEDIA)),
             },
             "application/apply-patch+yaml" => {
                 state.miss(format!("PATCH application/apply-patch+yaml {}", resource.full_name));
                 Err(Failure::unsupported_media_type(&accepted(resource.custom.is_some()).join(", ")))
+            }
+            other if resource.custom.is_some() && !other.is_empty() => {
+                Err(Failure::unsupported_media_type(CUSTOM_MEDIA))
             }
             _ => Err(Failure::patch_without_media_type()),
         }
@@ -94,6 +99,7 @@ impl Patch {
 
 /// Reads a JSON patch.
 fn json(body: &Bytes) -> Result<Patch, Failure> {
+    gojson::check(body).map_err(Failure::bad_request)?;
     let value = serde_json::from_slice(body).map_err(|error| Failure::bad_request(error.to_string()))?;
     let patch = JsonPatch::read(value).map_err(Failure::bad_request)?;
     let operations = patch.operations();

@@ -160,20 +160,36 @@ fn read_built_in(object: &Value) -> Value {
     scale_of(object, number("/spec/replicas"), &status)
 }
 
-/// Checks that `scale` is that of the object `name`.
-///
-/// # Errors
-/// 400, in the original's words.
-pub fn check_name(scale: &Value, name: &str) -> Result<(), Failure> {
-    match scale.pointer("/metadata/name").and_then(Value::as_str).unwrap_or_default() {
-        "" => Err(Failure::bad_request(format!(
-            "the name of the object ({name} based on URL) was undeterminable: name must be provided"
-        ))),
-        given if given != name => Err(Failure::bad_request(format!(
-            "the name of the object ({given}) does not match the name on the URL ({name})"
-        ))),
-        _ => Ok(()),
+/// What is said where there is no object to scale: the built-in kinds name the scale of it, but for StatefulSets.
+#[must_use]
+pub fn missing(resource: &Resource, name: &str) -> Failure {
+    if resource.custom.is_some() || resource.plural == "statefulsets" {
+        return Failure::not_found(resource, name);
     }
+    Failure::not_found_below(resource, "scale", name)
+}
+
+/// What the built-in kinds want of a scale.
+fn check_built_in(resource: &Resource, object: &Value, scale: &Value, replicas: i64) -> Result<(), Failure> {
+    let text =
+        |value: &Value, pointer: &str| value.pointer(pointer).and_then(Value::as_str).unwrap_or_default().to_owned();
+    let name = text(object, "/metadata/name");
+    let mut causes = Vec::new();
+    if text(scale, "/metadata/namespace").is_empty() {
+        causes.push(Cause::required("metadata.namespace", ""));
+    }
+    if replicas < 0 {
+        causes.push(Cause::invalid("spec.replicas", replicas, "must be greater than or equal to 0"));
+    }
+    if !causes.is_empty() {
+        return Err(Failure::invalid("Scale", "autoscaling", &name, &causes));
+    }
+    let (uid, known) = (text(scale, "/metadata/uid"), text(object, "/metadata/uid"));
+    if !uid.is_empty() && uid != known {
+        let why = format!("Precondition failed: UID in precondition: {uid}, UID in object meta: {known}");
+        return Err(Failure::conflict_below(resource, "scale", &name, &why));
+    }
+    Ok(())
 }
 
 /// `object` with the replicas that `scale` wants.
@@ -188,12 +204,8 @@ pub fn write(resource: &Resource, object: &Value, scale: &Value) -> Result<Value
             let shown = golang::quoted(&paths.spec_replicas_path);
             return Err(Failure::bad_request(format!("the spec replicas field {shown} cannot be empty")));
         }
-        None if replicas < 0 => {
-            let cause = Cause::invalid("spec.replicas", replicas, "must be greater than or equal to 0");
-            let name = object.pointer("/metadata/name").and_then(Value::as_str).unwrap_or_default();
-            return Err(Failure::invalid("Scale", "autoscaling", name, &[cause]));
-        }
-        _ => {}
+        Some(_) => {}
+        None => check_built_in(resource, object, scale, replicas)?,
     }
     let mut scaled = object.clone();
     let path = custom.map_or(".spec.replicas", |paths| &paths.spec_replicas_path);

@@ -6,7 +6,7 @@ use crate::custom::{definition, instance};
 use crate::objects::Part;
 use crate::registry::Resource;
 use crate::status::{Cause, Failure};
-use crate::{defaults, types, validation};
+use crate::{defaults, normal, validation};
 
 fn text<'a>(value: &'a Value, pointer: &str) -> &'a str {
     value.pointer(pointer).and_then(Value::as_str).unwrap_or_default()
@@ -38,46 +38,8 @@ pub fn put_or_remove(map: &mut Map<String, Value>, key: &str, value: Option<&Val
     }
 }
 
-/// The order in which the original writes metadata; the rest follows.
-const METADATA_ORDER: &[&str] = &[
-    "name",
-    "generateName",
-    "namespace",
-    "selfLink",
-    "uid",
-    "resourceVersion",
-    "generation",
-    "creationTimestamp",
-    "deletionTimestamp",
-    "deletionGracePeriodSeconds",
-    "labels",
-    "annotations",
-    "ownerReferences",
-    "finalizers",
-    "clusterName",
-    "managedFields",
-];
-
-fn ordered(mut map: Map<String, Value>, first: &[&str]) -> Map<String, Value> {
-    let mut out = Map::with_capacity(map.len());
-    for key in first {
-        if let Some(value) = map.shift_remove(*key) {
-            out.insert((*key).to_owned(), value);
-        }
-    }
-    out.extend(map);
-    out
-}
-
-/// Metadata in the original's order.
-pub fn metadata_in_order(metadata: Value) -> Value {
-    match metadata {
-        Value::Object(map) => Value::Object(ordered(map, METADATA_ORDER)),
-        other => other,
-    }
-}
-
-/// Kind, version and metadata first, as the original writes objects.
+/// The object as the original writes it: of built-in kinds by their type, of custom ones in the version in which they
+/// are stored, with sorted keys.
 pub fn in_order(resource: &Resource, mut object: Value) -> Value {
     if resource.custom.is_some() {
         return instance::stored(resource, object);
@@ -85,20 +47,31 @@ pub fn in_order(resource: &Resource, mut object: Value) -> Value {
     let Some(map) = object.as_object_mut() else { return object };
     map.insert("kind".to_owned(), Value::from(resource.kind.as_str()));
     map.insert("apiVersion".to_owned(), Value::from(resource.api_version()));
-    if let Some(Value::Object(metadata)) = map.get_mut("metadata") {
-        *metadata = ordered(std::mem::take(metadata), METADATA_ORDER);
+    if let Some(type_name) = resource.type_name {
+        // What the server itself made has the right types.
+        let _ = normal::normalize(type_name, &mut object);
     }
-    *map = ordered(std::mem::take(map), &["kind", "apiVersion", "metadata", "spec", "status"]);
     object
 }
 
-/// Kinds whose objects count the changes of their spec.
+/// Kinds whose objects count the changes of their spec, as their strategies in pkg/registry say (Kubernetes 1.20).
 pub fn counts_generations(resource: &Resource) -> bool {
     resource.custom.is_some()
         || matches!(
             &*resource.full_name,
-            "deployments.apps"
+            "replicationcontrollers"
+                | "daemonsets.apps"
+                | "deployments.apps"
                 | "replicasets.apps"
+                | "statefulsets.apps"
+                | "endpointslices.discovery.k8s.io"
+                | "ingressclasses.networking.k8s.io"
+                | "ingresses.networking.k8s.io"
+                | "networkpolicies.networking.k8s.io"
+                | "poddisruptionbudgets.policy"
+                | "priorityclasses.scheduling.k8s.io"
+                | "flowschemas.flowcontrol.apiserver.k8s.io"
+                | "prioritylevelconfigurations.flowcontrol.apiserver.k8s.io"
                 | "customresourcedefinitions.apiextensions.k8s.io"
                 | "validatingwebhookconfigurations.admissionregistration.k8s.io"
                 | "mutatingwebhookconfigurations.admissionregistration.k8s.io"
@@ -110,18 +83,16 @@ pub fn counts_generations(resource: &Resource) -> bool {
 /// # Errors
 /// What the original's decoder says.
 pub fn shape(resource: &Resource, object: &mut Value) -> Result<(), String> {
-    if let Some(type_name) = resource.type_name.filter(|name| !name.is_empty()) {
-        return types::normalize(type_name, object);
+    if let Some(type_name) = resource.type_name {
+        normal::normalize(type_name, object)?;
+        return if &*resource.full_name == definition::RESOURCE { definition::shape(object) } else { Ok(()) };
     }
     let mut meta = Value::Object(std::mem::take(metadata(object)));
-    types::normalize("meta.ObjectMeta", &mut meta)?;
+    normal::normalize("meta.ObjectMeta", &mut meta)?;
     if let (Value::Object(meta), Value::Object(map)) = (meta, &mut *object) {
         map.insert("metadata".to_owned(), Value::Object(meta));
     }
-    match &*resource.full_name {
-        definition::RESOURCE => definition::shape(object),
-        _ => instance::read(resource, object),
-    }
+    instance::read(resource, object)
 }
 
 /// Fills in what a client left out; custom resources got their defaults as they were read.
@@ -131,23 +102,23 @@ pub fn fill(resource: &Resource, object: &mut Value) {
     }
 }
 
-/// What is wrong with `object`, of which `part` replaces that of `before`.
+/// What is wrong with `object`, of which `part` replaces that of what was before.
 ///
 /// # Errors
 /// 422, in the original's words.
-pub fn check(resource: &Resource, object: &Value, part: Part, before: Option<&Value>) -> Result<(), Failure> {
-    let mut causes = validation::validate(resource, object);
-    if let Some(before) = before {
-        causes.extend(validation::validate_update(resource, object, before));
-    }
+pub fn check(resource: &Resource, object: &Value, before: Option<(&Value, Part)>) -> Result<(), Failure> {
+    let mut causes = match before {
+        Some((before, part)) => validation::validate_update(resource, object, before, part),
+        None => validation::validate(resource, object),
+    };
     let is_definition = &*resource.full_name == definition::RESOURCE;
-    causes.extend(match (part, before) {
-        (Part::Status, _) if is_definition => definition::validate_status(object),
-        (_, None) if is_definition => definition::validate(object),
-        (_, Some(before)) if is_definition => definition::validate_update(object, before),
-        (Part::Status, _) => instance::validate_status(resource, object),
-        (_, None) => instance::validate(resource, object),
-        (_, Some(before)) => instance::validate_update(resource, object, before),
+    causes.extend(match before {
+        Some((_, Part::Status)) if is_definition => definition::validate_status(object),
+        None if is_definition => definition::validate(object),
+        Some((before, _)) if is_definition => definition::validate_update(object, before),
+        Some((_, Part::Status)) => instance::validate_status(resource, object),
+        None => instance::validate(resource, object),
+        Some((before, _)) => instance::validate_update(resource, object, before),
     });
     refuse(resource, object, &causes)
 }
@@ -160,7 +131,12 @@ pub fn refuse(resource: &Resource, object: &Value, causes: &[Cause]) -> Result<(
     if causes.is_empty() {
         return Ok(());
     }
-    Err(Failure::invalid(&resource.kind, &resource.group, text(object, "/metadata/name"), causes))
+    // These two kinds' strategies ask for the first group that has them, which is their oldest one.
+    let group = match &*resource.full_name {
+        "ingresses.networking.k8s.io" | "networkpolicies.networking.k8s.io" => "extensions",
+        _ => &resource.group,
+    };
+    Err(Failure::invalid(&resource.kind, group, text(object, "/metadata/name"), causes))
 }
 
 /// What a client cannot change stays.

@@ -133,7 +133,11 @@ fn clean_up(state: &State, key: &Key, stored: &Arc<Stored>, mut next: Definition
     let table = super::table();
     if gone {
         // The last that watchers see is what was stored before.
-        state.store.remove(&table, key, stored, None).is_ok()
+        let removed = state.store.remove(&table, key, stored).is_ok();
+        for resource in resources::of(&next) {
+            state.store.close(&resource.full_name);
+        }
+        removed
     } else {
         state.store.replace(&table, key, stored, object).is_ok()
     }

@@ -108,6 +108,7 @@ fn resource(definition: &Definition, version: &Version, family: &Arc<Family>) ->
             warning: warning(definition, version),
         }),
         full_name: group_resource(&names.plural, &spec.group),
+        hub: None,
     }
 }
 

@@ -7,8 +7,8 @@ use super::Schema;
 use crate::custom::golang;
 use crate::custom::path::Path;
 use crate::names;
+use crate::normal;
 use crate::status::Cause;
-use crate::types;
 
 /// What becomes of fields of a wrong type.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -73,14 +73,14 @@ fn coerce_own(path: &Path, map: &mut Map<String, Value>, strictness: Strictness)
 fn object_meta(metadata: Value, strictness: Strictness) -> Result<Value, String> {
     let mut whole = golang::canonical(metadata);
     let parts = whole.clone();
-    match types::normalize("meta.ObjectMeta", &mut whole) {
+    match normal::normalize("meta.ObjectMeta", &mut whole) {
         Ok(()) => Ok(golang::canonical(whole)),
         Err(text) if strictness == Strictness::Refuse => Err(text),
         Err(text) => {
             let Value::Object(parts) = parts else { return Err(text) };
             let fitting = parts.into_iter().filter_map(|(name, value)| {
                 let mut single = Value::Object(Map::from_iter([(name.clone(), value)]));
-                types::normalize("meta.ObjectMeta", &mut single).ok()?;
+                normal::normalize("meta.ObjectMeta", &mut single).ok()?;
                 Some((name.clone(), single.get(&name)?.clone()))
             });
             Ok(Value::Object(fitting.collect()))
