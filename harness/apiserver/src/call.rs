@@ -15,6 +15,7 @@ use crate::authz::{self, Ask};
 use crate::components;
 use crate::conversion;
 use crate::managed;
+use crate::custom::instance;
 use crate::names;
 use crate::negotiate::{self, Form};
 use crate::objects::{self, Intent, Part, Place};
@@ -185,6 +186,10 @@ impl Call<'_> {
     }
 
     fn create(&self) -> Result<Response<Body>, Failure> {
+        if instance::is_terminating(self.resource) {
+            let why = "create not allowed while custom resource definition is terminating";
+            return Err(Failure::method_not_supported(self.resource, "create", Some(why)));
+        }
         let options = WriteOptions::read(self.query, WriteKind::Create)?;
         let manager = self.manager(&options);
         let stored = Place { manager: &manager, ..self.place(options.dry_run) }.create(self.object()?)?;

@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 
 pub use options::{DeleteOptions, Policy};
 
+use crate::custom::definition;
 use crate::objects::Place;
 use crate::registry::Resource;
 use crate::status::Failure;
@@ -119,6 +120,10 @@ impl Place<'_> {
             let before = self.get(name)?;
             let tried = if &*self.resource.full_name == "namespaces" {
                 self.delete_namespace(name, options, &before)?
+            } else if &*self.resource.full_name == definition::RESOURCE
+                && before.value.pointer("/metadata/deletionTimestamp").is_none()
+            {
+                self.delete_definition(name, options, &before)?
             } else {
                 self.delete_object(name, options, &before)?
             };
@@ -130,13 +135,34 @@ impl Place<'_> {
         }
     }
 
-    /// A namespace first goes into termination, and is gone once nothing holds it.
-    fn delete_namespace(
+    /// A definition is marked; its objects go first.
+    fn delete_definition(
         &self,
         name: &str,
         options: &DeleteOptions,
         before: &Arc<Stored>,
     ) -> Result<Result<Deleted, Refusal>, Failure> {
+        self.check_marking(name, options, before)?;
+        let mut object = before.value.clone();
+        let now = self.state.clock.stamp();
+        definition::begin_deletion(&mut object, &now);
+        let mut held = finalizers(&object);
+        if !held.iter().any(|name| name == definition::CLEANUP_FINALIZER) {
+            held.push(definition::CLEANUP_FINALIZER.to_owned());
+        }
+        set_finalizers(&mut object, &held);
+        if let Some(Value::Object(meta)) = object.get_mut("metadata") {
+            meta.insert("deletionTimestamp".to_owned(), Value::from(now));
+        }
+        let marked = self.store_marked(name, before, object);
+        if marked.is_ok() && !self.dry_run {
+            self.after_write();
+        }
+        Ok(marked.map(|shown| Deleted::Object { shown, gone: false }))
+    }
+
+    /// Checks what must be true of an object that is only marked.
+    fn check_marking(&self, name: &str, options: &DeleteOptions, before: &Stored) -> Result<(), Failure> {
         let failed = |what: &str, wanted: &str, known: &str| {
             let why = format!("Precondition failed: {what} in precondition: {wanted}, {what} in object meta: {known}");
             Err(Failure::conflict_because(self.resource, name, &why))
@@ -148,6 +174,17 @@ impl Place<'_> {
         if let Some(wanted) = options.resource_version.as_deref().filter(|wanted| *wanted != revision) {
             return failed("ResourceVersion", wanted, &revision);
         }
+        Ok(())
+    }
+
+    /// A namespace first goes into termination, and is gone once nothing holds it.
+    fn delete_namespace(
+        &self,
+        name: &str,
+        options: &DeleteOptions,
+        before: &Arc<Stored>,
+    ) -> Result<Result<Deleted, Refusal>, Failure> {
+        self.check_marking(name, options, before)?;
         // The admission plugin `NamespaceLifecycle`.
         if ["default", "kube-system", "kube-public"].contains(&name) {
             return Err(Failure::refused(self.resource, name, "this namespace may not be deleted"));

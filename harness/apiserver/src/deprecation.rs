@@ -2,6 +2,7 @@
 //! of k8s.io/api, Kubernetes 1.20).
 
 use crate::registry::Resource;
+use crate::status::quoted;
 
 /// The minor release since which a version of a kind is deprecated; all of these went with 1.22.
 fn since(resource: &Resource) -> Option<u32> {
@@ -29,6 +30,9 @@ fn since(resource: &Resource) -> Option<u32> {
 /// The value of the `Warning` header for a request of `resource`.
 #[must_use]
 pub fn warning(resource: &Resource) -> Option<String> {
+    if let Some(custom) = &resource.custom {
+        return custom.warning.as_deref().map(|text| format!("299 - {}", quoted(text)));
+    }
     if &*resource.full_name == "componentstatuses" {
         return Some("299 - \"v1 ComponentStatus is deprecated in v1.19+\"".to_owned());
     }

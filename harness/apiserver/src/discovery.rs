@@ -62,7 +62,7 @@ pub fn one_group(registry: &Registry, name: &str) -> Option<Value> {
 /// (`pkg/kubeapiserver/default_storage_factory_builder.go`, Kubernetes 1.20, and the codecs of the delegated servers).
 fn encoded_in(resource: &Resource) -> (&str, &str) {
     if let Some(custom) = &resource.custom {
-        let version = custom.storage_version.rsplit('/').next().unwrap_or_default();
+        let version = custom.storage_version().rsplit('/').next().unwrap_or_default();
         return (&resource.group, version);
     }
     let kept = resource.hub.as_deref().unwrap_or(resource);
@@ -97,7 +97,7 @@ fn entry(resource: &Resource) -> Value {
         "singularName": resource.singular,
         "namespaced": resource.namespaced,
         "kind": resource.kind,
-        "verbs": resource.verbs,
+        "verbs": verbs(resource),
     });
     for (key, names) in [("shortNames", &resource.short_names), ("categories", &resource.categories)] {
         if !names.is_empty() {
@@ -108,6 +108,12 @@ fn entry(resource: &Resource) -> Value {
         entry["storageVersionHash"] = Value::from(hash);
     }
     entry
+}
+
+/// What can be done; of a custom resource that is going away nothing more may be created or changed.
+fn verbs(resource: &Resource) -> &'static [&'static str] {
+    let terminating = resource.custom.as_ref().is_some_and(|custom| custom.terminating);
+    if terminating { &["delete", "deletecollection", "get", "list", "watch"] } else { resource.verbs }
 }
 
 fn sub_entry(resource: &Resource, sub: &Subresource) -> Value {

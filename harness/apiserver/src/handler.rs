@@ -14,7 +14,7 @@ use crate::authz::{self, Ask};
 use crate::call::Call;
 use crate::negotiate::{Encoding, Endpoint};
 use crate::parameters::ListOptions;
-use crate::registry::Resource;
+use crate::registry::{self, Resource};
 use crate::request::{self, Query, ResourcePath, Target};
 use crate::state::State;
 use crate::status::Failure;
@@ -186,7 +186,7 @@ fn path_answer(state: &State, request: &Request<Incoming>) -> Result<Response<Bo
         },
         ["apis", group, version] => match discovery::resources(&registry, group, version) {
             Some(found) => document(&found),
-            None if discovery::one_group(&registry, group).is_some() => {
+            None if registry::is_built_in(group) => {
                 if surface::original_serves(group, version) {
                     note_miss(state, request);
                 }
@@ -196,7 +196,7 @@ fn path_answer(state: &State, request: &Request<Incoming>) -> Result<Response<Bo
         },
         // What goes on behind an empty segment is no resource.
         ["api", _, ..] => Err(Failure::unknown_resource()),
-        ["apis", group, _, ..] if discovery::one_group(&registry, group).is_some() => Err(Failure::unknown_resource()),
+        ["apis", group, _, ..] if registry::is_built_in(group) => Err(Failure::unknown_resource()),
         ["apis", group, version, ..] => Ok(no_such_group(state, request, group, version)),
         _ => {
             if surface::original_answers(path) {
@@ -230,9 +230,16 @@ async fn resource_answer(
         if surface::original_serves(&path.group, &path.version) {
             note_miss(state, &request);
         }
-        let known = path.group.is_empty() || registry.groups().iter().any(|(group, _)| *group == path.group);
+        let known = registry::is_built_in(&path.group);
         return if known { Err(Failure::unknown_resource()) } else { Ok(answer::page_not_found()) };
     };
+    let verb = request::verb(request.method(), &path, &query);
+    if resource.custom.is_some() {
+        let everywhere = matches!(verb, "list" | "watch");
+        if resource.namespaced == path.namespace.is_empty() && !(resource.namespaced && everywhere) {
+            return Ok(answer::page_not_found());
+        }
+    }
     if resource.namespaced && path.namespace.is_empty() && !path.name.is_empty() {
         return Err(Failure::unknown_resource());
     }
@@ -246,23 +253,25 @@ async fn resource_answer(
     if !resource.namespaced && !path.namespace.is_empty() && !itself {
         return Err(Failure::unknown_resource());
     }
-    let verb = request::verb(request.method(), &path, &query);
     if !path.subresource.is_empty() {
         // Of custom resources the original has no more subresources than their definitions say.
         if resource.custom.is_none() && !resource.answers(&path.subresource) {
             note_miss(state, &request);
         }
         let Some(sub) = resource.subresource(&path.subresource).filter(|sub| resource.answers(sub.name)) else {
-            return Err(Failure::unknown_resource());
+            return Err(match &resource.custom {
+                Some(_) => Failure::not_found(resource, &path.name),
+                None => Failure::unknown_resource(),
+            });
         };
         match sub.name {
             "proxy" => return proxy::answer(state, resource, &path, request).await,
-            _ if !sub.verbs.contains(&verb) => return Err(Failure::method_not_allowed()),
+            _ if !sub.verbs.contains(&verb) => return Err(not_allowed(resource, verb)),
             "log" => return logs::answer(state, &path, &query).await,
             _ => {}
         }
     } else if !resource.verbs.contains(&verb) || !is_routed(request.method(), resource, &path) {
-        return Err(Failure::method_not_allowed());
+        return Err(not_allowed(resource, verb));
     }
     let (parts, body) = request.into_parts();
     let endpoint = match (&resource.custom, path.subresource.as_str()) {
@@ -284,10 +293,20 @@ async fn resource_answer(
     Ok(response)
 }
 
+fn not_allowed(resource: &Resource, verb: &str) -> Failure {
+    match &resource.custom {
+        Some(_) => Failure::method_not_supported(resource, verb, None),
+        None => Failure::method_not_allowed(),
+    }
+}
+
 /// Whether the original has a route for the method: objects are made and deleted together in a namespace alone, and
-/// never under the name of one.
+/// never under the name of one. Custom resources have no routes of their own.
 fn is_routed(method: &Method, resource: &Resource, path: &ResourcePath) -> bool {
     let collection = path.name.is_empty();
+    if resource.custom.is_some() {
+        return true;
+    }
     match *method {
         Method::GET => true,
         Method::POST => collection && !path.watch && !(resource.namespaced && path.namespace.is_empty()),

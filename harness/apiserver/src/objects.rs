@@ -2,17 +2,19 @@
 
 mod checks;
 
+use std::borrow::Cow;
 use std::sync::{Arc, PoisonError};
 
 use serde_json::{Map, Value};
 
 use crate::managed::{self, Sent, Tracker};
+use crate::custom::{definition, instance};
 use crate::registry::Resource;
 use crate::shape::{check, counts_generations, fill, in_order, keep_identity, metadata, put_or_remove, same, shape};
 use crate::state::State;
 use crate::status::{Cause, Failure};
 use crate::store::{Key, Refusal, Stored};
-use crate::{conversion, crd, defaults, pods, services};
+use crate::{conversion, defaults, pods, services};
 
 use checks::creates_on_update;
 
@@ -142,8 +144,8 @@ impl Place<'_> {
             self.admit_new(&mut object)?;
             defaults::fill_new(resource, &mut object);
         }
-        if &**self.table() == "customresourcedefinitions.apiextensions.k8s.io" {
-            crd::fill_status(&mut object, &self.state.clock.stamp());
+        if &**self.table() == definition::RESOURCE {
+            definition::begin_status(&mut object);
         }
         put_or_remove(metadata(&mut object), "managedFields", owners.as_ref());
         check(resource, self.requested, &object, None)?;
@@ -254,9 +256,19 @@ impl Place<'_> {
         Tracker { resource: self.requested, manager: self.manager, now }
     }
 
-    fn after_write(&self) {
-        if &**self.table() == "customresourcedefinitions.apiextensions.k8s.io" {
+    /// What goes with a write: a definition is settled before the next request.
+    pub fn after_write(&self) {
+        if &**self.table() == definition::RESOURCE {
             self.state.reload_definitions();
+            definition::settle(self.state);
+        }
+    }
+
+    /// The stored object as who changes it sees it.
+    fn seen<'a>(&self, stored: &'a Stored) -> Cow<'a, Value> {
+        match &self.resource.custom {
+            Some(_) => Cow::Owned(instance::served(self.resource, &stored.value)),
+            None => Cow::Borrowed(&stored.value),
         }
     }
 
@@ -288,9 +300,10 @@ impl Place<'_> {
                 }
                 return Err(Failure::not_found(self.resource, name));
             };
-            let changed = change(&before.value)?;
+            let seen = self.seen(&before);
+            let changed = change(&seen)?;
             let given = text(&changed, "/metadata/resourceVersion").to_owned();
-            let object = self.successor(name, part, intent, changed, &before)?;
+            let object = self.successor(name, part, intent, changed, (&before, &seen))?;
             if same(&object, &before.value) {
                 return Ok((before, false));
             }
@@ -329,7 +342,7 @@ impl Place<'_> {
         part: Part,
         intent: Intent,
         changed: Value,
-        before: &Arc<Stored>,
+        (before, old): (&Arc<Stored>, &Value),
     ) -> Result<Value, Failure> {
         let resource = self.resource;
         let mut object = changed;
@@ -349,7 +362,6 @@ impl Place<'_> {
         }
         self.check_revision(name, intent, &object, before)?;
         self.check_place(&mut object)?;
-        let old = &before.value;
         fill(resource, &mut object);
         let owners = self.owners(Some(old), &object, ownership);
         let mut object = match part {
@@ -383,8 +395,8 @@ impl Place<'_> {
             pods::keep_account(&mut object, old);
         }
         fill(resource, &mut object);
-        if &**self.table() == "customresourcedefinitions.apiextensions.k8s.io" && part == Part::Object {
-            crd::fill_status(&mut object, &self.state.clock.stamp());
+        if &**self.table() == definition::RESOURCE && part == Part::Object {
+            definition::keep_status(&mut object);
         }
         if part == Part::Object && resource.custom.is_none() {
             self.admit_change(&mut object, old)?;
@@ -442,7 +454,8 @@ impl Place<'_> {
         }
     }
 
-    /// What goes with an object that is removed: a definition takes its objects along, a Service its Endpoints.
+    /// What goes with an object that is removed: a Service takes its Endpoints along, names of a definition are free
+    /// again, and one that is going away may have waited for this object.
     pub fn after_removal(&self, removed: &Value) {
         if &**self.table() == "services" {
             let (endpoints, key) = (Arc::from("endpoints"), self.key(text(removed, "/metadata/name")));
@@ -451,17 +464,13 @@ impl Place<'_> {
                 let _ = self.state.store.remove(&endpoints, &key, &found);
             }
         }
-        if &**self.table() != "customresourcedefinitions.apiextensions.k8s.io" {
-            return;
+        let is_definition = &**self.table() == definition::RESOURCE;
+        if is_definition {
+            self.state.reload_definitions();
         }
-        for resource in crd::resources(removed) {
-            for (key, stored) in self.state.store.list(&resource.full_name, None).objects {
-                // Gone already is as good.
-                let _ = self.state.store.remove(&resource.full_name, &key, &stored);
-            }
-            self.state.store.close(&resource.full_name);
+        if is_definition || instance::is_terminating(self.resource) {
+            definition::settle(self.state);
         }
-        self.state.reload_definitions();
     }
 }
 

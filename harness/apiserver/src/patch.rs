@@ -4,7 +4,10 @@ use bytes::Bytes;
 use http::HeaderMap;
 use serde_json::{Map, Value};
 
+use crate::custom::golang;
+use crate::jsonpatch::{JsonPatch, MOST_OPERATIONS};
 use crate::managed::{Application, Tracker};
+use crate::mergepatch;
 use crate::registry::Resource;
 use crate::status::{Cause, Failure};
 use crate::strategic::{self, Refusal};
@@ -13,9 +16,9 @@ use crate::{go, gojson, negotiate, unstructured};
 /// A patch that was read, to be applied to whatever is there.
 pub enum Patch {
     /// RFC 6902.
-    Json(json_patch::Patch),
+    Json(JsonPatch),
     /// RFC 7396.
-    Merge(Value),
+    Merge(Map<String, Value>),
     /// Strategic merge, by the named type.
     Strategic(&'static str, Map<String, Value>),
     /// A configuration that is applied.
@@ -51,12 +54,12 @@ impl Patch {
         let read = match (negotiate::content_type(headers), resource.type_name) {
             ("application/json-patch+json", _) => json_patch(body),
             ("application/merge-patch+json", _) => match serde_json::from_slice(body) {
-                Ok(patch) => Ok(Self::Merge(patch)),
-                Err(_) => Err(Failure::internal("Invalid JSON Patch")),
+                Ok(Value::Object(patch)) => Ok(Self::Merge(patch)),
+                _ => Err(Failure::internal("Invalid JSON Patch")),
             },
             ("application/strategic-merge-patch+json", Some(type_name)) => strategic_patch(type_name, body),
             (APPLY, _) => configuration(body),
-            ("application/strategic-merge-patch+json", None) => {
+            (other, _) if resource.custom.is_some() && !other.is_empty() => {
                 return Err(Failure::unsupported_media_type(&accepted(true).join(", ")));
             }
             _ => return Err(Failure::patch_without_media_type()),
@@ -71,8 +74,8 @@ impl Patch {
     pub fn apply(&self, object: &Value, tracker: Tracker<'_>, force: bool) -> Result<Value, Failure> {
         let mut patched = object.clone();
         match self {
-            Self::Json(patch) => json_patch::patch(&mut patched, patch).map_err(|_| Failure::patch_rejected())?,
-            Self::Merge(patch) => json_patch::merge(&mut patched, patch),
+            Self::Json(patch) => patch.apply(&mut patched).map_err(|_| Failure::patch_rejected())?,
+            Self::Merge(patch) => mergepatch::apply(golang::object(&mut patched), patch),
             Self::Strategic(type_name, patch) => {
                 strategic::apply(type_name, &mut patched, patch).map_err(|refusal| match refusal {
                     Refusal::Malformed(_) => Failure::bad_request(refusal.to_string()),
@@ -96,12 +99,15 @@ impl Patch {
 }
 
 fn json_patch(body: &Bytes) -> Result<Patch, Failure> {
-    serde_json::from_slice(body).map(Patch::Json).map_err(|error| match serde_json::from_slice::<Value>(body) {
-        Ok(Value::Object(_)) => {
-            Failure::bad_request("json: cannot unmarshal object into Go value of type jsonpatch.Patch")
-        }
-        _ => Failure::bad_request(error.to_string()),
-    })
+    gojson::check(body).map_err(Failure::bad_request)?;
+    let value = serde_json::from_slice(body).map_err(|error| Failure::bad_request(error.to_string()))?;
+    let patch = JsonPatch::read(value).map_err(Failure::bad_request)?;
+    let operations = patch.operations();
+    if operations > MOST_OPERATIONS {
+        let text = format!("The allowed maximum operations in a JSON patch is {MOST_OPERATIONS}, got {operations}");
+        return Err(Failure::too_large(&text));
+    }
+    Ok(Patch::Json(patch))
 }
 
 fn strategic_patch(type_name: &'static str, body: &Bytes) -> Result<Patch, Failure> {

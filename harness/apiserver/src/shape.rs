@@ -2,10 +2,11 @@
 
 use serde_json::{Map, Value};
 
+use crate::custom::{definition, instance};
 use crate::objects::Part;
 use crate::registry::Resource;
 use crate::status::{Cause, Failure};
-use crate::{defaults, normal, schema, validation};
+use crate::{defaults, normal, validation};
 
 fn text<'a>(value: &'a Value, pointer: &str) -> &'a str {
     value.pointer(pointer).and_then(Value::as_str).unwrap_or_default()
@@ -37,46 +38,19 @@ pub fn put_or_remove(map: &mut Map<String, Value>, key: &str, value: Option<&Val
     }
 }
 
-/// The order in which the original writes metadata; the rest follows.
-const METADATA_ORDER: &[&str] = &[
-    "name",
-    "generateName",
-    "namespace",
-    "uid",
-    "resourceVersion",
-    "generation",
-    "creationTimestamp",
-    "deletionTimestamp",
-    "deletionGracePeriodSeconds",
-];
-
-fn ordered(mut map: Map<String, Value>, first: &[&str]) -> Map<String, Value> {
-    let mut out = Map::with_capacity(map.len());
-    for key in first {
-        if let Some(value) = map.shift_remove(*key) {
-            out.insert((*key).to_owned(), value);
-        }
-    }
-    out.extend(map);
-    out
-}
-
-/// The object as the original writes it: of built-in kinds by their type, of others kind, version and metadata first.
+/// The object as the original writes it: of built-in kinds by their type, of custom ones in the version in which they
+/// are stored, with sorted keys.
 pub fn in_order(resource: &Resource, mut object: Value) -> Value {
+    if resource.custom.is_some() {
+        return instance::stored(resource, object);
+    }
     let Some(map) = object.as_object_mut() else { return object };
-    let api_version =
-        resource.custom.as_ref().map_or_else(|| resource.api_version(), |custom| custom.storage_version.clone());
     map.insert("kind".to_owned(), Value::from(resource.kind.as_str()));
-    map.insert("apiVersion".to_owned(), Value::from(api_version));
+    map.insert("apiVersion".to_owned(), Value::from(resource.api_version()));
     if let Some(type_name) = resource.type_name {
         // What the server itself made has the right types.
         let _ = normal::normalize(type_name, &mut object);
-        return object;
     }
-    if let Some(Value::Object(metadata)) = map.get_mut("metadata") {
-        *metadata = ordered(std::mem::take(metadata), METADATA_ORDER);
-    }
-    *map = ordered(std::mem::take(map), &["kind", "apiVersion", "metadata", "spec", "status"]);
     object
 }
 
@@ -110,32 +84,29 @@ pub fn counts_generations(resource: &Resource) -> bool {
 /// What the original's decoder says.
 pub fn shape(resource: &Resource, object: &mut Value) -> Result<(), String> {
     if let Some(type_name) = resource.type_name {
-        return normal::normalize(type_name, object);
+        normal::normalize(type_name, object)?;
+        return if &*resource.full_name == definition::RESOURCE { definition::shape(object) } else { Ok(()) };
     }
     let mut meta = Value::Object(std::mem::take(metadata(object)));
     normal::normalize("meta.ObjectMeta", &mut meta)?;
-    if let (Value::Object(meta), Value::Object(map)) = (meta, object) {
+    if let (Value::Object(meta), Value::Object(map)) = (meta, &mut *object) {
         map.insert("metadata".to_owned(), Value::Object(meta));
     }
-    Ok(())
+    instance::read(resource, object)
 }
 
+/// Fills in what a client left out; custom resources got their defaults as they were read.
 pub fn fill(resource: &Resource, object: &mut Value) {
-    match &resource.custom {
-        None => defaults::fill(resource, object),
-        Some(custom) => {
-            if let Some(schema) = &custom.schema {
-                schema::prune(schema, object, true);
-                schema::fill_defaults(schema, object);
-            }
-        }
+    if resource.custom.is_none() {
+        defaults::fill(resource, object);
     }
 }
 
-/// Judges `object`, which a client sent in the version `asked`.
+/// What is wrong with `object`, which a client sent in the version `asked`, and of which `part` replaces that of what was
+/// before.
 ///
 /// # Errors
-/// 422.
+/// 422, in the original's words.
 pub fn check(
     resource: &Resource,
     asked: &Resource,
@@ -146,9 +117,15 @@ pub fn check(
         Some((before, part)) => validation::validate_update(resource, asked, object, before, part),
         None => validation::validate(resource, asked, object),
     };
-    if let Some(schema) = resource.custom.as_ref().and_then(|custom| custom.schema.as_deref()) {
-        causes.extend(schema::validate(schema, object));
-    }
+    let is_definition = &*resource.full_name == definition::RESOURCE;
+    causes.extend(match before {
+        Some((_, Part::Status)) if is_definition => definition::validate_status(object),
+        None if is_definition => definition::validate(object),
+        Some((before, _)) if is_definition => definition::validate_update(object, before),
+        Some((_, Part::Status)) => instance::validate_status(resource, object),
+        None => instance::validate(resource, object),
+        Some((before, _)) => instance::validate_update(resource, object, before),
+    });
     refuse(resource, object, &causes)
 }
 

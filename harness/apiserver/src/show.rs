@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 use crate::answer::{self, Body};
 use crate::clock::ServerClock;
 use crate::conversion;
+use crate::custom::instance;
 use crate::negotiate::{Encoding, Form, Shape};
 use crate::normal;
 use crate::proto::encode;
@@ -40,22 +41,26 @@ fn own_metadata(object: &Value) -> Cow<'_, Value> {
 
 /// An object without its content.
 fn partial(object: &Value, version: &str) -> Value {
-    json!({"kind": "PartialObjectMetadata", "apiVersion": version, "metadata": own_metadata(object)})
+    let mut metadata = own_metadata(object).into_owned();
+    // That of custom resources has sorted keys; here it has a type.
+    let _ = normal::normalize("meta.ObjectMeta", &mut metadata);
+    json!({"kind": "PartialObjectMetadata", "apiVersion": version, "metadata": metadata})
 }
 
-/// An object of a custom resource in the version that was asked for: conversion `None` changes the version alone.
-fn in_version(resource: &Resource, stored: &Stored) -> Bytes {
+/// An object in the version that was asked for.
+fn served<'a>(resource: &Resource, stored: &'a Value) -> Cow<'a, Value> {
     match &resource.custom {
-        Some(custom) if custom.storage_version != resource.api_version() => {
-            let mut object = stored.value.clone();
-            object["apiVersion"] = Value::from(resource.api_version());
-            serde_json::to_vec(&object).unwrap_or_default().into()
-        }
-        None if resource.hub.is_some() => {
-            serde_json::to_vec(&*conversion::shown(resource, &stored.value)).unwrap_or_default().into()
-        }
-        _ => stored.json(),
+        Some(_) => Cow::Owned(instance::served(resource, stored)),
+        None => conversion::shown(resource, stored),
     }
+}
+
+/// The bytes of an object in the version that was asked for.
+fn in_version(resource: &Resource, stored: &Stored) -> Bytes {
+    if resource.custom.is_none() && resource.hub.is_none() {
+        return stored.json();
+    }
+    serde_json::to_vec(&*served(resource, &stored.value)).unwrap_or_default().into()
 }
 
 /// How a list goes on.
@@ -146,10 +151,11 @@ impl Shower {
         Ok(Self { resource: Arc::clone(resource), form, clock, prefix, version: api_version.into(), include })
     }
 
-    fn row(&self, object: &Value, version: &str) -> Value {
+    fn row(&self, stored: &Value, version: &str) -> Value {
+        let object = &*served(&self.resource, stored);
         let shown = match self.include {
             Include::Metadata => partial(object, version),
-            Include::Object => conversion::shown(&self.resource, object).into_owned(),
+            Include::Object => object.clone(),
             Include::Nothing => Value::Null,
         };
         let row = table::row(&self.resource, object, self.clock);

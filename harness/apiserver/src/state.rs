@@ -8,10 +8,10 @@ use tokio_util::sync::CancellationToken;
 
 use crate::authn::Tokens;
 use crate::clock::ServerClock;
-use crate::crd;
+use crate::custom::definition;
 use crate::options::Dialer;
 use crate::pki::Authority;
-use crate::registry::{Registry, Resource, group_resource};
+use crate::registry::{Registry, Resource};
 use crate::store::Store;
 
 /// The state of one server.
@@ -96,10 +96,9 @@ impl State {
     pub fn reload_definitions(&self) {
         // The lock is taken first, so that the last caller sees the last definitions.
         let mut registry = self.registry.write().unwrap_or_else(PoisonError::into_inner);
-        let table = group_resource("customresourcedefinitions", "apiextensions.k8s.io");
-        let definitions = self.store.list(&table, None).objects;
+        let definitions = self.store.list(&definition::table(), None).objects;
         let custom: Vec<Arc<Resource>> =
-            definitions.iter().flat_map(|(_, definition)| crd::resources(&definition.value)).collect();
+            definitions.iter().flat_map(|(_, stored)| definition::resources(&stored.value)).collect();
         for resource in &custom {
             self.store.open(&resource.full_name);
         }

@@ -346,6 +346,35 @@ impl Failure {
         Self::new(StatusCode::SERVICE_UNAVAILABLE, "ServiceUnavailable", message)
     }
 
+    /// The request asks for too much.
+    #[must_use]
+    pub fn too_large(text: &str) -> Self {
+        let message = format!("Request entity is too large: {text}");
+        Self::new(StatusCode::PAYLOAD_TOO_LARGE, "RequestEntityTooLarge", message)
+    }
+
+    /// An error of the server itself.
+    #[must_use]
+    pub fn internal_error(text: impl Into<String>) -> Self {
+        let text = text.into();
+        let message = format!("Internal error occurred: {text}");
+        let mut failure = Self::new(StatusCode::INTERNAL_SERVER_ERROR, "InternalError", message);
+        failure.details = Some(json!({"causes": [{"message": text}]}));
+        failure
+    }
+
+    /// A custom resource does not know the method; `message` tells more, if anything is known.
+    #[must_use]
+    pub fn method_not_supported(resource: &Resource, verb: &str, message: Option<&str>) -> Self {
+        let text = format!("{verb} is not supported on resources of kind {}", quoted(&resource.full_name));
+        let message = message.map_or(text, str::to_owned);
+        Self::new(StatusCode::METHOD_NOT_ALLOWED, "MethodNotAllowed", message).about(
+            "",
+            &resource.group,
+            &resource.plural,
+        )
+    }
+
     /// A plain error without a reason, as Go's `errors.New` becomes.
     #[must_use]
     pub fn internal(message: impl Into<String>) -> Self {

@@ -1,10 +1,13 @@
 //! Requests for what lies below an object and is none of its parts.
 
+use std::borrow::Cow;
+
 use http::{Response, StatusCode};
 use serde_json::{Value, json};
 
 use super::Call;
 use crate::answer::{self, Body};
+use crate::custom::instance;
 use crate::deletion::DeleteOptions;
 use crate::managed::Tracker;
 use crate::objects::{Intent, Part, Place};
@@ -12,6 +15,7 @@ use crate::parameters::{WriteKind, WriteOptions};
 use crate::patch::Patch;
 use crate::scale;
 use crate::status::{Failure, quoted};
+use crate::store::Stored;
 
 impl Call<'_> {
     pub(super) fn scale(&self, verb: &str) -> Result<Response<Body>, Failure> {
@@ -19,7 +23,7 @@ impl Call<'_> {
         if verb == "get" {
             let found = self.state.store.get(&self.resource.full_name, &self.place(false).key(name));
             let stored = found.ok_or_else(|| scale::missing(self.resource, name))?;
-            return Ok(answer::value(self.form, StatusCode::OK, &scale::read(self.resource, &stored.value)));
+            return Ok(answer::value(self.form, StatusCode::OK, &scale::read(self.resource, &self.served(&stored))?));
         }
         let scales = scale::resource(self.resource);
         let (patch, whole) = if verb == "patch" {
@@ -34,14 +38,21 @@ impl Call<'_> {
         let tracker = Tracker { resource: &scales, manager: &manager, now: &now };
         let change = |object: &Value| {
             let wanted = match &patch {
-                Some(patch) => patch.apply(&scale::read(self.resource, object), tracker, options.force)?,
+                Some(patch) => patch.apply(&scale::read_for_patch(self.resource, object)?, tracker, options.force)?,
                 None => whole.clone(),
             };
             place.check_name(name, &wanted)?;
             scale::write(self.resource, object, &wanted)
         };
         let (stored, _) = place.update(name, Part::Object, Intent::Scale, change)?;
-        Ok(answer::value(self.form, StatusCode::OK, &scale::read(self.resource, &stored.value)))
+        Ok(answer::value(self.form, StatusCode::OK, &scale::read_written(self.resource, &self.served(&stored))?))
+    }
+
+    fn served<'a>(&self, stored: &'a Stored) -> Cow<'a, Value> {
+        match &self.resource.custom {
+            Some(_) => Cow::Owned(instance::served(self.resource, &stored.value)),
+            None => Cow::Borrowed(&stored.value),
+        }
     }
 
     /// Puts a pod on a node; without a name in the path it is the one that the binding names.

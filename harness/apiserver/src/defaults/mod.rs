@@ -93,7 +93,7 @@ pub fn fill(resource: &Resource, object: &mut Value) {
             }
         }
         "prioritylevelconfigurations.flowcontrol.apiserver.k8s.io" => access::priority_level(child(object, "spec")),
-        "customresourcedefinitions.apiextensions.k8s.io" => crate::crd::fill_defaults(object),
+        "customresourcedefinitions.apiextensions.k8s.io" => crate::custom::definition::fill_defaults(object),
         _ => {}
     }
 }

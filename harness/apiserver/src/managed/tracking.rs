@@ -91,7 +91,7 @@ struct Kind<'a>(&'a Resource);
 impl Versions for Kind<'_> {
     fn object_type(&self, api_version: &str) -> Option<ObjectType<'_>> {
         match (&self.0.custom, self.0.type_name) {
-            (Some(custom), _) => custom.types.object_type(api_version),
+            (Some(custom), _) => custom.family.types.object_type(api_version),
             (None, Some(type_name)) if api_version == self.0.api_version() => {
                 // The definitions of custom resources are stored as they were sent, without a type of the table.
                 let name = if type_name.is_empty() { "apiextensions.v1.CustomResourceDefinition" } else { type_name };

@@ -138,9 +138,11 @@ pub fn read_object(resource: &Resource, headers: &HeaderMap, body: &[u8]) -> Res
 /// # Errors
 /// 422, in the original's words.
 pub fn check_patched_kind(resource: &Resource, object: &Value) -> Result<(), Failure> {
-    let Some(custom) = &resource.custom else { return Ok(()) };
+    if resource.custom.is_none() {
+        return Ok(());
+    }
     let text = |key: &str| object.get(key).and_then(Value::as_str).unwrap_or_default();
-    for (key, wanted) in [("apiVersion", &custom.storage_version), ("kind", &resource.kind)] {
+    for (key, wanted) in [("apiVersion", &resource.api_version()), ("kind", &resource.kind)] {
         if text(key) != wanted {
             let name = object.pointer("/metadata/name").and_then(Value::as_str).unwrap_or_default();
             let cause = Cause::invalid(key, quoted(text(key)), &format!("must be {wanted}"));

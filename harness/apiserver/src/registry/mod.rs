@@ -6,7 +6,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, LazyLock};
 
 use self::rows::{GROUP_ORDER, Row, Scope};
-use crate::crd::CustomVersion;
+use crate::custom::definition::CustomVersion;
 use crate::types;
 
 /// Everything that a stored resource can do.
@@ -254,8 +254,15 @@ impl Registry {
     }
 }
 
+/// Whether `group` is one of the original's own.
+#[must_use]
+pub fn is_built_in(group: &str) -> bool {
+    GROUP_ORDER.contains(&group)
+}
+
 /// Orders versions as Kubernetes does: stable first, then beta, then alpha, higher numbers first, others last by name.
-fn version_rank(version: &str) -> (u8, std::cmp::Reverse<u64>, std::cmp::Reverse<u64>, String) {
+#[must_use]
+pub fn version_rank(version: &str) -> (u8, std::cmp::Reverse<u64>, std::cmp::Reverse<u64>, String) {
     let parse = |text: &str| -> Option<(u8, u64, u64)> {
         let rest = text.strip_prefix('v')?;
         let digits = rest.find(|c: char| !c.is_ascii_digit()).unwrap_or(rest.len());

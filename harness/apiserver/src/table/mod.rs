@@ -10,8 +10,7 @@ mod workloads;
 use serde_json::{Value, json};
 
 use crate::clock::{ServerClock, human_duration};
-use crate::crd::PrinterColumn;
-use crate::jsonpath;
+use crate::custom::columns::PrinterColumn;
 use crate::registry::Resource;
 
 /// The column definitions of a resource.
@@ -20,7 +19,7 @@ pub fn definitions(resource: &Resource) -> Value {
     let definition = |name: &str, kind: &str, format: &str, priority: i64| json!({"name": name, "type": kind, "format": format, "description": "", "priority": priority});
     if let Some(custom) = &resource.custom {
         let mut all = vec![definition("Name", "string", "name", 0)];
-        all.extend(custom.columns.iter().map(|c| definition(&c.name, &c.kind, &c.format, c.priority)));
+        all.extend(custom.columns.iter().map(PrinterColumn::heading));
         return Value::from(all);
     }
     let kept = resource.hub.as_deref().unwrap_or(resource);
@@ -116,7 +115,7 @@ fn cells(resource: &Resource, object: &Value, clock: ServerClock) -> Vec<Value> 
     let created = text(object, "/metadata/creationTimestamp");
     if let Some(custom) = &resource.custom {
         let mut cells = vec![name];
-        cells.extend(custom.columns.iter().map(|column| custom_cell(column, object, clock)));
+        cells.extend(custom.columns.iter().map(|column| column.cell(object, clock)));
         return cells;
     }
     let age = Value::from(since(clock, created));
@@ -147,17 +146,5 @@ fn cells(resource: &Resource, object: &Value, clock: ServerClock) -> Vec<Value> 
         "volumeattachments.storage.k8s.io" => named(storage::attachment(object, age)),
         "events" => kinds::event(object, clock),
         full_name => kinds::cells(full_name, object, &age).map_or_else(|| vec![name.clone(), created.into()], &named),
-    }
-}
-
-fn custom_cell(column: &PrinterColumn, object: &Value, clock: ServerClock) -> Value {
-    let Some(found) = jsonpath::first(object, &column.path) else { return Value::Null };
-    match (column.kind.as_str(), found) {
-        ("date", Value::String(stamp)) => Value::from(since(clock, stamp)),
-        ("string", Value::String(_)) | ("integer" | "number", Value::Number(_)) | ("boolean", Value::Bool(_)) => {
-            found.clone()
-        }
-        ("string", other) => Value::from(other.to_string()),
-        _ => Value::Null,
     }
 }

@@ -117,7 +117,6 @@ fn object_rules(resource: &Resource, asked: &Resource, at: &At<'_>, is_new: bool
         "runtimeclasses.node.k8s.io" => objects::runtime_class(at, causes),
         "apiservices.apiregistration.k8s.io" => objects::api_service(at, causes),
         "certificatesigningrequests.certificates.k8s.io" => certificates::request(at, beta, causes),
-        "customresourcedefinitions.apiextensions.k8s.io" => causes.extend(crate::crd::validate(at.value())),
         _ => {}
     }
 }

@@ -1,0 +1,164 @@
+//! Objects of custom resources between clients and storage (apiextensions' `customresource_handler.go` and
+//! `registry/customresource`, Kubernetes 1.20). What a client sends is pruned and gets its defaults by the schema of the
+//! version that it speaks; what is stored is in the storage version; and what is read gets today's defaults.
+
+use std::sync::Arc;
+
+use serde_json::{Map, Value};
+
+use super::definition::{CustomVersion, VersionRules};
+use super::golang;
+use super::path::Path;
+use super::schema::{
+    Schema, Strictness, Validator, coerce, fill_defaults, prune, prune_nulls, validate_embedded, validate_lists,
+};
+use crate::registry::Resource;
+use crate::scale;
+use crate::status::Cause;
+
+fn rules<'a>(custom: &'a CustomVersion, api_version: &str) -> Option<&'a VersionRules> {
+    custom.family.versions.get(api_version)
+}
+
+fn api_version(object: &Value) -> &str {
+    object.get("apiVersion").and_then(Value::as_str).unwrap_or_default()
+}
+
+/// Runs `change` on everything but the object's own metadata, which has a shape of its own.
+fn beside_metadata(object: &mut Value, change: impl FnOnce(&mut Value)) {
+    let metadata = object.as_object_mut().and_then(|map| map.shift_remove("metadata"));
+    change(object);
+    if let (Some(metadata), Some(map)) = (metadata, object.as_object_mut()) {
+        map.insert("metadata".to_owned(), metadata);
+    }
+}
+
+/// Removes what the schema does not know, and brings objects inside into their shape.
+fn fit(schema: &Schema, object: &mut Value, strictness: Strictness) -> Result<(), Cause> {
+    let mut outcome = Ok(());
+    beside_metadata(object, |object| {
+        prune(schema, object);
+        prune_nulls(schema, object);
+        outcome = coerce(&Path::top(), schema, object, strictness);
+    });
+    outcome
+}
+
+/// Brings an object from a client into the shape that its version has, apart from its metadata.
+///
+/// # Errors
+/// What the original's decoder says.
+pub fn read(resource: &Resource, object: &mut Value) -> Result<(), String> {
+    let Some(rules) = resource.custom.as_ref().and_then(|custom| rules(custom, &resource.api_version())) else {
+        return Ok(());
+    };
+    fit(&rules.shape, object, Strictness::Refuse).map_err(|cause| format!("{}: {}", cause.field, cause.message))?;
+    beside_metadata(object, |object| fill_defaults(&rules.shape, object));
+    Ok(())
+}
+
+/// The object as it is stored: in the storage version.
+#[must_use]
+pub fn stored(resource: &Resource, mut object: Value) -> Value {
+    if let Some(custom) = &resource.custom {
+        convert(custom, custom.storage_version(), &mut object);
+    }
+    golang::canonical(object)
+}
+
+/// A stored object as it is served: with the defaults of its stored version, in the resource's version.
+#[must_use]
+pub fn served(resource: &Resource, stored: &Value) -> Value {
+    let mut object = stored.clone();
+    if let Some(custom) = &resource.custom {
+        if let Some(rules) = rules(custom, api_version(&object)) {
+            // What was stored under another schema may not fit; the original drops it when it reads.
+            let _ = fit(&rules.shape, &mut object, Strictness::Drop);
+            beside_metadata(&mut object, |object| fill_defaults(&rules.shape, object));
+        }
+        convert(custom, &resource.api_version(), &mut object);
+    }
+    golang::canonical(object)
+}
+
+/// Conversion `None`: the version changes, and what the new one does not know goes.
+fn convert(custom: &CustomVersion, wanted: &str, object: &mut Value) {
+    if api_version(object) == wanted {
+        return;
+    }
+    golang::object(object).insert("apiVersion".to_owned(), Value::from(wanted));
+    if let Some(rules) = rules(custom, wanted) {
+        let _ = fit(&rules.shape, object, Strictness::Drop);
+    }
+}
+
+/// What is wrong with a new object, apart from its metadata.
+#[must_use]
+pub fn validate(resource: &Resource, object: &Value) -> Vec<Cause> {
+    let mut causes = Vec::new();
+    let Some((custom, rules)) = custom_rules(resource) else { return causes };
+    values(rules, object, &mut causes);
+    scale_rules(custom, object, true, &mut causes);
+    validate_embedded(&Path::top(), &rules.shape, object, &mut causes);
+    lists(rules, object, &mut causes);
+    causes
+}
+
+/// What is wrong with an object that replaces `old`, apart from its metadata. Lists that were wrong before may stay so.
+#[must_use]
+pub fn validate_update(resource: &Resource, object: &Value, old: &Value) -> Vec<Cause> {
+    let mut causes = Vec::new();
+    let Some((custom, rules)) = custom_rules(resource) else { return causes };
+    values(rules, object, &mut causes);
+    scale_rules(custom, object, true, &mut causes);
+    validate_embedded(&Path::top(), &rules.shape, object, &mut causes);
+    let mut before = Vec::new();
+    lists(rules, old, &mut before);
+    if before.is_empty() {
+        lists(rules, object, &mut causes);
+    }
+    causes
+}
+
+/// What is wrong with an object whose status was replaced.
+#[must_use]
+pub fn validate_status(resource: &Resource, object: &Value) -> Vec<Cause> {
+    let mut causes = Vec::new();
+    let Some((custom, rules)) = custom_rules(resource) else { return causes };
+    values(rules, object, &mut causes);
+    scale_rules(custom, object, false, &mut causes);
+    causes
+}
+
+fn custom_rules(resource: &Resource) -> Option<(&CustomVersion, &VersionRules)> {
+    let custom = resource.custom.as_ref()?;
+    Some((custom, rules(custom, &resource.api_version())?))
+}
+
+fn values(rules: &VersionRules, object: &Value, causes: &mut Vec<Cause>) {
+    causes.extend(Validator::OBJECTS.validate(&Path::top(), &rules.values, object));
+}
+
+fn lists(rules: &VersionRules, object: &Value, causes: &mut Vec<Cause>) {
+    let empty = Map::new();
+    validate_lists(&Path::top(), &rules.shape, object.as_object().unwrap_or(&empty), causes);
+}
+
+fn scale_rules(custom: &CustomVersion, object: &Value, spec: bool, causes: &mut Vec<Cause>) {
+    let Some(paths) = &custom.scale else { return };
+    if spec {
+        causes.extend(scale::count_fault(object, &paths.spec_replicas_path));
+    }
+    causes.extend(scale::count_fault(object, &paths.status_replicas_path));
+    if let Some(selector) = &paths.label_selector_path
+        && let Err(text) = scale::text_at(object, selector)
+    {
+        causes.push(Cause::invalid(selector.clone(), "\"\"", &text));
+    }
+}
+
+/// Whether `resource` is a custom one that is going away.
+#[must_use]
+pub fn is_terminating(resource: &Arc<Resource>) -> bool {
+    resource.custom.as_ref().is_some_and(|custom| custom.terminating)
+}

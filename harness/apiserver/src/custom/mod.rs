@@ -1,0 +1,9 @@
+//! Custom resources: their definitions, the schemas in them, and the objects.
+
+pub mod columns;
+pub mod definition;
+pub mod golang;
+pub mod instance;
+pub mod jsonpath;
+pub mod path;
+mod schema;
