@@ -19,7 +19,7 @@ fn place<'a>(
     resource: &'a std::sync::Arc<crate::registry::Resource>,
     namespace: &'a str,
 ) -> Place<'a> {
-    Place { state, resource, namespace, dry_run: false }
+    Place { state, resource, namespace, dry_run: false, admission: None }
 }
 
 /// Creates the objects that kube-apiserver 1.20.2 creates when it starts on empty storage.

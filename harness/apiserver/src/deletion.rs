@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 
+use crate::admission::Operation;
 use crate::objects::Place;
 use crate::status::Failure;
 use crate::store::{Key, Refusal, Stored};
@@ -71,6 +72,7 @@ impl Place<'_> {
         loop {
             let before = self.get(name)?;
             self.check_preconditions(name, options, &before)?;
+            self.ask(Operation::Delete, None, Some(&before.value))?;
             match self.try_delete(name, options, &before) {
                 Ok(deleted) => return Ok(deleted),
                 Err(Refusal::Gone) => return Err(Failure::not_found(self.resource, name)),

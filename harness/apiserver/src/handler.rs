@@ -3,13 +3,16 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use http::{HeaderMap, Method, Request, Response, StatusCode};
+use http::{HeaderMap, Request, Response, StatusCode};
 use http_body_util::BodyExt as _;
 use hyper::body::Incoming;
 use serde_json::{Value, json};
+use tokio::runtime::Handle;
 
+use crate::access::{self, NotImpersonated};
+use crate::admission::{Admission, Asking};
 use crate::answer::{self, Body, Shower};
-use crate::authn::{self, PeerCertificate, User};
+use crate::authn::{PeerCertificate, User};
 use crate::authz::{self, Ask};
 use crate::deletion::{DeleteOptions, Deleted};
 use crate::negotiate::{self, Form};
@@ -18,186 +21,63 @@ use crate::patch::Patch;
 use crate::reads::{self, Selection};
 use crate::registry::Resource;
 use crate::request::{self, Query, ResourcePath, Target};
+use crate::reviews::{self, Question};
 use crate::state::State;
 use crate::status::{Cause, Failure, quoted};
-use crate::{discovery, logs, openapi, proxy, reviews, scale, surface};
-
-/// The largest body that is read (`--max-request-bytes` of etcd and the original's own limit: 3 MiB).
-const LARGEST_BODY: usize = 3 * 1024 * 1024;
+use crate::warnings::Warnings;
+use crate::{limits, logs, paths, proxy, scale, surface, webhooks};
 
 /// Answers `request`.
 pub async fn handle(state: Arc<State>, peer: Arc<PeerCertificate>, request: Request<Incoming>) -> Response<Body> {
-    match respond(&state, &peer, request).await {
-        Ok(response) => response,
-        Err(failure) => answer::failure(&failure),
-    }
+    let target = request::parse_path(request.uri().path());
+    let query = Query::parse(request.uri().query());
+    let unbounded =
+        matches!(&target, Target::Resource(path) if limits::is_long_running(request.method(), path, &query));
+    let answer = respond(&state, &peer, target, query, request);
+    let answer = if unbounded {
+        answer.await
+    } else {
+        let limit = state.time_limits.request;
+        match tokio::time::timeout(limit, answer).await {
+            Ok(answer) => answer,
+            Err(_) => {
+                let (code, status) = limits::timed_out(limit);
+                return answer::json_value(code, &status);
+            }
+        }
+    };
+    answer.unwrap_or_else(|failure| answer::failure(&failure))
 }
 
 async fn respond(
     state: &Arc<State>,
     peer: &PeerCertificate,
+    target: Target,
+    query: Query,
     request: Request<Incoming>,
 ) -> Result<Response<Body>, Failure> {
-    let user = authn::authenticate(peer, request.headers(), &state.tokens, &state.store, state.clock)
-        .map_err(|_| Failure::unauthorized())?;
-    let user = impersonated(state, user, request.headers())?;
-    let query = Query::parse(request.uri().query());
-    match request::parse_path(request.uri().path()) {
+    let user = state.evidence().authenticate(peer, request.headers()).map_err(|_| Failure::unauthorized())?;
+    let user = match access::impersonated(&state.store, user, request.headers()) {
+        Ok(user) => user,
+        Err(NotImpersonated::Forbidden(failure)) => return Err(failure),
+        Err(NotImpersonated::Senseless(why)) => return Ok(answer::internal_error(request.uri(), &why)),
+    };
+    match target {
         Target::Path(path) => {
             let ask = Ask::Path { verb: request.method().as_str().to_lowercase(), path };
-            authorize(state, &user, &ask)?;
-            path_answer(state, &request)
+            authz::authorize(&state.store, &user, &ask)?;
+            paths::answer(state, &request)
         }
         Target::Resource(path) => {
-            let ask = ask(request.method(), &path, &query);
-            authorize(state, &user, &ask)?;
-            resource_answer(state, &user, path, query, request).await
+            authz::authorize(&state.store, &user, &access::ask(request.method(), &path, &query))?;
+            resource_answer(state, user, path, query, request).await
         }
     }
-}
-
-fn authorize(state: &State, user: &User, ask: &Ask) -> Result<(), Failure> {
-    if authz::allowed(&state.store, user, ask) { Ok(()) } else { Err(ask.refusal(user)) }
-}
-
-/// What is asked of a resource, in authorization's terms.
-fn ask(method: &Method, path: &ResourcePath, query: &Query) -> Ask {
-    let resource = match path.subresource.as_str() {
-        "" => path.resource.clone(),
-        sub => format!("{}/{sub}", path.resource),
-    };
-    let verb = request::verb(method, path, query);
-    let mut name = path.name.clone();
-    // A list that asks for one name is judged as if it named it.
-    if name.is_empty() && matches!(verb, "list" | "watch" | "deletecollection") {
-        let selector = query.get("fieldSelector").unwrap_or_default();
-        let named = selector.split(',').find_map(|part| part.strip_prefix("metadata.name="));
-        named.unwrap_or_default().trim_start_matches('=').clone_into(&mut name);
-    }
-    let verb = if path.subresource == "proxy" { proxy_verb(method) } else { verb };
-    Ask::Resource {
-        verb: verb.to_owned(),
-        group: path.group.clone(),
-        resource,
-        namespace: path.namespace.clone(),
-        name,
-    }
-}
-
-fn proxy_verb(method: &Method) -> &'static str {
-    match *method {
-        Method::POST => "create",
-        Method::PUT => "update",
-        Method::PATCH => "patch",
-        Method::DELETE => "delete",
-        _ => "get",
-    }
-}
-
-/// The user that `Impersonate-*` headers name, if this user may act as them.
-fn impersonated(state: &State, user: User, headers: &HeaderMap) -> Result<User, Failure> {
-    let header = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
-    let Some(name) = header("impersonate-user") else { return Ok(user) };
-    let groups: Vec<String> = headers
-        .get_all("impersonate-group")
-        .iter()
-        .filter_map(|value| value.to_str().ok())
-        .map(str::to_owned)
-        .collect();
-    let account = name.strip_prefix("system:serviceaccount:").and_then(|rest| rest.split_once(':'));
-    let ask = |resource: &str, namespace: &str, name: &str| Ask::Resource {
-        verb: "impersonate".to_owned(),
-        group: String::new(),
-        resource: resource.to_owned(),
-        namespace: namespace.to_owned(),
-        name: name.to_owned(),
-    };
-    match account {
-        Some((namespace, account)) => authorize(state, &user, &ask("serviceaccounts", namespace, account))?,
-        None => authorize(state, &user, &ask("users", "", name))?,
-    }
-    for group in &groups {
-        authorize(state, &user, &ask("groups", "", group))?;
-    }
-    if name == "system:anonymous" {
-        return Ok(User::anonymous());
-    }
-    let groups = match account {
-        Some((namespace, _)) if groups.is_empty() => {
-            vec!["system:serviceaccounts".to_owned(), format!("system:serviceaccounts:{namespace}")]
-        }
-        _ => groups,
-    };
-    Ok(User::authenticated(name, groups))
-}
-
-fn path_answer(state: &State, request: &Request<Incoming>) -> Result<Response<Body>, Failure> {
-    let registry = state.registry();
-    let path = request.uri().path();
-    let trimmed = if path.len() > 1 { path.trim_end_matches('/') } else { path };
-    let form = || negotiate::wanted(request.headers());
-    let document = |value: &Value| Ok(answer::value(form()?, StatusCode::OK, value));
-    let segments: Vec<&str> = trimmed.split('/').skip(1).collect();
-    match segments.as_slice() {
-        [""] => Ok(answer::indented(StatusCode::OK, &discovery::paths(&registry))),
-        ["api"] => document(&discovery::api_versions(state.address)),
-        ["apis"] => document(&discovery::groups(&registry)),
-        ["version"] => Ok(answer::indented(StatusCode::OK, &discovery::version())),
-        [name @ ("healthz" | "livez" | "readyz")] => Ok(answer::text(
-            StatusCode::OK,
-            discovery::health(name, request.uri().query().is_some_and(|q| q.contains("verbose"))),
-        )),
-        ["healthz" | "livez" | "readyz", _, ..] => Ok(answer::text(StatusCode::OK, "ok")),
-        ["openapi", "v2"] => {
-            let accept =
-                request.headers().get(http::header::ACCEPT).and_then(|value| value.to_str().ok()).unwrap_or_default();
-            if accept.contains("proto-openapi") {
-                return Ok(answer::bytes("application/octet-stream", openapi::as_protobuf(&registry)));
-            }
-            let document = serde_json::to_vec(&openapi::as_json(&registry)).unwrap_or_default();
-            Ok(answer::json_bytes(StatusCode::OK, document))
-        }
-        ["api", version] => match discovery::resources(&registry, "", version) {
-            Some(found) => document(&found),
-            None => Err(Failure::unknown_resource()),
-        },
-        ["apis", group] => match discovery::one_group(&registry, group) {
-            Some(found) => document(&found),
-            None => Ok(no_such_group(state, request, group, "")),
-        },
-        ["apis", group, version] => match discovery::resources(&registry, group, version) {
-            Some(found) => document(&found),
-            None if discovery::one_group(&registry, group).is_some() => {
-                if surface::original_serves(group, version) {
-                    note_miss(state, request);
-                }
-                Err(Failure::unknown_resource())
-            }
-            None => Ok(no_such_group(state, request, group, version)),
-        },
-        _ => {
-            if surface::original_answers(path) {
-                note_miss(state, request);
-            }
-            Ok(answer::indented(StatusCode::NOT_FOUND, &discovery::paths(&registry)))
-        }
-    }
-}
-
-fn note_miss(state: &State, request: &Request<Incoming>) {
-    state.miss(format!("{} {}", request.method(), request.uri().path()));
-}
-
-fn no_such_group(state: &State, request: &Request<Incoming>, group: &str, version: &str) -> Response<Body> {
-    if surface::original_serves(group, version) {
-        note_miss(state, request);
-    }
-    answer::page_not_found()
 }
 
 async fn resource_answer(
     state: &Arc<State>,
-    user: &User,
+    user: User,
     path: ResourcePath,
     query: Query,
     request: Request<Incoming>,
@@ -205,7 +85,7 @@ async fn resource_answer(
     let registry = state.registry();
     let Some(resource) = registry.find(&path.group, &path.version, &path.resource) else {
         if surface::original_serves(&path.group, &path.version) {
-            note_miss(state, &request);
+            paths::note_miss(state, &request);
         }
         let known = path.group.is_empty() || registry.groups().iter().any(|(group, _)| *group == path.group);
         return if known { Err(Failure::unknown_resource()) } else { Ok(answer::page_not_found()) };
@@ -221,7 +101,7 @@ async fn resource_answer(
     if !path.subresource.is_empty() {
         // Of custom resources the original has no more subresources than their definitions say.
         if resource.custom.is_none() && !resource.answers(&path.subresource) {
-            note_miss(state, &request);
+            paths::note_miss(state, &request);
         }
         let Some(sub) = resource.subresource(&path.subresource) else {
             return Err(Failure::unknown_resource());
@@ -238,20 +118,101 @@ async fn resource_answer(
     let (parts, body) = request.into_parts();
     let form = negotiate::wanted(&parts.headers)?;
     let body = read_body(body).await?;
-    let call = Call { state, user, resource, path: &path, query: &query, headers: &parts.headers, body, form };
-    call.answer(verb)
+    limits::check_nesting(&body).map_err(|too_deep| {
+        if too_deep.only_here {
+            state.miss(format!("BODY nested deeper than {} {verb} {}", limits::NESTING_SERVED, resource.full_name));
+        }
+        too_deep.refusal(&resource.kind, &body)
+    })?;
+    let warnings = Arc::new(Warnings::default());
+    let asked = Asked {
+        state: Arc::clone(state),
+        user,
+        resource: Arc::clone(resource),
+        path,
+        query,
+        headers: parts.headers,
+        body,
+        form,
+    };
+    let answer = if WRITES.contains(&verb) && webhooks::any(state) {
+        let asking = Asking { runtime: Handle::current(), warnings: Arc::clone(&warnings) };
+        // Webhooks take their time: a thread waits for them, so that everything else about a write stays in one piece.
+        tokio::task::spawn_blocking(move || asked.answer(verb, Some(&asking)))
+            .await
+            .unwrap_or_else(|error| Err(Failure::internal_error(&error.to_string())))
+    } else {
+        asked.answer(verb, None)
+    };
+    let mut response = answer.unwrap_or_else(|failure| answer::failure(&failure));
+    warnings.write(response.headers_mut());
+    Ok(response)
 }
 
+/// Verbs that webhooks are asked about.
+const WRITES: &[&str] = &["create", "update", "patch", "delete", "deletecollection"];
+
 async fn read_body(body: Incoming) -> Result<Bytes, Failure> {
-    match http_body_util::Limited::new(body, LARGEST_BODY).collect().await {
+    match http_body_util::Limited::new(body, limits::BODY).collect().await {
         Ok(collected) => Ok(collected.to_bytes()),
         Err(error) if error.is::<http_body_util::LengthLimitError>() => {
-            let mut failure = Failure::bad_request(format!("limit is {LARGEST_BODY}"));
-            failure.code = StatusCode::PAYLOAD_TOO_LARGE;
-            failure.reason = "RequestEntityTooLarge";
-            Err(failure)
+            Err(Failure::too_large(&format!("limit is {}", limits::BODY)))
         }
         Err(error) => Err(Failure::bad_request(error.to_string())),
+    }
+}
+
+/// A request for a stored resource, with everything that it needs: it may go to another thread.
+struct Asked {
+    state: Arc<State>,
+    user: User,
+    resource: Arc<Resource>,
+    path: ResourcePath,
+    query: Query,
+    headers: HeaderMap,
+    body: Bytes,
+    form: Form,
+}
+
+impl Asked {
+    fn answer(&self, verb: &str, asking: Option<&Asking>) -> Result<Response<Body>, Failure> {
+        let options = if asking.is_some() { self.options(verb) } else { Value::Null };
+        let admission = Admission {
+            user: &self.user,
+            subresource: &self.path.subresource,
+            name: &self.path.name,
+            options: &options,
+            webhooks: asking,
+        };
+        let call = Call {
+            state: &self.state,
+            user: &self.user,
+            resource: &self.resource,
+            path: &self.path,
+            query: &self.query,
+            headers: &self.headers,
+            body: self.body.clone(),
+            form: self.form,
+            admission,
+        };
+        call.answer(verb)
+    }
+
+    /// The options of a write, as webhooks are shown them.
+    fn options(&self, verb: &str) -> Value {
+        let mut options = json!({});
+        if verb.starts_with("delete")
+            && let Ok(Value::Object(given)) = serde_json::from_slice(&self.body)
+        {
+            options = Value::Object(given);
+        }
+        if let Some(dry_run) = self.query.get("dryRun") {
+            options["dryRun"] = json!([dry_run]);
+        }
+        if let Some(manager) = self.query.get("fieldManager") {
+            options["fieldManager"] = Value::from(manager);
+        }
+        options
     }
 }
 
@@ -265,6 +226,7 @@ struct Call<'a> {
     headers: &'a HeaderMap,
     body: Bytes,
     form: Form,
+    admission: Admission<'a>,
 }
 
 impl Call<'_> {
@@ -279,22 +241,21 @@ impl Call<'_> {
             resource: self.resource,
             namespace: if self.resource.namespaced { &self.path.namespace } else { "" },
             dry_run: self.query.get("dryRun") == Some("All"),
+            admission: Some(self.admission),
         }
     }
 
     fn object(&self) -> Result<Value, Failure> {
         let object = negotiate::read_object(self.resource, self.headers, &self.body)?;
-        if self.path.subresource != "scale" && self.path.subresource != "binding" {
+        if !matches!(self.path.subresource.as_str(), "scale" | "binding" | "token") {
             negotiate::check_kind(self.resource, &object)?;
         }
         Ok(object)
     }
 
     fn answer(&self, verb: &str) -> Result<Response<Body>, Failure> {
-        if self.resource.group == "authorization.k8s.io" {
-            let object = self.object()?;
-            let review = reviews::answer(self.state, self.user, self.resource, &self.path.namespace, &object)?;
-            return Ok(answer::value(self.form, StatusCode::CREATED, &review));
+        if reviews::is_review(self.resource) || self.path.subresource == "token" {
+            return self.review();
         }
         match self.path.subresource.as_str() {
             "scale" => return self.scale(verb),
@@ -318,6 +279,20 @@ impl Call<'_> {
             "deletecollection" => self.delete_collection(),
             _ => Err(Failure::method_not_allowed()),
         }
+    }
+
+    /// Answers a question.
+    fn review(&self) -> Result<Response<Body>, Failure> {
+        let object = self.object()?;
+        let question = Question {
+            state: self.state,
+            user: self.user,
+            resource: self.resource,
+            namespace: &self.path.namespace,
+            name: &self.path.name,
+            object: &object,
+        };
+        Ok(answer::value(self.form, StatusCode::CREATED, &question.answer()?))
     }
 
     /// `dryRun` is all or nothing.

@@ -25,6 +25,8 @@
 //! # }
 //! ```
 
+mod access;
+mod admission;
 mod answer;
 mod authn;
 mod authz;
@@ -36,6 +38,7 @@ mod deletion;
 mod discovery;
 mod handler;
 mod jsonpath;
+mod limits;
 mod logs;
 mod names;
 mod negotiate;
@@ -43,6 +46,7 @@ mod objects;
 mod openapi;
 mod options;
 mod patch;
+mod paths;
 pub mod pki;
 mod pods;
 mod proto;
@@ -66,6 +70,8 @@ mod table;
 mod types;
 mod upstream;
 mod validation;
+mod warnings;
+mod webhooks;
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
@@ -73,10 +79,10 @@ use std::sync::Arc;
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 
-pub use options::{DialFailure, Dialer, Options, Stream, TcpDialer};
+pub use options::{DialFailure, Dialer, Options, Stream, TcpDialer, TimeLimits};
 pub use pki::{CertificateError, ClientCertificate, Lifetime};
 
-use authn::{AcceptAnyClient, Tokens};
+use authn::{AcceptAnyClient, Signer, SigningKeyError, Tokens};
 use clock::ServerClock;
 use pki::Authority;
 use state::{Parts, State};
@@ -102,6 +108,9 @@ pub enum StartError {
     /// A public key is none.
     #[error("read a ServiceAccount public key: give P-256 keys as SPKI PEM")]
     ServiceAccountKey(#[source] jsonwebtoken::errors::Error),
+    /// The key that signs tokens is none.
+    #[error(transparent)]
+    SigningKey(#[from] SigningKeyError),
     /// The first objects were refused.
     #[error("create the objects of a new cluster: {0}")]
     Bootstrap(String),
@@ -152,7 +161,9 @@ impl ApiServer {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.map_err(StartError::Listen)?;
         let address = listener.local_addr().map_err(StartError::Listen)?;
         let authority = Authority::generate(clock.now())?;
-        let tokens = Tokens::new(&options.service_account_public_keys_pem).map_err(StartError::ServiceAccountKey)?;
+        let signer = Signer::new(options.service_account_signing_key_pem.as_deref())?;
+        let keys = options.service_account_public_keys_pem.iter().map(String::as_str).chain([signer.public_pem()]);
+        let tokens = Tokens::new(keys, &options.service_account_issuer).map_err(StartError::ServiceAccountKey)?;
         let verifier = authn::client_verifier(authority.certificate()).map_err(StartError::Authority)?;
         let tls = server_tls(&authority, &options, clock, Arc::clone(&verifier))?;
         let kubelet_client =
@@ -160,12 +171,14 @@ impl ApiServer {
         let state = Arc::new(State::new(Parts {
             clock,
             tokens,
+            signer,
             verifier,
             authority,
             dialer: options.dialer,
             upstream_tls: upstream::client_tls(kubelet_client)?,
             service_cidr_prefix: options.service_cidr_prefix,
             address,
+            time_limits: options.time_limits,
         }));
         bootstrap::create(&state, options.advertise).map_err(|failure| StartError::Bootstrap(failure.message))?;
         let task = tokio::spawn(server::serve(Arc::clone(&state), listener, Arc::new(tls)));

@@ -47,6 +47,16 @@ fn subdomain(text: &str) -> Vec<String> {
     faults
 }
 
+/// Whether `text` can be the name of a namespace.
+pub fn is_namespace_name(text: &str) -> bool {
+    label(text).is_empty()
+}
+
+/// Whether `text` can be the name of most objects, `ServiceAccount`s among them.
+pub fn is_object_name(text: &str) -> bool {
+    subdomain(text).is_empty()
+}
+
 fn label_1035(text: &str) -> Vec<String> {
     let mut faults = Vec::new();
     if text.len() > 63 {

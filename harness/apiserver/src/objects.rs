@@ -4,12 +4,13 @@ use std::sync::{Arc, PoisonError};
 
 use serde_json::{Map, Value};
 
+use crate::admission::{Admission, Operation, Spot};
 use crate::registry::Resource;
 use crate::shape::{check, counts_generations, fill, in_order, keep_identity, metadata, put_or_remove, same, shape};
 use crate::state::State;
 use crate::status::{Cause, Failure};
 use crate::store::{Key, Refusal, Stored};
-use crate::{crd, defaults, pods, services};
+use crate::{crd, defaults, limits, pods, services};
 
 /// Where a write goes.
 #[derive(Clone, Copy)]
@@ -22,6 +23,8 @@ pub struct Place<'a> {
     pub namespace: &'a str,
     /// Nothing is stored.
     pub dry_run: bool,
+    /// Who writes and what must agree; the server itself where there is none.
+    pub admission: Option<Admission<'a>>,
 }
 
 /// Which part of an object an update may change.
@@ -78,6 +81,22 @@ impl Place<'_> {
         &self.resource.full_name
     }
 
+    fn spot(&self) -> Spot<'_> {
+        Spot { state: self.state, resource: self.resource, namespace: self.namespace, dry_run: self.dry_run }
+    }
+
+    /// Refuses what gives more rights than the user has.
+    fn check_rights(&self, object: &Value, before: Option<&Value>) -> Result<(), Failure> {
+        self.admission.map_or(Ok(()), |admission| admission.check_rights(self.spot(), object, before))
+    }
+
+    /// Asks webhooks about a write that is otherwise in order.
+    pub fn ask(&self, operation: Operation, object: Option<&Value>, before: Option<&Value>) -> Result<(), Failure> {
+        let Some(admission) = self.admission.filter(|admission| admission.webhooks.is_some()) else { return Ok(()) };
+        let object = object.map(|object| in_order(self.resource, object.clone()));
+        admission.ask(self.spot(), operation, object.as_ref(), before)
+    }
+
     /// The stored object.
     ///
     /// # Errors
@@ -126,6 +145,7 @@ impl Place<'_> {
         shape(resource, &mut object).map_err(|text| undecodable(resource, &text))?;
         self.check_place(&mut object)?;
         self.check_namespace(&object)?;
+        self.check_rights(&object, None)?;
         if !text(&object, "/metadata/resourceVersion").is_empty() {
             return Err(Failure::internal("resourceVersion should not be set on objects to be created"));
         }
@@ -139,6 +159,9 @@ impl Place<'_> {
             crd::fill_status(&mut object, &self.state.clock.stamp());
         }
         check(resource, &object, None)?;
+        // A webhook that is asked about a Service sees it before it has its addresses: while it thinks, others may
+        // be given theirs.
+        self.ask(Operation::Create, Some(&object), None)?;
         let is_service = &**self.table() == "services";
         let guard = is_service.then(|| self.state.allocation.lock().unwrap_or_else(PoisonError::into_inner));
         if is_service {
@@ -155,6 +178,7 @@ impl Place<'_> {
                 None => Ok(Stored::detached(object)),
             };
         }
+        limits::check_size(&object)?;
         let stored = self
             .state
             .store
@@ -228,12 +252,14 @@ impl Place<'_> {
             let changed = change(&before.value)?;
             let given = text(&changed, "/metadata/resourceVersion").to_owned();
             let object = self.successor(name, part, intent, changed, &before)?;
+            self.ask(Operation::Update, Some(&object), Some(&before.value))?;
             if same(&object, &before.value) {
                 return Ok((before, false));
             }
             if self.dry_run {
                 return Ok((Stored::detached(object), false));
             }
+            limits::check_size(&object)?;
             match self.commit(name, &before, object) {
                 Ok(stored) => return Ok((stored, false)),
                 Err(Refusal::Changed) if intent == Intent::Put && !given.is_empty() => {
@@ -285,6 +311,7 @@ impl Place<'_> {
                 "the name of the object ({given}) does not match the name on the URL ({name})"
             )));
         }
+        self.check_rights(&object, Some(&before.value))?;
         self.check_revision(name, intent, &object, before)?;
         let old = &before.value;
         let mut object = match part {
