@@ -113,12 +113,26 @@ fn tls(webhook: &Value) -> Result<Arc<ClientConfig>, String> {
     Ok(Arc::new(config))
 }
 
+/// The common name of the first certificate of the bundle.
+fn authority_name(webhook: &Value) -> String {
+    let bundle = BASE64_STANDARD.decode(text(webhook, "/clientConfig/caBundle")).unwrap_or_default();
+    let Some(Ok(certificate)) = CertificateDer::pem_slice_iter(&bundle).next() else { return String::new() };
+    let Ok((_, parsed)) = x509_parser::parse_x509_certificate(&certificate) else { return String::new() };
+    let name = parsed.subject().iter_common_name().next().and_then(|name| name.as_str().ok());
+    name.unwrap_or_default().to_owned()
+}
+
 /// A failed handshake in the words of Go's `crypto/tls` and `crypto/x509`.
-fn handshake_text(error: &std::io::Error, server_name: &str) -> String {
+fn handshake_text(error: &std::io::Error, server_name: &str, webhook: &Value) -> String {
     use rustls::Error;
     match error.get_ref().and_then(|inner| inner.downcast_ref::<Error>()) {
         Some(Error::InvalidCertificate(fault)) => match fault {
             CertificateError::UnknownIssuer => "x509: certificate signed by unknown authority".to_owned(),
+            // The authority has the right name, but another key: Go tells which it tried.
+            CertificateError::BadSignature => format!(
+                "x509: certificate signed by unknown authority (possibly because of \"x509: ECDSA verification failure\" while trying to verify candidate authority certificate {})",
+                quoted(&authority_name(webhook))
+            ),
             CertificateError::Expired | CertificateError::ExpiredContext { .. } => {
                 "x509: certificate has expired or is not yet valid".to_owned()
             }
@@ -151,7 +165,7 @@ async fn connect(state: &State, webhook: &Value, target: &Target) -> Result<Box<
     let name = ServerName::try_from(target.server_name.clone()).map_err(|error| error.to_string())?;
     match tokio_rustls::TlsConnector::from(config).connect(name, stream).await {
         Ok(stream) => Ok(Box::new(stream)),
-        Err(error) => Err(handshake_text(&error, &target.server_name)),
+        Err(error) => Err(handshake_text(&error, &target.server_name, webhook)),
     }
 }
 
