@@ -4,6 +4,7 @@ use http::{HeaderMap, Method};
 
 use crate::authn::{self, User, account_groups, account_user, split_account};
 use crate::authz::{self, Ask};
+use crate::parameters::ListOptions;
 use crate::request::{self, Query, ResourcePath};
 use crate::status::Failure;
 use crate::store::Store;
@@ -19,10 +20,11 @@ pub fn ask(method: &Method, path: &ResourcePath, query: &Query) -> Ask {
     let verb = request::verb(method, path, query);
     let mut name = path.name.clone();
     // A list that asks for one name is judged as if it named it.
-    if name.is_empty() && matches!(verb, "list" | "watch") {
-        let selector = query.get("fieldSelector").unwrap_or_default();
-        let named = selector.split(',').find_map(|part| part.strip_prefix("metadata.name="));
-        named.unwrap_or_default().trim_start_matches('=').clone_into(&mut name);
+    if name.is_empty()
+        && matches!(verb, "list" | "watch")
+        && let Ok(options) = ListOptions::read(query)
+    {
+        options.fields.exact("metadata.name").unwrap_or_default().clone_into(&mut name);
     }
     let verb = if path.subresource == "proxy" { proxy_verb(method) } else { verb };
     Ask::Resource {

@@ -3,50 +3,46 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use http::{HeaderMap, Request, Response, StatusCode};
+use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode};
 use http_body_util::BodyExt as _;
 use hyper::body::Incoming;
 use serde_json::{Value, json};
 use tokio::runtime::Handle;
 
 use crate::access::{self, NotImpersonated};
-use crate::admission::{Admission, Asking};
-use crate::answer::{self, Body, Shower};
+use crate::answer::{self, Body};
 use crate::authn::{PeerCertificate, User};
 use crate::authz::{self, Ask};
-use crate::deletion::{DeleteOptions, Deleted};
-use crate::negotiate::{self, Form};
-use crate::objects::{Intent, Part, Place};
-use crate::patch::Patch;
-use crate::reads::{self, Selection};
+use crate::call::Call;
+use crate::consent::{Asking, Consent};
+use crate::negotiate::{Endpoint, Form};
 use crate::registry::Resource;
 use crate::request::{self, Query, ResourcePath, Target};
-use crate::reviews::{self, Question};
 use crate::state::State;
-use crate::status::{Cause, Failure, quoted};
+use crate::status::Failure;
 use crate::warnings::Warnings;
-use crate::{limits, logs, paths, proxy, scale, surface, webhooks};
+use crate::{deprecation, discovery, limits, logs, negotiate, openapi, paths, proxy, reads, surface, webhooks};
 
 /// Answers `request`.
 pub async fn handle(state: Arc<State>, peer: Arc<PeerCertificate>, request: Request<Incoming>) -> Response<Body> {
-    let target = request::parse_path(request.uri().path());
+    let form = negotiate::for_failure(request.headers());
     let query = Query::parse(request.uri().query());
+    let people = negotiate::is_for_people(request.headers(), query.first("pretty"));
+    let target = request::parse_path(request.uri().path());
     let unbounded =
         matches!(&target, Target::Resource(path) if limits::is_long_running(request.method(), path, &query));
+    let limit = state.time_limits.request;
     let answer = respond(&state, &peer, target, query, request);
-    let answer = if unbounded {
-        answer.await
-    } else {
-        let limit = state.time_limits.request;
-        match tokio::time::timeout(limit, answer).await {
-            Ok(answer) => answer,
-            Err(_) => {
-                let (code, status) = limits::timed_out(limit);
-                return answer::json_value(code, &status);
-            }
+    let answer = if unbounded { Ok(answer.await) } else { tokio::time::timeout(limit, answer).await };
+    let response = match answer {
+        Ok(Ok(response)) => response,
+        Ok(Err(failure)) => answer::failure(form, &failure),
+        Err(_) => {
+            let (code, status) = limits::timed_out(limit);
+            return answer::json_value(code, &status);
         }
     };
-    answer.unwrap_or_else(|failure| answer::failure(&failure))
+    if people { answer::for_people(response).await } else { response }
 }
 
 async fn respond(
@@ -56,6 +52,12 @@ async fn respond(
     query: Query,
     request: Request<Incoming>,
 ) -> Result<Response<Body>, Failure> {
+    if target == Target::Nothing {
+        let (path, url) = (request.uri().path(), request.uri());
+        let why = "failed to create RequestInfo: unable to determine kind and namespace from url";
+        let text = format!("Internal Server Error: {path:?}: {why}, {url}\n");
+        return Ok(answer::text(StatusCode::INTERNAL_SERVER_ERROR, text));
+    }
     let user = state.evidence().authenticate(peer, request.headers()).map_err(|_| Failure::unauthorized())?;
     let user = match access::impersonated(&state.store, user, request.headers()) {
         Ok(user) => user,
@@ -63,16 +65,92 @@ async fn respond(
         Err(NotImpersonated::Senseless(why)) => return Ok(answer::internal_error(request.uri(), &why)),
     };
     match target {
+        Target::Nothing => Err(Failure::unknown_resource()),
         Target::Path(path) => {
             let ask = Ask::Path { verb: request.method().as_str().to_lowercase(), path };
             authz::authorize(&state.store, &user, &ask)?;
-            paths::answer(state, &request)
+            path_answer(state, &request)
         }
         Target::Resource(path) => {
             authz::authorize(&state.store, &user, &access::ask(request.method(), &path, &query))?;
             resource_answer(state, user, path, query, request).await
         }
     }
+}
+
+fn path_answer(state: &State, request: &Request<Incoming>) -> Result<Response<Body>, Failure> {
+    let registry = state.registry();
+    let path = request.uri().path();
+    let trimmed = if path.len() > 1 { path.trim_end_matches('/') } else { path };
+    let form = || negotiate::wanted(request.headers(), Endpoint::Plain);
+    let document = |value: &Value| Ok(answer::value(form()?, StatusCode::OK, value));
+    let segments: Vec<&str> = trimmed.split('/').skip(1).collect();
+    if request.method() != Method::GET && matches!(segments.first(), Some(&("api" | "apis" | "version"))) {
+        return Err(Failure::method_not_allowed());
+    }
+    match segments.as_slice() {
+        [""] => Ok(answer::indented(StatusCode::OK, &paths::all(&registry))),
+        ["api"] => document(&discovery::api_versions(state.address)),
+        ["apis"] => document(&discovery::groups(&registry)),
+        ["version"] => Ok(answer::indented(StatusCode::OK, &discovery::version())),
+        [name @ ("healthz" | "livez" | "readyz")] if trimmed == path => {
+            let query = Query::parse(request.uri().query());
+            let verbose = request.uri().query().is_some_and(|query| query.contains("verbose"));
+            let excluded: Vec<&str> = query.get("exclude").into_iter().collect();
+            Ok(answer::text(StatusCode::OK, paths::health(name, verbose, &excluded)))
+        }
+        [name @ ("healthz" | "livez" | "readyz"), check @ ..] if paths::is_check(name, &check.join("/")) => {
+            Ok(answer::text(StatusCode::OK, "ok"))
+        }
+        ["openapi", "v2"] => {
+            let accept =
+                request.headers().get(http::header::ACCEPT).and_then(|value| value.to_str().ok()).unwrap_or_default();
+            if accept.contains("proto-openapi") {
+                return Ok(answer::bytes("application/octet-stream", openapi::as_protobuf(&registry)));
+            }
+            let document = serde_json::to_vec(&openapi::as_json(&registry)).unwrap_or_default();
+            Ok(answer::json_bytes(StatusCode::OK, document))
+        }
+        ["api", version] => match discovery::resources(&registry, "", version) {
+            Some(found) => document(&found),
+            None => Err(Failure::unknown_resource()),
+        },
+        ["apis", group] => match discovery::one_group(&registry, group) {
+            Some(found) => document(&found),
+            None => Ok(no_such_group(state, request, group, "")),
+        },
+        ["apis", group, version] => match discovery::resources(&registry, group, version) {
+            Some(found) => document(&found),
+            None if discovery::one_group(&registry, group).is_some() => {
+                if surface::original_serves(group, version) {
+                    note_miss(state, request);
+                }
+                Err(Failure::unknown_resource())
+            }
+            None => Ok(no_such_group(state, request, group, version)),
+        },
+        // What goes on behind an empty segment is no resource.
+        ["api", _, ..] => Err(Failure::unknown_resource()),
+        ["apis", group, _, ..] if discovery::one_group(&registry, group).is_some() => Err(Failure::unknown_resource()),
+        ["apis", group, version, ..] => Ok(no_such_group(state, request, group, version)),
+        _ => {
+            if surface::original_answers(path) {
+                note_miss(state, request);
+            }
+            Ok(answer::indented(StatusCode::NOT_FOUND, &paths::of_the_last_server()))
+        }
+    }
+}
+
+fn note_miss(state: &State, request: &Request<Incoming>) {
+    state.miss(format!("{} {}", request.method(), request.uri().path()));
+}
+
+fn no_such_group(state: &State, request: &Request<Incoming>, group: &str, version: &str) -> Response<Body> {
+    if surface::original_serves(group, version) {
+        note_miss(state, request);
+    }
+    answer::page_not_found()
 }
 
 async fn resource_answer(
@@ -85,7 +163,7 @@ async fn resource_answer(
     let registry = state.registry();
     let Some(resource) = registry.find(&path.group, &path.version, &path.resource) else {
         if surface::original_serves(&path.group, &path.version) {
-            paths::note_miss(state, &request);
+            note_miss(state, &request);
         }
         let known = path.group.is_empty() || registry.groups().iter().any(|(group, _)| *group == path.group);
         return if known { Err(Failure::unknown_resource()) } else { Ok(answer::page_not_found()) };
@@ -101,9 +179,9 @@ async fn resource_answer(
     if !path.subresource.is_empty() {
         // Of custom resources the original has no more subresources than their definitions say.
         if resource.custom.is_none() && !resource.answers(&path.subresource) {
-            paths::note_miss(state, &request);
+            note_miss(state, &request);
         }
-        let Some(sub) = resource.subresource(&path.subresource) else {
+        let Some(sub) = resource.subresource(&path.subresource).filter(|sub| resource.answers(sub.name)) else {
             return Err(Failure::unknown_resource());
         };
         match sub.name {
@@ -112,18 +190,23 @@ async fn resource_answer(
             "log" => return logs::answer(state, &path, &query).await,
             _ => {}
         }
-    } else if !resource.verbs.contains(&verb) {
+    } else if !resource.verbs.contains(&verb) || !is_routed(request.method(), resource, &path) {
         return Err(Failure::method_not_allowed());
     }
     let (parts, body) = request.into_parts();
-    let form = negotiate::wanted(&parts.headers)?;
+    let endpoint = if resource.custom.is_some() { Endpoint::Custom } else { Endpoint::BuiltIn };
+    let form = negotiate::wanted(&parts.headers, endpoint)?;
     let body = read_body(body).await?;
+    if matches!(verb, "get" | "list") {
+        reads::fresh(state, resource.stored(), &query).await;
+    }
     limits::check_nesting(&body).map_err(|too_deep| {
         if too_deep.only_here {
             state.miss(format!("BODY nested deeper than {} {verb} {}", limits::NESTING_SERVED, resource.full_name));
         }
         too_deep.refusal(&resource.kind, &body)
     })?;
+    let failed = negotiate::for_failure(&parts.headers);
     let warnings = Arc::new(Warnings::default());
     let asked = Asked {
         state: Arc::clone(state),
@@ -144,23 +227,16 @@ async fn resource_answer(
     } else {
         asked.answer(verb, None)
     };
-    let mut response = answer.unwrap_or_else(|failure| answer::failure(&failure));
+    let mut response = answer.unwrap_or_else(|failure| answer::failure(failed, &failure));
+    if let Some(warning) = deprecation::warning(resource).and_then(|text| HeaderValue::from_str(&text).ok()) {
+        response.headers_mut().insert(http::header::WARNING, warning);
+    }
     warnings.write(response.headers_mut());
     Ok(response)
 }
 
 /// Verbs that webhooks are asked about.
 const WRITES: &[&str] = &["create", "update", "patch", "delete", "deletecollection"];
-
-async fn read_body(body: Incoming) -> Result<Bytes, Failure> {
-    match http_body_util::Limited::new(body, limits::BODY).collect().await {
-        Ok(collected) => Ok(collected.to_bytes()),
-        Err(error) if error.is::<http_body_util::LengthLimitError>() => {
-            Err(Failure::too_large(&format!("limit is {}", limits::BODY)))
-        }
-        Err(error) => Err(Failure::bad_request(error.to_string())),
-    }
-}
 
 /// A request for a stored resource, with everything that it needs: it may go to another thread.
 struct Asked {
@@ -177,7 +253,7 @@ struct Asked {
 impl Asked {
     fn answer(&self, verb: &str, asking: Option<&Asking>) -> Result<Response<Body>, Failure> {
         let options = if asking.is_some() { self.options(verb) } else { Value::Null };
-        let admission = Admission {
+        let consent = Consent {
             user: &self.user,
             subresource: &self.path.subresource,
             name: &self.path.name,
@@ -193,7 +269,7 @@ impl Asked {
             headers: &self.headers,
             body: self.body.clone(),
             form: self.form,
-            admission,
+            consent,
         };
         call.answer(verb)
     }
@@ -216,231 +292,25 @@ impl Asked {
     }
 }
 
-/// A request for a stored resource.
-struct Call<'a> {
-    state: &'a Arc<State>,
-    user: &'a User,
-    resource: &'a Arc<Resource>,
-    path: &'a ResourcePath,
-    query: &'a Query,
-    headers: &'a HeaderMap,
-    body: Bytes,
-    form: Form,
-    admission: Admission<'a>,
+/// Whether the original has a route for the method: objects are made and deleted together in a namespace alone, and
+/// never under the name of one.
+fn is_routed(method: &Method, resource: &Resource, path: &ResourcePath) -> bool {
+    let collection = path.name.is_empty();
+    match *method {
+        Method::GET => true,
+        Method::POST => collection && !path.watch && !(resource.namespaced && path.namespace.is_empty()),
+        Method::PUT | Method::PATCH => !collection && !path.watch,
+        Method::DELETE => !path.watch && !(collection && resource.namespaced && path.namespace.is_empty()),
+        _ => false,
+    }
 }
 
-impl Call<'_> {
-    fn shower(&self) -> Shower {
-        let whole = self.query.get("includeObject") == Some("Object");
-        Shower::new(self.resource, self.form, self.state.clock, whole)
-    }
-
-    fn place(&self) -> Place<'_> {
-        Place {
-            state: self.state,
-            resource: self.resource,
-            namespace: if self.resource.namespaced { &self.path.namespace } else { "" },
-            dry_run: self.query.get("dryRun") == Some("All"),
-            admission: Some(self.admission),
+async fn read_body(body: Incoming) -> Result<Bytes, Failure> {
+    match http_body_util::Limited::new(body, limits::BODY).collect().await {
+        Ok(collected) => Ok(collected.to_bytes()),
+        Err(error) if error.is::<http_body_util::LengthLimitError>() => {
+            Err(Failure::too_large(&format!("limit is {}", limits::BODY)))
         }
-    }
-
-    fn object(&self) -> Result<Value, Failure> {
-        let object = negotiate::read_object(self.resource, self.headers, &self.body)?;
-        if !matches!(self.path.subresource.as_str(), "scale" | "binding" | "token") {
-            negotiate::check_kind(self.resource, &object)?;
-        }
-        Ok(object)
-    }
-
-    fn answer(&self, verb: &str) -> Result<Response<Body>, Failure> {
-        if reviews::is_review(self.resource) || self.path.subresource == "token" {
-            return self.review();
-        }
-        match self.path.subresource.as_str() {
-            "scale" => return self.scale(verb),
-            "binding" => return self.bind(),
-            _ => {}
-        }
-        if matches!(verb, "create" | "update" | "patch" | "delete" | "deletecollection") {
-            self.check_dry_run(verb)?;
-        }
-        match verb {
-            "get" => Ok(self.shower().answer(StatusCode::OK, &*self.place().get(&self.path.name)?)),
-            "list" => {
-                let selection = self.selection()?;
-                reads::list(self.state, self.resource, &selection, &self.shower(), self.query)
-            }
-            "watch" => reads::watch(self.state, self.resource, self.selection()?, self.shower(), self.query),
-            "create" => self.create(),
-            "update" => self.update(),
-            "patch" => self.patch(),
-            "delete" => self.delete(),
-            "deletecollection" => self.delete_collection(),
-            _ => Err(Failure::method_not_allowed()),
-        }
-    }
-
-    /// Answers a question.
-    fn review(&self) -> Result<Response<Body>, Failure> {
-        let object = self.object()?;
-        let question = Question {
-            state: self.state,
-            user: self.user,
-            resource: self.resource,
-            namespace: &self.path.namespace,
-            name: &self.path.name,
-            object: &object,
-        };
-        Ok(answer::value(self.form, StatusCode::CREATED, &question.answer()?))
-    }
-
-    /// `dryRun` is all or nothing.
-    fn check_dry_run(&self, verb: &str) -> Result<(), Failure> {
-        let Some(given) = self.query.get("dryRun").filter(|given| *given != "All") else { return Ok(()) };
-        let kind = match verb {
-            "create" => "CreateOptions",
-            "patch" => "PatchOptions",
-            "update" => "UpdateOptions",
-            _ => "DeleteOptions",
-        };
-        let shown = format!("[]string{{{}}}", quoted(given));
-        let cause = Cause::unsupported("dryRun", shown, &[quoted("All")]);
-        Err(Failure::invalid(kind, "meta.k8s.io", "", &[cause]))
-    }
-
-    fn selection(&self) -> Result<Selection, Failure> {
-        let namespace = if self.resource.namespaced { &*self.path.namespace } else { "" };
-        Selection::read(self.resource, namespace, &self.path.name, self.query)
-    }
-
-    fn create(&self) -> Result<Response<Body>, Failure> {
-        if !self.path.name.is_empty() || (self.resource.namespaced && self.path.namespace.is_empty()) {
-            return Err(Failure::method_not_allowed());
-        }
-        let stored = self.place().create(self.object()?)?;
-        Ok(self.shower().answer(StatusCode::CREATED, &stored))
-    }
-
-    fn part(&self) -> Part {
-        match self.path.subresource.as_str() {
-            "status" => Part::Status,
-            "finalize" => Part::Finalize,
-            _ => Part::Object,
-        }
-    }
-
-    fn update(&self) -> Result<Response<Body>, Failure> {
-        if self.path.name.is_empty() {
-            return Err(Failure::method_not_allowed());
-        }
-        let object = self.object()?;
-        let change = |_: &Value| Ok(object.clone());
-        let (stored, created) = self.place().update(&self.path.name, self.part(), Intent::Put, change)?;
-        let status = if created { StatusCode::CREATED } else { StatusCode::OK };
-        Ok(self.shower().answer(status, &stored))
-    }
-
-    fn patch(&self) -> Result<Response<Body>, Failure> {
-        if self.path.name.is_empty() {
-            return Err(Failure::method_not_allowed());
-        }
-        let patch = Patch::read(self.state, self.resource, self.headers, &self.body)?;
-        let revision = |value: &Value| value.pointer("/metadata/resourceVersion").cloned();
-        let change = |object: &Value| {
-            let mut patched = patch.apply(object)?;
-            negotiate::check_patched_kind(self.resource, &patched)?;
-            // A patch that names no revision is meant for whatever is there.
-            if revision(&patched) == revision(object)
-                && let Some(Value::Object(meta)) = patched.get_mut("metadata")
-            {
-                meta.remove("resourceVersion");
-            }
-            Ok(patched)
-        };
-        let (stored, _) = self.place().update(&self.path.name, self.part(), Intent::Patch, change)?;
-        Ok(self.shower().answer(StatusCode::OK, &stored))
-    }
-
-    fn delete_options(&self) -> Result<DeleteOptions, Failure> {
-        if self.body.is_empty() {
-            return Ok(DeleteOptions::read(&Value::Null, self.query));
-        }
-        let body = negotiate::read_object(self.resource, self.headers, &self.body)?;
-        Ok(DeleteOptions::read(&body, self.query))
-    }
-
-    fn dry_run_of(&self, place: &mut Place<'_>) {
-        let in_body = serde_json::from_slice::<Value>(&self.body).ok();
-        place.dry_run |= in_body.is_some_and(|body| body.pointer("/dryRun/0").is_some());
-    }
-
-    fn delete(&self) -> Result<Response<Body>, Failure> {
-        let options = self.delete_options()?;
-        let mut place = self.place();
-        self.dry_run_of(&mut place);
-        match place.delete(&self.path.name, &options)? {
-            Deleted::Object(stored) => Ok(self.shower().answer(StatusCode::OK, &stored)),
-            Deleted::Gone(stored) => {
-                let mut details = json!({"name": self.path.name});
-                if !self.resource.group.is_empty() {
-                    details["group"] = Value::from(self.resource.group.as_str());
-                }
-                details["kind"] = Value::from(self.resource.plural.as_str());
-                details["uid"] = stored.value.pointer("/metadata/uid").cloned().unwrap_or_default();
-                let status = json!({"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success", "details": details});
-                Ok(answer::value(self.form, StatusCode::OK, &status))
-            }
-        }
-    }
-
-    fn delete_collection(&self) -> Result<Response<Body>, Failure> {
-        let options = self.delete_options()?;
-        let (objects, revision) = self.selection()?.list(self.state, self.resource);
-        for stored in &objects {
-            let text = |pointer: &str| stored.value.pointer(pointer).and_then(Value::as_str).unwrap_or_default();
-            let mut place = self.place();
-            self.dry_run_of(&mut place);
-            let place = Place { namespace: text("/metadata/namespace"), ..place };
-            match place.delete(text("/metadata/name"), &options) {
-                Ok(_) => {}
-                // Someone else was quicker.
-                Err(failure) if failure.code == StatusCode::NOT_FOUND => {}
-                Err(failure) => return Err(failure),
-            }
-        }
-        Ok(self.shower().list(&objects, revision, None))
-    }
-
-    fn scale(&self, verb: &str) -> Result<Response<Body>, Failure> {
-        let place = self.place();
-        let name = &self.path.name;
-        if verb == "get" {
-            let stored = place.get(name)?;
-            return Ok(answer::value(self.form, StatusCode::OK, &scale::read(self.resource, &stored.value)));
-        }
-        let (patch, whole) = if verb == "patch" {
-            (Some(Patch::read(self.state, self.resource, self.headers, &self.body)?), Value::Null)
-        } else {
-            (None, self.object()?)
-        };
-        let change = |object: &Value| {
-            let wanted = match &patch {
-                Some(patch) => patch.apply(&scale::read(self.resource, object))?,
-                None => whole.clone(),
-            };
-            scale::write(self.resource, object, &wanted)
-        };
-        let (stored, _) = place.update(name, Part::Object, Intent::Patch, change)?;
-        Ok(answer::value(self.form, StatusCode::OK, &scale::read(self.resource, &stored.value)))
-    }
-
-    /// Puts a pod on a node.
-    fn bind(&self) -> Result<Response<Body>, Failure> {
-        let binding = self.object()?;
-        let node = binding.pointer("/target/name").and_then(Value::as_str).unwrap_or_default().to_owned();
-        self.place().bind_pod(&self.path.name, &node)?;
-        let status = json!({"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success", "code": 201});
-        Ok(answer::value(self.form, StatusCode::CREATED, &status))
+        Err(error) => Err(Failure::bad_request(error.to_string())),
     }
 }

@@ -1,80 +1,116 @@
-//! Paths that are no resources: versions, discovery, health, the description of the API.
+//! The paths that the original lists, and the checks behind its health endpoints (kube-apiserver 1.20.2).
 
-use http::{Request, Response, StatusCode};
-use hyper::body::Incoming;
-use serde_json::Value;
+use serde_json::{Value, json};
 
-use crate::answer::{self, Body};
-use crate::negotiate;
-use crate::state::State;
-use crate::status::Failure;
-use crate::{discovery, openapi, surface};
+use crate::registry::Registry;
 
-/// Answers a request for a path that is no resource.
-///
-/// # Errors
-/// 404 for a version that is not there, 406 for a form that is not.
-pub fn answer(state: &State, request: &Request<Incoming>) -> Result<Response<Body>, Failure> {
-    let registry = state.registry();
-    let path = request.uri().path();
-    let trimmed = if path.len() > 1 { path.trim_end_matches('/') } else { path };
-    let form = || negotiate::wanted(request.headers());
-    let document = |value: &Value| Ok(answer::value(form()?, StatusCode::OK, value));
-    let segments: Vec<&str> = trimmed.split('/').skip(1).collect();
-    match segments.as_slice() {
-        [""] => Ok(answer::indented(StatusCode::OK, &discovery::paths(&registry))),
-        ["api"] => document(&discovery::api_versions(state.address)),
-        ["apis"] => document(&discovery::groups(&registry)),
-        ["version"] => Ok(answer::indented(StatusCode::OK, &discovery::version())),
-        [name @ ("healthz" | "livez" | "readyz")] => Ok(answer::text(
-            StatusCode::OK,
-            discovery::health(name, request.uri().query().is_some_and(|q| q.contains("verbose"))),
-        )),
-        ["healthz" | "livez" | "readyz", _, ..] => Ok(answer::text(StatusCode::OK, "ok")),
-        ["openapi", "v2"] => {
-            let accept =
-                request.headers().get(http::header::ACCEPT).and_then(|value| value.to_str().ok()).unwrap_or_default();
-            if accept.contains("proto-openapi") {
-                return Ok(answer::bytes("application/octet-stream", openapi::as_protobuf(&registry)));
-            }
-            let document = serde_json::to_vec(&openapi::as_json(&registry)).unwrap_or_default();
-            Ok(answer::json_bytes(StatusCode::OK, document))
-        }
-        ["api", version] => match discovery::resources(&registry, "", version) {
-            Some(found) => document(&found),
-            None => Err(Failure::unknown_resource()),
-        },
-        ["apis", group] => match discovery::one_group(&registry, group) {
-            Some(found) => document(&found),
-            None => Ok(no_such_group(state, request, group, "")),
-        },
-        ["apis", group, version] => match discovery::resources(&registry, group, version) {
-            Some(found) => document(&found),
-            None if discovery::one_group(&registry, group).is_some() => {
-                if surface::original_serves(group, version) {
-                    note_miss(state, request);
-                }
-                Err(Failure::unknown_resource())
-            }
-            None => Ok(no_such_group(state, request, group, version)),
-        },
-        _ => {
-            if surface::original_answers(path) {
-                note_miss(state, request);
-            }
-            Ok(answer::indented(StatusCode::NOT_FOUND, &discovery::paths(&registry)))
-        }
+/// The checks of the server, in their order; those that the last server of the chain has too are marked.
+const CHECKS: &[(&str, bool)] = &[
+    ("ping", true),
+    ("log", true),
+    ("etcd", true),
+    ("poststarthook/start-kube-apiserver-admission-initializer", false),
+    ("poststarthook/generic-apiserver-start-informers", true),
+    ("poststarthook/priority-and-fairness-config-consumer", true),
+    ("poststarthook/priority-and-fairness-filter", true),
+    ("poststarthook/start-apiextensions-informers", true),
+    ("poststarthook/start-apiextensions-controllers", true),
+    ("poststarthook/crd-informer-synced", true),
+    ("poststarthook/bootstrap-controller", false),
+    ("poststarthook/rbac/bootstrap-roles", false),
+    ("poststarthook/scheduling/bootstrap-system-priority-classes", false),
+    ("poststarthook/priority-and-fairness-config-producer", false),
+    ("poststarthook/start-cluster-authentication-info-controller", false),
+    ("poststarthook/start-kube-aggregator-informers", false),
+    ("poststarthook/apiservice-registration-controller", false),
+    ("poststarthook/apiservice-status-available-controller", false),
+    ("poststarthook/kube-apiserver-autoregistration", false),
+    ("autoregister-completion", false),
+    ("poststarthook/apiservice-openapi-controller", false),
+];
+
+/// The checks of a health endpoint.
+fn checks(endpoint: &str) -> Vec<&'static str> {
+    let mut checks: Vec<&str> = CHECKS.iter().map(|(check, _)| *check).collect();
+    if endpoint == "readyz" {
+        checks.insert(3, "informer-sync");
+        checks.push("shutdown");
     }
+    checks
 }
 
-/// Notes a request that the original would have served.
-pub fn note_miss(state: &State, request: &Request<Incoming>) {
-    state.miss(format!("{} {}", request.method(), request.uri().path()));
+/// Whether a health endpoint has the check.
+#[must_use]
+pub fn is_check(endpoint: &str, check: &str) -> bool {
+    checks(endpoint).contains(&check)
 }
 
-fn no_such_group(state: &State, request: &Request<Incoming>, group: &str, version: &str) -> Response<Body> {
-    if surface::original_serves(group, version) {
-        note_miss(state, request);
+/// The text of a health endpoint.
+#[must_use]
+pub fn health(endpoint: &str, verbose: bool, excluded: &[&str]) -> String {
+    if !verbose {
+        return "ok".to_owned();
     }
-    answer::page_not_found()
+    let line = |check: &&str| {
+        let word = if excluded.contains(check) { "excluded: ok" } else { "ok" };
+        format!("[+]{check} {word}\n")
+    };
+    format!("{}{endpoint} check passed\n", checks(endpoint).iter().map(line).collect::<String>())
+}
+
+fn sorted(mut paths: Vec<String>) -> Value {
+    paths.sort();
+    json!({"paths": paths})
+}
+
+fn texts(paths: &[&str]) -> Vec<String> {
+    paths.iter().map(|path| (*path).to_owned()).collect()
+}
+
+/// The paths of `/`.
+#[must_use]
+pub fn all(registry: &Registry) -> Value {
+    let mut paths = texts(&[
+        "/.well-known/openid-configuration",
+        "/api",
+        "/api/v1",
+        "/apis",
+        "/apis/",
+        "/logs",
+        "/metrics",
+        "/openapi/v2",
+        "/openid/v1/jwks",
+        "/version",
+    ]);
+    for (group, versions) in registry.groups() {
+        paths.push(format!("/apis/{group}"));
+        paths.extend(versions.iter().map(|version| format!("/apis/{group}/{version}")));
+    }
+    for endpoint in ["healthz", "livez", "readyz"] {
+        paths.push(format!("/{endpoint}"));
+        paths.extend(checks(endpoint).iter().map(|check| format!("/{endpoint}/{check}")));
+    }
+    sorted(paths)
+}
+
+/// The paths that a 404 names: those of the server for definitions, which is the last to be asked.
+#[must_use]
+pub fn of_the_last_server() -> Value {
+    let mut paths = texts(&[
+        "/apis",
+        "/apis/",
+        "/apis/apiextensions.k8s.io",
+        "/apis/apiextensions.k8s.io/v1",
+        "/apis/apiextensions.k8s.io/v1beta1",
+        "/metrics",
+        "/openapi/v2",
+        "/version",
+    ]);
+    for endpoint in ["healthz", "livez", "readyz"] {
+        paths.push(format!("/{endpoint}"));
+        let own = CHECKS.iter().filter(|(_, last)| *last).map(|(check, _)| *check);
+        let more: &[&str] = if endpoint == "readyz" { &["informer-sync", "shutdown"] } else { &[] };
+        paths.extend(own.chain(more.iter().copied()).map(|check| format!("/{endpoint}/{check}")));
+    }
+    sorted(paths)
 }

@@ -7,13 +7,13 @@ mod token_review;
 
 use std::sync::Arc;
 
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use crate::authn::User;
+use crate::normal;
 use crate::registry::Resource;
 use crate::state::State;
 use crate::status::Failure;
-use crate::types;
 
 /// A question.
 pub struct Question<'a> {
@@ -70,20 +70,14 @@ impl Question<'_> {
     }
 
     /// An object of the resource's kind, in its shape and order.
-    fn in_shape(&self, answer: Value) -> Value {
-        let mut whole = json!({"kind": self.resource.kind, "apiVersion": self.resource.api_version()});
-        for (key, value) in answer.as_object().into_iter().flatten() {
-            if key != "kind" && key != "apiVersion" {
-                whole[key] = value.clone();
-            }
+    fn in_shape(&self, mut answer: Value) -> Value {
+        answer["kind"] = Value::from(self.resource.kind.as_str());
+        answer["apiVersion"] = Value::from(self.resource.api_version());
+        if let Some(type_name) = self.resource.type_name {
+            // What this server wrote itself is of the right type.
+            let _ = normal::normalize(type_name, &mut answer);
         }
-        if whole.get("metadata").is_none_or(Value::is_null) {
-            whole["metadata"] = json!({});
-        }
-        if whole["metadata"].get("creationTimestamp").is_none() {
-            whole["metadata"]["creationTimestamp"] = Value::Null;
-        }
-        whole
+        answer
     }
 }
 
@@ -93,7 +87,7 @@ impl Question<'_> {
 /// 400, in the words of the original's decoder.
 fn shaped(type_name: &str, mut object: Value) -> Result<Value, Failure> {
     let kind = type_name.rsplit('.').next().unwrap_or(type_name);
-    types::normalize(type_name, &mut object).map_err(|text| {
+    normal::normalize(type_name, &mut object).map_err(|text| {
         Failure::bad_request(format!("{kind} in version \"v1\" cannot be handled as a {kind}: {text}"))
     })?;
     Ok(object)

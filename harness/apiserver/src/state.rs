@@ -34,6 +34,8 @@ pub struct State {
     pub upstream_tls: Arc<rustls::ClientConfig>,
     /// First two bytes of every `ClusterIP`.
     pub service_cidr_prefix: [u8; 2],
+    /// See [`Options`](crate::Options).
+    pub service_account_admission: bool,
     /// Where the server listens.
     pub address: std::net::SocketAddr,
     /// How long clients may take.
@@ -65,6 +67,8 @@ pub struct Parts {
     /// See [`State`].
     pub service_cidr_prefix: [u8; 2],
     /// See [`State`].
+    pub service_account_admission: bool,
+    /// See [`State`].
     pub address: std::net::SocketAddr,
     /// See [`State`].
     pub time_limits: TimeLimits,
@@ -83,6 +87,7 @@ impl State {
             dialer: parts.dialer,
             upstream_tls: parts.upstream_tls,
             service_cidr_prefix: parts.service_cidr_prefix,
+            service_account_admission: parts.service_account_admission,
             address: parts.address,
             time_limits: parts.time_limits,
             stop: CancellationToken::new(),
@@ -110,7 +115,12 @@ impl State {
         let definitions = self.store.list(&table, None).objects;
         let custom: Vec<Arc<Resource>> =
             definitions.iter().flat_map(|(_, definition)| crd::resources(&definition.value)).collect();
+        for resource in &custom {
+            self.store.open(&resource.full_name);
+        }
         *registry = Arc::new(Registry::new(custom));
+        drop(registry);
+        crate::apiservices::sync(self);
     }
 
     /// Notes a request that is outside what is served.

@@ -63,6 +63,8 @@ pub struct Failure {
     pub reason: Cow<'static, str>,
     /// The `details`; `None` where the original has none.
     pub details: Option<Value>,
+    /// The `metadata`, where it says anything.
+    pub metadata: Option<Value>,
 }
 
 fn details(name: &str, group: &str, kind: &str) -> Map<String, Value> {
@@ -77,7 +79,7 @@ fn details(name: &str, group: &str, kind: &str) -> Map<String, Value> {
 
 impl Failure {
     fn new(code: StatusCode, reason: &'static str, message: impl Into<String>) -> Self {
-        Self { code, message: message.into(), reason: Cow::Borrowed(reason), details: None }
+        Self { code, message: message.into(), reason: Cow::Borrowed(reason), details: None, metadata: None }
     }
 
     fn about(mut self, name: &str, group: &str, kind: &str) -> Self {
@@ -134,6 +136,23 @@ impl Failure {
     pub fn conflict_with(what: &str, group: &str, name: &str, why: &str) -> Self {
         let message = format!("Operation cannot be fulfilled on {} {}: {why}", qualified(what, group), quoted(name));
         Self::new(StatusCode::CONFLICT, "Conflict", message).about(name, group, what)
+    }
+
+    /// The operation on what lies below an object meets another state than it asked for.
+    #[must_use]
+    pub fn conflict_below(resource: &Resource, subresource: &str, name: &str, why: &str) -> Self {
+        let kind = format!("{}/{subresource}", resource.plural);
+        let message =
+            format!("Operation cannot be fulfilled on {} {}: {why}", qualified(&kind, &resource.group), quoted(name));
+        Self::new(StatusCode::CONFLICT, "Conflict", message).about(name, &resource.group, &kind)
+    }
+
+    /// What should lie below an object is not there, because the object is not.
+    #[must_use]
+    pub fn not_found_below(resource: &Resource, subresource: &str, name: &str) -> Self {
+        let kind = format!("{}/{subresource}", resource.plural);
+        let message = format!("{} {} not found", qualified(&kind, &resource.group), quoted(name));
+        Self::new(StatusCode::NOT_FOUND, "NotFound", message).about(name, &resource.group, &kind)
     }
 
     /// A precondition of a deletion does not hold: the original names the kind here, not the resource.
@@ -232,6 +251,19 @@ impl Failure {
         Self::new(StatusCode::PAYLOAD_TOO_LARGE, "RequestEntityTooLarge", text)
     }
 
+    /// No asked media type can be produced, and these could.
+    #[must_use]
+    pub fn only_acceptable(accepted: &str) -> Self {
+        let text = format!("only the following media types are accepted: {accepted}");
+        Self::new(StatusCode::NOT_ACCEPTABLE, "NotAcceptable", text)
+    }
+
+    /// The asked shape does not fit what is shown; `message` is complete.
+    #[must_use]
+    pub fn unfit_shape(message: impl Into<String>) -> Self {
+        Self::new(StatusCode::NOT_ACCEPTABLE, "NotAcceptable", message)
+    }
+
     /// The body's media type is not one of `accepted`.
     #[must_use]
     pub fn unsupported_media_type(accepted: &str) -> Self {
@@ -251,6 +283,49 @@ impl Failure {
     #[must_use]
     pub fn expired(asked: u64, oldest: u64) -> Self {
         Self::new(StatusCode::GONE, "Expired", format!("too old resource version: {asked} ({oldest})"))
+    }
+
+    /// The revision of a list is no longer remembered.
+    #[must_use]
+    pub fn list_expired() -> Self {
+        Self::new(StatusCode::GONE, "Expired", "The resourceVersion for the provided list is too old.")
+    }
+
+    /// The revision of a list's first page is no longer remembered; `metadata` holds what goes on all the same.
+    #[must_use]
+    pub fn continue_expired(metadata: &Value) -> Self {
+        const TEXT: &str = "The provided continue parameter is too old to display a consistent list result. You can start a new list without the continue parameter, or use the continue token in this response to retrieve the remainder of the results. Continuing with the provided token results in an inconsistent list - objects that were created, modified, or deleted between the time the first chunk was returned and now may show up in the list.";
+        Self { metadata: Some(metadata.clone()), ..Self::new(StatusCode::GONE, "Expired", TEXT) }
+    }
+
+    /// The revision asked for has not come yet; zero seconds name no time to come again.
+    #[must_use]
+    pub fn too_large_revision(asked: u64, newest: u64, retry_after_seconds: u32) -> Self {
+        let text = format!("Timeout: Too large resource version: {asked}, current: {newest}");
+        let mut failure = Self::new(StatusCode::GATEWAY_TIMEOUT, "Timeout", text);
+        let mut details = json!({
+            "causes": [{"reason": "ResourceVersionTooLarge", "message": "Too large resource version"}],
+        });
+        if retry_after_seconds > 0 {
+            details["retryAfterSeconds"] = Value::from(retry_after_seconds);
+        }
+        failure.details = Some(details);
+        failure
+    }
+
+    /// A name that the server made up is taken: the client should try again.
+    #[must_use]
+    pub fn generated_name_taken(resource: &Resource) -> Self {
+        let kind = qualified(&resource.kind, &resource.group);
+        let text = format!("The POST operation against {kind} could not be completed at this time, please try again.");
+        let failure = Self::new(StatusCode::INTERNAL_SERVER_ERROR, "ServerTimeout", text);
+        failure.about("POST", &resource.group, &resource.kind)
+    }
+
+    /// After how many seconds a client may come again.
+    #[must_use]
+    pub fn retry_after_seconds(&self) -> Option<u64> {
+        self.details.as_ref()?.get("retryAfterSeconds")?.as_u64()
     }
 
     /// A JSON patch that does not apply.
@@ -286,13 +361,16 @@ impl Failure {
     pub fn told(code: u16, message: String, reason: &str, details: Option<&Value>) -> Self {
         let code = StatusCode::from_u16(code).unwrap_or(StatusCode::BAD_REQUEST);
         let details = details.filter(|details| !details.is_null()).cloned();
-        Self { code, message, reason: Cow::Owned(reason.to_owned()), details }
+        Self { code, message, reason: Cow::Owned(reason.to_owned()), details, metadata: None }
     }
 
     /// The `Status` object.
     #[must_use]
     pub fn to_value(&self) -> Value {
         let mut status = json!({"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Failure"});
+        if let Some(metadata) = &self.metadata {
+            status["metadata"] = metadata.clone();
+        }
         status["message"] = Value::from(self.message.as_str());
         if !self.reason.is_empty() {
             status["reason"] = Value::from(&*self.reason);

@@ -12,7 +12,7 @@ use futures::StreamExt as _;
 use futures::stream::FuturesUnordered;
 use serde_json::Value;
 
-use crate::admission::Attributes;
+use crate::consent::Attributes;
 use crate::registry::{Registry, group_resource};
 use crate::state::State;
 use crate::status::{Failure, quoted};

@@ -125,5 +125,5 @@ pub fn answer(question: &Question<'_>) -> Result<Value, Failure> {
     request["status"] = json!({"token": token, "expirationTimestamp": clock::stamp(state.clock.after(seconds))});
     request["kind"] = Value::from("TokenRequest");
     request["apiVersion"] = Value::from("authentication.k8s.io/v1");
-    Ok(request)
+    shaped("authentication.v1.TokenRequest", request)
 }

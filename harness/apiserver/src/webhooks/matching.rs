@@ -5,7 +5,7 @@ use std::sync::Arc;
 use serde_json::Value;
 
 use super::text;
-use crate::admission::{Attributes, Operation};
+use crate::consent::{Attributes, Operation};
 use crate::registry::{Registry, Resource};
 use crate::selector::LabelSelector;
 use crate::state::State;

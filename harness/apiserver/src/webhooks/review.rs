@@ -4,7 +4,7 @@ use serde_json::{Map, Value, json};
 
 use super::matching::Invocation;
 use super::text;
-use crate::admission::{Attributes, Operation};
+use crate::consent::{Attributes, Operation};
 use crate::status::{Failure, quoted};
 
 const GROUP: &str = "admission.k8s.io";

@@ -121,7 +121,7 @@ impl Attributes<'_> {
 
 /// Who writes, and whether webhooks are to be asked.
 #[derive(Clone, Copy)]
-pub struct Admission<'a> {
+pub struct Consent<'a> {
     /// Who writes.
     pub user: &'a User,
     /// The subresource of the path.
@@ -155,7 +155,7 @@ pub struct Spot<'a> {
     pub dry_run: bool,
 }
 
-impl Admission<'_> {
+impl Consent<'_> {
     /// Refuses roles and bindings that give more than the user has; before anything else about them is judged.
     ///
     /// # Errors
