@@ -118,7 +118,7 @@ pub fn sync(state: &State) {
         let managed = stored.value.pointer("/metadata/labels").and_then(|labels| labels.get(MANAGED));
         if managed == Some(&Value::from("true")) && !wanted.iter().any(|one| one.name() == key.name) {
             // Gone already is as good.
-            let _ = state.store.remove(&table, &key, &stored, None);
+            let _ = state.store.remove(&table, &key, &stored);
         }
     }
 }

@@ -138,6 +138,12 @@ impl Call<'_> {
             negotiate::check_fields(self.resource, self.headers, &object, &self.body)?;
             return self.stored_form(object);
         }
+        match self.path.subresource.as_str() {
+            "scale" => negotiate::check_type("Scale", "autoscaling/v1", "autoscaling", &object)?,
+            "binding" => negotiate::check_type("Binding", "v1", "core", &object)?,
+            "eviction" => negotiate::check_type("Eviction", "policy/v1beta1", "policy", &object)?,
+            _ => {}
+        }
         Ok(object)
     }
 

@@ -239,7 +239,7 @@ impl Place<'_> {
 
     fn remove(&self, name: &str, last: &Arc<Stored>) -> Result<Deleted, Refusal> {
         if !self.dry_run {
-            self.state.store.remove(self.table(), &self.key(name), last, None)?;
+            self.state.store.remove(self.table(), &self.key(name), last)?;
             self.after_removal(&last.value);
         }
         let last = Arc::clone(last);

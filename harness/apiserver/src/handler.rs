@@ -15,7 +15,7 @@ use crate::authn::{PeerCertificate, User};
 use crate::authz::{self, Ask};
 use crate::call::Call;
 use crate::consent::{Asking, Consent};
-use crate::negotiate::{Endpoint, Form};
+use crate::negotiate::{Encoding, Endpoint, Form};
 use crate::registry::Resource;
 use crate::request::{self, Query, ResourcePath, Target};
 use crate::state::State;
@@ -92,6 +92,7 @@ fn path_answer(state: &State, request: &Request<Incoming>) -> Result<Response<Bo
         [""] => Ok(answer::indented(StatusCode::OK, &paths::all(&registry))),
         ["api"] => document(&discovery::api_versions(state.address)),
         ["apis"] => document(&discovery::groups(&registry)),
+        ["version"] if form()?.encoding != Encoding::Json => Err(Failure::not_acceptable()),
         ["version"] => Ok(answer::indented(StatusCode::OK, &discovery::version())),
         [name @ ("healthz" | "livez" | "readyz")] if trimmed == path => {
             let query = Query::parse(request.uri().query());
@@ -169,6 +170,12 @@ async fn resource_answer(
         return if known { Err(Failure::unknown_resource()) } else { Ok(answer::page_not_found()) };
     };
     if resource.namespaced && path.namespace.is_empty() && !path.name.is_empty() {
+        return Err(Failure::unknown_resource());
+    }
+    // What can only be created has no names.
+    if !path.name.is_empty()
+        && !resource.verbs.iter().any(|verb| matches!(*verb, "get" | "update" | "patch" | "delete"))
+    {
         return Err(Failure::unknown_resource());
     }
     let itself = path.resource == "namespaces" && path.name == path.namespace;

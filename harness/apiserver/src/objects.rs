@@ -176,7 +176,7 @@ impl Place<'_> {
         let stamp = self.state.clock.stamp();
         let counts = counts_generations(self.resource);
         let meta = metadata(object);
-        for key in ["selfLink", "managedFields", "deletionTimestamp", "deletionGracePeriodSeconds", "generation"] {
+        for key in ["selfLink", "managedFields", "deletionTimestamp", "deletionGracePeriodSeconds"] {
             meta.remove(key);
         }
         meta.insert("uid".to_owned(), Value::from(uuid::Uuid::new_v4().to_string()));
@@ -229,7 +229,9 @@ impl Place<'_> {
                 if intent == Intent::Put {
                     let object = change(&Value::Null)?;
                     self.check_name(name, &object)?;
-                    self.check_uid(name, &object, "")?;
+                    if &**self.table() != "services" {
+                        self.check_uid(name, &object, "")?;
+                    }
                     if part == Part::Object && creates_on_update(self.resource) {
                         return self.create(object).map(|stored| (stored, true));
                     }
@@ -261,9 +263,9 @@ impl Place<'_> {
         let key = self.key(name);
         let store = &self.state.store;
         let stored = if finished(self.resource, &object) {
-            // The answer shows the object as it was asked for; it is gone afterwards.
-            let shown = Stored::detached(object.clone());
-            store.remove(self.table(), &key, before, Some(object))?;
+            // The answer shows the object as it was asked for, those who watch see what was there: it is gone.
+            let shown = Stored::detached(object);
+            store.remove(self.table(), &key, before)?;
             self.after_removal(&before.value);
             shown
         } else {
@@ -394,7 +396,7 @@ impl Place<'_> {
             let (endpoints, key) = (Arc::from("endpoints"), self.key(text(removed, "/metadata/name")));
             if let Some(found) = self.state.store.get(&endpoints, &key) {
                 // Someone else was quicker, which is as good.
-                let _ = self.state.store.remove(&endpoints, &key, &found, None);
+                let _ = self.state.store.remove(&endpoints, &key, &found);
             }
         }
         if &**self.table() != "customresourcedefinitions.apiextensions.k8s.io" {
@@ -403,7 +405,7 @@ impl Place<'_> {
         for resource in crd::resources(removed) {
             for (key, stored) in self.state.store.list(&resource.full_name, None).objects {
                 // Gone already is as good.
-                let _ = self.state.store.remove(&resource.full_name, &key, &stored, None);
+                let _ = self.state.store.remove(&resource.full_name, &key, &stored);
             }
             self.state.store.close(&resource.full_name);
         }

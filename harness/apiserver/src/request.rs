@@ -67,6 +67,9 @@ fn has_valid_escapes(text: &str) -> bool {
 #[must_use]
 pub fn parse_path(path: &str) -> Target {
     let other = || Target::Path(percent_decoded(path));
+    // Go takes a path apart after it has decoded it; what goes through a proxy stays as it is.
+    let whole = if path.contains("/proxy/") { path.to_owned() } else { path.replace("%2F", "/").replace("%2f", "/") };
+    let path = whole.as_str();
     let mut segments = path.strip_prefix('/').unwrap_or(path).split('/');
     let mut next = || segments.next().map(percent_decoded).unwrap_or_default();
     let mut found = ResourcePath::default();
@@ -92,7 +95,8 @@ pub fn parse_path(path: &str) -> Target {
     if first == "namespaces" {
         let namespace = next();
         let below = next();
-        if below.is_empty() || below == "status" || below == "finalize" {
+        let ends = below.is_empty() && !path.trim_end_matches('/').contains("//");
+        if ends || below == "status" || below == "finalize" {
             // The namespace itself: it counts as lying in itself.
             found.namespace.clone_from(&namespace);
             found.name = namespace;
@@ -108,6 +112,12 @@ pub fn parse_path(path: &str) -> Target {
     found.name = next();
     found.subresource = next();
     let consumed: Vec<&str> = segments.collect();
+    // Nothing lies behind an empty segment, but for what goes through a proxy.
+    let empty = path.split('/').skip(1).position(str::is_empty);
+    let last = path.matches('/').count().saturating_sub(1);
+    if found.subresource != "proxy" && empty.is_some_and(|at| at < last) {
+        found.resource = String::new();
+    }
     if !consumed.is_empty() {
         found.rest = format!("/{}", consumed.join("/"));
     }

@@ -230,17 +230,11 @@ impl Store {
         Ok(object)
     }
 
-    /// Removes the object that the caller has read as `before`; `last` is what watchers are told it was.
+    /// Removes the object that the caller has read as `before`: those who watch are told of it as it was.
     ///
     /// # Errors
     /// When the object is gone or someone else replaced it.
-    pub fn remove(
-        &self,
-        table: &Arc<str>,
-        key: &Key,
-        before: &Arc<Stored>,
-        last: Option<Value>,
-    ) -> Result<Arc<Stored>, Refusal> {
+    pub fn remove(&self, table: &Arc<str>, key: &Key, before: &Arc<Stored>) -> Result<Arc<Stored>, Refusal> {
         let mut inner = self.lock();
         let revision = inner.revision + 1;
         let found = inner.table(table);
@@ -250,7 +244,7 @@ impl Store {
             Some(_) => {}
         }
         found.objects.remove(key);
-        let object = Stored::at(last.unwrap_or_else(|| before.value.clone()), revision);
+        let object = Stored::at(before.value.clone(), revision);
         found.record(Change::new(key.clone(), Some(Arc::clone(before)), Arc::clone(&object), true));
         inner.revision = revision;
         Ok(object)
@@ -284,7 +278,7 @@ mod tests {
         let first = store.create(&table(), Key::new("a", "x"), object("x")).unwrap();
         let mut follower = store.watch(&table(), first.revision);
         let second = store.replace(&table(), &Key::new("a", "x"), &first, object("x")).unwrap();
-        store.remove(&table(), &Key::new("a", "x"), &second, None).unwrap();
+        store.remove(&table(), &Key::new("a", "x"), &second).unwrap();
         let changes = follower.next().await.unwrap();
         assert_eq!(changes.len(), 2);
         assert!(changes[1].deleted);
@@ -316,7 +310,7 @@ mod tests {
         let x = store.create(&table(), Key::new("a", "x"), object("x")).unwrap();
         let y = store.create(&table(), Key::new("a", "y"), object("y")).unwrap();
         let x = store.replace(&table(), &Key::new("a", "x"), &x, object("x")).unwrap();
-        store.remove(&table(), &Key::new("a", "x"), &x, None).unwrap();
+        store.remove(&table(), &Key::new("a", "x"), &x).unwrap();
         let names = |revision| -> Vec<(String, u64)> {
             let snapshot = store.list_at(&table(), Some("a"), revision).unwrap();
             snapshot.objects.into_iter().map(|(key, stored)| (key.name, stored.revision)).collect()

@@ -99,7 +99,8 @@ fn yaml(body: &[u8]) -> Result<Value, String> {
 /// The error of go-yaml for one of serde_yaml: both are libyaml's, worded differently.
 fn go_yaml(error: &serde_yaml::Error) -> String {
     let text = error.to_string();
-    let what = text.split(" at line ").next().unwrap_or_default();
+    // Where it happened is worded differently, and within what is not told.
+    let what = text.split(" at line ").next().and_then(|text| text.split(", while ").next()).unwrap_or_default();
     match error.location().map(|location| location.line()) {
         Some(line) if line > 1 => format!("yaml: line {}: {what}", line - 1),
         _ => format!("yaml: {what}"),
@@ -162,39 +163,42 @@ fn in_table(api_version: &str, kind: &str) -> String {
 /// # Errors
 /// 400 or 422, in the original's words.
 pub fn check_kind(resource: &Resource, object: &Value, body: &[u8]) -> Result<(), Failure> {
-    let text = |key: &str| object.get(key).and_then(Value::as_str).unwrap_or_default();
-    let (api_version, kind) = (text("apiVersion"), text("kind"));
     let expected = resource.api_version();
     let wanted = &resource.kind;
     if resource.custom.is_some() {
         return check_custom_kind(resource, object, body);
     }
-    let (known_version, known_kind) = (
-        if api_version.is_empty() { &expected } else { api_version },
-        if kind.is_empty() { wanted.as_str() } else { kind },
-    );
-    if known_version == expected && known_kind == wanted {
+    let package = resource.group.split('.').next().filter(|group| !group.is_empty()).unwrap_or("core");
+    check_type(wanted, &expected, package, object)
+}
+
+/// Checks that `object` says it is a `wanted` of version `expected`, as far as it says anything; `package` is the Go
+/// package of the kind's inner form.
+///
+/// # Errors
+/// 400, in the original's words.
+pub fn check_type(wanted: &str, expected: &str, package: &str, object: &Value) -> Result<(), Failure> {
+    let text = |key: &str| object.get(key).and_then(Value::as_str).filter(|text| !text.is_empty());
+    let (version, kind) = (text("apiVersion").unwrap_or(expected), text("kind").unwrap_or(wanted));
+    if version == expected && kind == wanted {
         return Ok(());
     }
-    let version = known_version.rsplit('/').next().unwrap_or_default();
+    let short = version.rsplit('/').next().unwrap_or_default();
     let handled = |why: &str| {
-        let text = format!("{known_kind} in version {} cannot be handled as a {wanted}: {why}", quoted(version));
+        let text = format!("{kind} in version {} cannot be handled as a {wanted}: {why}", quoted(short));
         Err(Failure::bad_request(text))
     };
-    if types::fields(&in_table(known_version, known_kind)).is_none() {
-        let shown = quoted(known_version);
-        return handled(&format!(
-            "no kind {} is registered for version {shown} in scheme {}",
-            quoted(known_kind),
-            quoted(SCHEME)
-        ));
+    // Every kind has its list.
+    let known = |kind: &str| types::fields(&in_table(version, kind)).is_some();
+    if !known(kind) && !kind.strip_suffix("List").is_some_and(known) {
+        let (kind, version, scheme) = (quoted(kind), quoted(version), quoted(SCHEME));
+        return handled(&format!("no kind {kind} is registered for version {version} in scheme {scheme}"));
     }
-    if known_kind != wanted {
-        let package = resource.group.split('.').next().filter(|group| !group.is_empty()).unwrap_or("core");
-        return handled(&format!("converting ({version}.{known_kind}) to ({package}.{wanted}): unknown conversion"));
+    if kind != wanted {
+        return handled(&format!("converting ({short}.{kind}) to ({package}.{wanted}): unknown conversion"));
     }
     Err(Failure::bad_request(format!(
-        "the API version in the data ({known_version}) does not match the expected API version ({expected})"
+        "the API version in the data ({version}) does not match the expected API version ({expected})"
     )))
 }
 

@@ -15,9 +15,10 @@ fn text<'a>(value: &'a Value, pointer: &str) -> &'a str {
     value.pointer(pointer).and_then(Value::as_str).unwrap_or_default()
 }
 
-/// Kinds that a PUT may create, as their strategies say in Kubernetes 1.20.
+/// Kinds that a PUT may create, as their strategies say in Kubernetes 1.20. That of Services says so too, but their
+/// storage asks for what is there first.
 pub fn creates_on_update(resource: &Resource) -> bool {
-    matches!(&*resource.full_name, "endpoints" | "events" | "services" | "leases.coordination.k8s.io")
+    matches!(&*resource.full_name, "endpoints" | "events" | "leases.coordination.k8s.io")
         || matches!(&*resource.full_name, "limitranges" | "runtimeclasses.node.k8s.io")
         || resource.group == "rbac.authorization.k8s.io"
 }

@@ -33,7 +33,7 @@ fn write(store: &Store, write: Write) {
     // Someone else may be quicker: then there was no write.
     match store.get(&table(), &key) {
         None => drop(store.create(&table(), key, value)),
-        Some(before) if write.delete => drop(store.remove(&table(), &key, &before, None)),
+        Some(before) if write.delete => drop(store.remove(&table(), &key, &before)),
         Some(before) => drop(store.replace(&table(), &key, &before, value)),
     }
 }
