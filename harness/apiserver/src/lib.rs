@@ -3,8 +3,8 @@
 //! It listens on loopback with TLS, keeps its objects in memory, and answers kubectl and other clients as
 //! kube-apiserver 1.20.2 does: discovery, RBAC, validation, patches, watches, tables, custom resources, logs of pods,
 //! and the proxies of pods and services. It is bounded: `surface.toml` lists what is served, and
-//! [`ApiServer::surface_misses`] names the requests beyond that which the original would have served. Configurations
-//! of webhooks are stored, but no webhook is called; there is no server-side apply, exec or attach.
+//! [`ApiServer::surface_misses`] names the requests beyond that which the original would have served. Validating
+//! webhooks are called, mutating ones are not (a request that would meet one is a miss); there is no server-side apply, exec or attach.
 //!
 //! ```
 //! use apiserver::{ApiServer, Options};
@@ -238,7 +238,8 @@ impl ApiServer {
     }
 
     /// The requests so far that kube-apiserver 1.20 would have served and this server does not, each once, sorted:
-    /// `METHOD PATH`, or `PATCH MEDIA-TYPE RESOURCE` for a kind of patch. Each was refused with a truthful `Status`,
+    /// `METHOD PATH`, `PATCH MEDIA-TYPE RESOURCE` for a kind of patch, `MUTATE OPERATION RESOURCE by
+    /// WEBHOOK` for a webhook that would have changed an object, `BODY …` for one that is nested deeper than is read. Each was refused with a truthful `Status`,
     /// but a test that went through one has not seen what a real cluster does: a test run that finds any should fail
     /// and name them. Refusals that the original gives too (unknown paths and groups, methods that a resource does
     /// not know, missing rights) are no misses. What is served is listed in the crate's `surface.toml`.

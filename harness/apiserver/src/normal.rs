@@ -46,7 +46,11 @@ fn object(known: &Fields, value: &mut Value, path: &str) -> Result<(), String> {
 
 /// What stands for a field that was not given: pointers, lists and maps nothing, the others their zero.
 fn absent(field: &Field) -> Option<Value> {
-    (!field.pointer).then(|| zero(&field.kind))
+    match (field.pointer, field.required) {
+        (true, true) => Some(Value::Null),
+        (true, false) => None,
+        (false, _) => Some(zero(&field.kind)),
+    }
 }
 
 fn zero(kind: &Type) -> Value {
@@ -221,7 +225,7 @@ mod tests {
     #[case::pointers_keep_zeros(
         "apps.v1.ReplicaSet",
         json!({"metadata": {"creationTimestamp": "2020-01-01T02:00:00+02:00"}, "spec": {"replicas": 0, "minReadySeconds": 0}}),
-        r#"{"metadata":{"creationTimestamp":"2020-01-01T00:00:00Z"},"spec":{"replicas":0,"template":{"metadata":{"creationTimestamp":null},"spec":{"containers":null}}},"status":{"replicas":0}}"#
+        r#"{"metadata":{"creationTimestamp":"2020-01-01T00:00:00Z"},"spec":{"replicas":0,"selector":null,"template":{"metadata":{"creationTimestamp":null},"spec":{"containers":null}}},"status":{"replicas":0}}"#
     )]
     #[case::lists_that_must_be_written(
         "rbac.v1.Role",

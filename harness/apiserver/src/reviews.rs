@@ -10,6 +10,7 @@ use std::sync::Arc;
 use serde_json::Value;
 
 use crate::authn::User;
+use crate::jsoniter;
 use crate::normal;
 use crate::registry::Resource;
 use crate::state::State;
@@ -87,7 +88,8 @@ impl Question<'_> {
 /// 400, in the words of the original's decoder.
 fn shaped(type_name: &str, mut object: Value) -> Result<Value, Failure> {
     let kind = type_name.rsplit('.').next().unwrap_or(type_name);
-    normal::normalize(type_name, &mut object).map_err(|text| {
+    let checked = jsoniter::check(type_name, &serde_json::to_vec(&object).unwrap_or_default());
+    checked.and_then(|()| normal::normalize(type_name, &mut object)).map_err(|text| {
         Failure::bad_request(format!("{kind} in version \"v1\" cannot be handled as a {kind}: {text}"))
     })?;
     Ok(object)

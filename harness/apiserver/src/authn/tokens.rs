@@ -9,7 +9,7 @@ use jsonwebtoken::{Algorithm, DecodingKey, Validation};
 use serde_json::Value;
 
 use super::claims::{self, Bound, BoundClaims, LEGACY_ISSUER, LegacyClaims, Reference};
-use super::{Evidence, Proof, User, account_groups, account_user, split_account};
+use super::{Evidence, INVALID, Proof, User, account_groups, account_user, split_account};
 use crate::status::quoted;
 use crate::store::{Key, Store, Stored};
 
@@ -94,7 +94,7 @@ impl Tokens {
 
     /// Whose `token` is, if it is for one of `audiences`.
     pub(super) fn proof(&self, token: &str, audiences: &[String], evidence: &Evidence<'_>) -> Proof {
-        let foreign = || Proof::Failed("invalid bearer token".to_owned());
+        let foreign = || Proof::Failed(INVALID.to_owned());
         let Some(shown) = unverified(token) else { return foreign() };
         let issuer = text(&shown, "/iss");
         if issuer != LEGACY_ISSUER && issuer != self.issuer {

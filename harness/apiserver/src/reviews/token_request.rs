@@ -27,6 +27,19 @@ fn check_seconds(seconds: i64) -> Result<(), Failure> {
     Err(Failure::invalid("TokenRequest", "authentication.k8s.io", "", &[cause]))
 }
 
+/// An object that says it is something else is none.
+fn check_kind(request: &Value) -> Result<(), Failure> {
+    let (kind, api_version) = (text(request, "/kind"), text(request, "/apiVersion"));
+    if matches!(kind, "" | "TokenRequest") {
+        return Ok(());
+    }
+    let version = api_version.rsplit('/').next().unwrap_or_default();
+    Err(Failure::bad_request(format!(
+        "{kind} in version {} cannot be handled as a TokenRequest: converting ({version}.{kind}) to (authentication.TokenRequest): unknown conversion",
+        quoted(api_version)
+    )))
+}
+
 /// What the token ends with besides its time.
 enum Binding {
     Nothing,
@@ -82,6 +95,7 @@ fn binding(question: &Question<'_>, request: &Value) -> Result<Binding, Failure>
 /// # Errors
 /// 400, 404, 409 and 422, in the original's words.
 pub fn answer(question: &Question<'_>) -> Result<Value, Failure> {
+    check_kind(question.object)?;
     let mut request = shaped("authentication.v1.TokenRequest", question.object.clone())?;
     let seconds = request.pointer("/spec/expirationSeconds").and_then(Value::as_i64).unwrap_or(DEFAULT_SECONDS);
     check_seconds(seconds)?;

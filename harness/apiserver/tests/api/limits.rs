@@ -178,7 +178,7 @@ async fn tells_a_thousand_watches() {
     }
 }
 
-const CHANGES: usize = 2200;
+const CHANGES: usize = 1400;
 
 #[tokio::test]
 async fn gives_up_on_watches_that_nobody_reads() {
@@ -188,7 +188,7 @@ async fn gives_up_on_watches_that_nobody_reads() {
     cluster.post(MAPS, map_of(10)).await;
     // More changes than are remembered, and more bytes than any buffer between the two holds.
     for number in 0..CHANGES {
-        let data = json!({"data": {"a": format!("{number}{}", "x".repeat(20_000))}});
+        let data = json!({"data": {"a": format!("{number}{}", "x".repeat(40_000))}});
         cluster.merge(&format!("{MAPS}/m"), data).await;
     }
     let mut text = String::new();

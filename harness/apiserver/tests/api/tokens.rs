@@ -83,12 +83,12 @@ async fn knows_accounts_by_tokens_kept_in_secrets() {
 }
 
 #[rstest]
-#[case::of_another_account_of_that_name("kubernetes.io/serviceaccount/service-account.uid", json!("x"), "ServiceAccount UID (")]
-#[case::of_a_missing_account("kubernetes.io/serviceaccount/service-account.name", json!(""), "serviceAccountName claim is missing")]
-#[case::of_another_name("sub", json!("system:serviceaccount:default:other"), "sub claim is invalid")]
-#[case::of_a_missing_secret("kubernetes.io/serviceaccount/secret.name", json!("gone"), "Token has been invalidated")]
+#[case::of_another_account_of_that_name("kubernetes.io/serviceaccount/service-account.uid", json!("x"), "[invalid bearer token, ServiceAccount UID (")]
+#[case::of_a_missing_account("kubernetes.io/serviceaccount/service-account.name", json!(""), "[invalid bearer token, serviceAccountName claim is missing]")]
+#[case::of_another_name("sub", json!("system:serviceaccount:default:other"), "[invalid bearer token, sub claim is invalid]")]
+#[case::of_a_missing_secret("kubernetes.io/serviceaccount/secret.name", json!("gone"), "[invalid bearer token, Token has been invalidated]")]
 #[case::of_another_issuer("iss", json!("https://example.com"), "invalid bearer token")]
-#[case::for_someone_else("aud", json!(["vault"]), "token audiences [\"vault\"] is invalid for the target audiences")]
+#[case::for_someone_else("aud", json!(["vault"]), "[invalid bearer token, token audiences [\"vault\"] is invalid for the target audiences")]
 #[tokio::test]
 async fn says_what_is_wrong_with_kept_tokens(#[case] claim: &str, #[case] value: Value, #[case] fault: &str) {
     let account = with_account().await;
@@ -118,7 +118,7 @@ async fn gives_tokens_on_request() {
     assert_eq!(review["status"]["audiences"], json!(["https://kubernetes.default.svc"]));
     account.cluster.delete(&format!("{ACCOUNTS}/ks")).await;
     assert!(!account.may_come_in(&token).await);
-    assert_eq!(account.fault(&token).await, "serviceaccounts \"ks\" not found");
+    assert_eq!(account.fault(&token).await, "[invalid bearer token, serviceaccounts \"ks\" not found]");
 }
 
 #[tokio::test]
@@ -129,14 +129,14 @@ async fn ends_bound_tokens_with_their_object() {
         account.request(json!({"boundObjectRef": {"kind": "Secret", "apiVersion": "v1", "name": "held"}})).await;
     assert!(account.may_come_in(&token).await);
     account.cluster.delete(&format!("{SECRETS}/held")).await;
-    assert_eq!(account.fault(&token).await, "Token has been invalidated");
+    assert_eq!(account.fault(&token).await, "[invalid bearer token, Token has been invalidated]");
 }
 
 #[rstest]
 #[case::within_leeway("exp", -30, "")]
-#[case::expired("exp", -90, "Token has expired.")]
+#[case::expired("exp", -90, "[invalid bearer token, Token has expired.]")]
 #[case::a_little_early("nbf", 30, "")]
-#[case::too_early("nbf", 90, "Token could not be validated.")]
+#[case::too_early("nbf", 90, "[invalid bearer token, Token could not be validated.]")]
 #[tokio::test]
 async fn grants_clocks_a_minute(#[case] claim: &str, #[case] seconds: i64, #[case] fault: &str) {
     let account = with_account().await;

@@ -249,7 +249,8 @@ async fn finds_services_by_name_and_port() {
     configure(&cluster, hook.configuration(service("gone", 443))).await;
     assert_eq!(cluster.refused("POST", MAPS, map("m")).await, (500, called.to_owned()));
     let path = "/apis/admissionregistration.k8s.io/v1/validatingwebhookconfigurations/check";
-    cluster.put(path, hook.configuration(service("kubernetes", 444))).await;
+    cluster.delete(path).await;
+    configure(&cluster, hook.configuration(service("kubernetes", 444))).await;
     let text = cluster.refused("POST", MAPS, map("m")).await.1;
     assert!(text.ends_with("no service port 444 found for service \"kubernetes\""), "{text}");
 }
