@@ -6,7 +6,8 @@
 use std::fmt::Write as _;
 
 use differential::corpus::{self, CATEGORIES};
-use differential::endpoint::{Endpoint, RealServer};
+use differential::credentials::certificate::ClientAuthority;
+use differential::endpoint::{Endpoint, RealKeys, RealServer};
 use differential::outcome::Report;
 use differential::run::run;
 use providers::envtest::Standalone;
@@ -23,7 +24,11 @@ async fn compared() -> Option<Report> {
     let run_id = format!("differential-{}", std::process::id());
     let lease = Lease::begin(&state_directory(), &std::env::temp_dir(), &run_id).unwrap();
     let standalone = Standalone::start(&lease).await.unwrap();
-    let real = Endpoint::real(&RealServer::from_kubeconfig(standalone.admin_kubeconfig()).unwrap()).unwrap();
+    let keys = RealKeys {
+        clients: ClientAuthority::Lent(standalone.authority()),
+        tokens_pem: standalone.service_account_key_pem().to_owned(),
+    };
+    let real = Endpoint::real(&RealServer::from_kubeconfig(standalone.admin_kubeconfig()).unwrap(), keys).unwrap();
     let (embedded, server) = Endpoint::embedded().await.unwrap();
     let report = run(&real, &embedded, &corpus::load().unwrap()).await.unwrap();
     server.stop().await;

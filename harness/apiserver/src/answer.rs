@@ -117,6 +117,14 @@ pub async fn for_people(response: Response<Body>) -> Response<Body> {
     Response::from_parts(parts, full(indented.map_or(bytes, Bytes::from)))
 }
 
+/// The plain text of an error that never became a `Status` (`responsewriters.InternalError` of Kubernetes 1.20).
+pub fn internal_error(uri: &http::Uri, why: &str) -> Response<Body> {
+    let asked = uri.path_and_query().map_or("/", http::uri::PathAndQuery::as_str);
+    let told = format!("Internal Server Error: {}: {why}\n", crate::status::quoted(asked));
+    let told = told.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;");
+    text(StatusCode::INTERNAL_SERVER_ERROR, told)
+}
+
 /// The Go router's answer for a path that nobody serves.
 pub fn page_not_found() -> Response<Body> {
     text(StatusCode::NOT_FOUND, "404 page not found\n")

@@ -1,45 +1,70 @@
 //! Who asks: client certificates, tokens of `ServiceAccount`s, nobody.
 
-use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+mod certificate;
+mod claims;
+mod signer;
+mod tokens;
+
+use std::collections::BTreeMap;
 
 use http::{HeaderMap, header};
-use jsonwebtoken::{Algorithm, DecodingKey, Validation};
-use rustls::client::danger::HandshakeSignatureValid;
-use rustls::pki_types::{CertificateDer, UnixTime};
-use rustls::server::WebPkiClientVerifier;
-use rustls::server::danger::{ClientCertVerified, ClientCertVerifier};
-use rustls::{DigitallySignedStruct, DistinguishedName, RootCertStore, SignatureScheme};
-use serde::Deserialize;
+
+pub use certificate::{AcceptAnyClient, PeerCertificate, client_verifier, peer_certificate};
+pub use claims::{Bound, BoundClaims, Reference};
+pub use signer::{Signer, SigningKeyError};
+pub use tokens::Tokens;
 
 use crate::clock::ServerClock;
-use crate::pki;
-use crate::store::{Key, Store};
+use crate::names;
+use crate::store::Store;
 
-/// A user: a name and groups.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// The name of nobody in particular.
+pub const ANONYMOUS: &str = "system:anonymous";
+/// The group of everybody whose name is proven.
+pub const AUTHENTICATED: &str = "system:authenticated";
+/// The group of everybody else.
+pub const UNAUTHENTICATED: &str = "system:unauthenticated";
+
+/// A user.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct User {
     /// Name.
     pub name: String,
+    /// Tells users of one name apart; empty for certificates and nobody.
+    pub uid: String,
     /// Groups.
     pub groups: Vec<String>,
+    /// What else is known.
+    pub extra: BTreeMap<String, Vec<String>>,
 }
 
 impl User {
+    /// A user of exactly these groups.
+    #[must_use]
+    pub fn new(name: impl Into<String>, groups: Vec<String>) -> Self {
+        Self { name: name.into(), groups, ..Self::default() }
+    }
+
     /// Nobody in particular.
     #[must_use]
     pub fn anonymous() -> Self {
-        Self { name: "system:anonymous".to_owned(), groups: vec!["system:unauthenticated".to_owned()] }
+        Self::new(ANONYMOUS, vec![UNAUTHENTICATED.to_owned()])
     }
 
     /// A user whose name is proven.
     #[must_use]
-    pub fn authenticated(name: impl Into<String>, mut groups: Vec<String>) -> Self {
-        let everyone = "system:authenticated".to_owned();
-        if !groups.contains(&everyone) {
-            groups.push(everyone);
+    pub fn authenticated(name: impl Into<String>, groups: Vec<String>) -> Self {
+        Self::new(name, groups).among_authenticated()
+    }
+
+    /// The user in the group of everybody known, as `AuthenticatedGroupAdder` of Kubernetes 1.20 adds it: not to
+    /// nobody, and not to who is in one of the two groups already.
+    #[must_use]
+    pub fn among_authenticated(mut self) -> Self {
+        if self.name != ANONYMOUS && !self.in_group(AUTHENTICATED) && !self.in_group(UNAUTHENTICATED) {
+            self.groups.push(AUTHENTICATED.to_owned());
         }
-        Self { name: name.into(), groups }
+        self
     }
 
     /// Whether the user is in `group`.
@@ -49,227 +74,138 @@ impl User {
     }
 }
 
-/// The credentials that were shown prove nothing.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Unproven;
-
-/// Accepts every client certificate in the handshake, so that a foreign one gets a 401 and not a broken connection,
-/// as Go's `RequestClientCert` has it.
-#[derive(Debug)]
-pub struct AcceptAnyClient {
-    inner: Arc<dyn ClientCertVerifier>,
+/// The name of a `ServiceAccount` as a user.
+#[must_use]
+pub fn account_user(namespace: &str, name: &str) -> String {
+    format!("system:serviceaccount:{namespace}:{name}")
 }
 
-impl AcceptAnyClient {
-    /// The lenient twin of `inner`.
-    pub fn new(inner: Arc<dyn ClientCertVerifier>) -> Self {
-        Self { inner }
-    }
+/// The groups of a `ServiceAccount`.
+#[must_use]
+pub fn account_groups(namespace: &str) -> Vec<String> {
+    vec!["system:serviceaccounts".to_owned(), format!("system:serviceaccounts:{namespace}")]
 }
 
-impl ClientCertVerifier for AcceptAnyClient {
-    fn client_auth_mandatory(&self) -> bool {
-        false
-    }
-
-    fn root_hint_subjects(&self) -> &[DistinguishedName] {
-        self.inner.root_hint_subjects()
-    }
-
-    fn verify_client_cert(
-        &self,
-        _: &CertificateDer<'_>,
-        _: &[CertificateDer<'_>],
-        _: UnixTime,
-    ) -> Result<ClientCertVerified, rustls::Error> {
-        Ok(ClientCertVerified::assertion())
-    }
-
-    fn verify_tls12_signature(
-        &self,
-        message: &[u8],
-        cert: &CertificateDer<'_>,
-        dss: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        self.inner.verify_tls12_signature(message, cert, dss)
-    }
-
-    fn verify_tls13_signature(
-        &self,
-        message: &[u8],
-        cert: &CertificateDer<'_>,
-        dss: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        self.inner.verify_tls13_signature(message, cert, dss)
-    }
-
-    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.inner.supported_verify_schemes()
-    }
+/// Namespace and name of the `ServiceAccount` that a user's name names.
+#[must_use]
+pub fn split_account(user: &str) -> Option<(&str, &str)> {
+    let (namespace, name) = user.strip_prefix("system:serviceaccount:")?.split_once(':')?;
+    (names::is_namespace_name(namespace) && names::is_object_name(name)).then_some((namespace, name))
 }
 
-/// The verifier of certificates that `authority` signed.
-///
-/// # Errors
-/// When the authority's certificate is not usable.
-pub fn client_verifier(authority: CertificateDer<'static>) -> Result<Arc<dyn ClientCertVerifier>, String> {
-    let mut roots = RootCertStore::empty();
-    roots.add(authority).map_err(|error| error.to_string())?;
-    WebPkiClientVerifier::builder_with_provider(Arc::new(roots), pki::crypto())
-        .build()
-        .map_err(|error| error.to_string())
-}
+/// What is said of a token that nobody knows.
+const INVALID: &str = "invalid bearer token";
 
-/// What a connection's client certificate says; checked once, its validity with every request.
-#[derive(Debug, Clone)]
-pub enum PeerCertificate {
-    /// None was shown.
+/// What an authenticator makes of a request, as those of the original: an answer, an error, or no opinion.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Proof {
+    /// A user, and the audiences for which the proof holds.
+    Proven(User, Vec<String>),
+    /// The credential proves nothing, in the original's words.
+    Failed(String),
+    /// There was no such credential.
     Absent,
-    /// The authority did not sign it, or it was no client certificate.
-    Untrusted,
-    /// A user, from and until these seconds of Unix time.
-    Known {
-        /// The user.
-        user: User,
-        /// Not valid before.
-        from: i64,
-        /// Not valid after.
-        until: i64,
-    },
 }
 
-/// Reads and verifies the chain that a client has shown.
-pub fn peer_certificate(chain: Option<&[CertificateDer<'_>]>, verifier: &dyn ClientCertVerifier) -> PeerCertificate {
-    let Some((leaf, intermediates)) = chain.and_then(<[_]>::split_first) else { return PeerCertificate::Absent };
-    let Ok((_, certificate)) = x509_parser::parse_x509_certificate(leaf) else { return PeerCertificate::Untrusted };
-    let (from, until) = (certificate.validity().not_before.timestamp(), certificate.validity().not_after.timestamp());
-    // The signature is verified at a moment of the certificate's own; the clock is asked with each request.
-    let moment = u64::try_from(from).unwrap_or(0);
-    let moment = UnixTime::since_unix_epoch(std::time::Duration::from_secs(moment));
-    let within_authority = verifier.verify_client_cert(leaf, intermediates, moment).is_ok();
-    let now = UnixTime::now();
-    if !within_authority && verifier.verify_client_cert(leaf, intermediates, now).is_err() {
-        return PeerCertificate::Untrusted;
-    }
-    let subject = certificate.subject();
-    let name = subject.iter_common_name().next().and_then(|name| name.as_str().ok()).unwrap_or_default();
-    let groups = subject.iter_organization().filter_map(|group| group.as_str().ok()).map(str::to_owned).collect();
-    PeerCertificate::Known { user: User::authenticated(name, groups), from, until }
+/// The token of an `Authorization` header: two words or more, the first of them `Bearer`, the second not empty.
+fn bearer(headers: &HeaderMap) -> Option<&str> {
+    let value = headers.get(header::AUTHORIZATION)?.to_str().ok()?;
+    bearer_token(value)
 }
 
-#[derive(Debug, Clone, Deserialize)]
-struct Claims {
-    iss: String,
-    #[serde(rename = "kubernetes.io/serviceaccount/namespace", default)]
-    namespace: String,
-    #[serde(rename = "kubernetes.io/serviceaccount/secret.name", default)]
-    secret: String,
-    #[serde(rename = "kubernetes.io/serviceaccount/service-account.name", default)]
-    account: String,
-    #[serde(rename = "kubernetes.io/serviceaccount/service-account.uid", default)]
-    uid: String,
-    exp: Option<i64>,
-    nbf: Option<i64>,
+fn bearer_token(header: &str) -> Option<&str> {
+    let mut words = header.trim().splitn(3, ' ');
+    let scheme = words.next()?;
+    words.next().filter(|token| !token.is_empty() && scheme.eq_ignore_ascii_case("bearer"))
 }
 
-/// Tokens whose signature was verified before: verifying costs more than everything else about a request.
-const REMEMBERED_TOKENS: usize = 512;
-
-/// Verifies tokens of `ServiceAccount`s: legacy ones, kept in a Secret.
-pub struct Tokens {
-    keys: Vec<DecodingKey>,
-    seen: Mutex<HashMap<String, Claims>>,
+/// What all authenticators look at besides the request.
+#[derive(Clone, Copy)]
+pub struct Evidence<'a> {
+    /// Verifies tokens.
+    pub tokens: &'a Tokens,
+    /// Says whether accounts, Secrets and pods are still there.
+    pub store: &'a Store,
+    /// Says what has expired.
+    pub clock: ServerClock,
 }
 
-impl Tokens {
-    /// Verifies with the given P-256 public keys (SPKI PEM).
+impl Evidence<'_> {
+    /// Who asks, by all that was shown. A credential that proves nothing is worse than none: it makes no anonymous.
     ///
     /// # Errors
-    /// When a key cannot be read.
-    pub fn new(keys_pem: &[String]) -> Result<Self, jsonwebtoken::errors::Error> {
-        let keys = keys_pem.iter().map(|pem| DecodingKey::from_ec_pem(pem.as_bytes())).collect::<Result<_, _>>()?;
-        Ok(Self { keys, seen: Mutex::new(HashMap::new()) })
+    /// Why nobody was recognised, for a 401.
+    pub fn authenticate(&self, peer: &PeerCertificate, headers: &HeaderMap) -> Result<User, String> {
+        let certificate = peer.proof(self.clock);
+        if let Proof::Proven(user, _) = certificate {
+            return Ok(user);
+        }
+        let audiences = self.tokens.audiences().to_vec();
+        match (bearer(headers).map(|token| self.tokens.proof(token, &audiences, self)), certificate) {
+            (Some(Proof::Proven(user, _)), _) => Ok(user),
+            (Some(Proof::Failed(why)), _) | (_, Proof::Failed(why)) => Err(why),
+            _ => Ok(User::anonymous()),
+        }
     }
 
-    fn claims(&self, token: &str) -> Option<Claims> {
-        let lock = || self.seen.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(claims) = lock().get(token) {
-            return Some(claims.clone());
+    /// Whose `token` is, asked for `audiences`: what a `TokenReview` does, which hands the token on as a header.
+    #[must_use]
+    pub fn review(&self, token: &str, audiences: &[String]) -> Proof {
+        let header = format!("Bearer {token}");
+        match bearer_token(&header) {
+            Some(token) => match self.tokens.proof(token, audiences, self) {
+                Proof::Absent => Proof::Failed(INVALID.to_owned()),
+                // The tokens of the server's own loopback are asked too, and know this one no better.
+                Proof::Failed(why) if why != INVALID => Proof::Failed(format!("[{INVALID}, {why}]")),
+                proof => proof,
+            },
+            None => Proof::Proven(User::anonymous(), audiences.to_vec()),
         }
-        let mut validation = Validation::new(Algorithm::ES256);
-        validation.validate_exp = false;
-        validation.validate_aud = false;
-        validation.required_spec_claims.clear();
-        let claims = self
-            .keys
-            .iter()
-            .find_map(|key| jsonwebtoken::decode::<Claims>(token, key, &validation).ok().map(|data| data.claims))?;
-        let mut seen = lock();
-        if seen.len() >= REMEMBERED_TOKENS {
-            seen.clear();
-        }
-        seen.insert(token.to_owned(), claims.clone());
-        Some(claims)
-    }
-
-    /// The user that `token` proves: its account and Secret must still be there.
-    fn user(&self, token: &str, store: &Store, clock: ServerClock) -> Option<User> {
-        let claims = self.claims(token)?;
-        let now = clock.now().as_second();
-        if claims.iss != "kubernetes/serviceaccount"
-            || claims.exp.is_some_and(|end| now >= end)
-            || claims.nbf.is_some_and(|start| now < start)
-        {
-            return None;
-        }
-        let account = store.get(&Arc::from("serviceaccounts"), &Key::new(&*claims.namespace, &*claims.account))?;
-        if account.value.pointer("/metadata/uid").and_then(serde_json::Value::as_str) != Some(claims.uid.as_str()) {
-            return None;
-        }
-        let secret = store.get(&Arc::from("secrets"), &Key::new(&*claims.namespace, &*claims.secret))?;
-        if secret.value.pointer("/metadata/deletionTimestamp").is_some() {
-            return None;
-        }
-        let (namespace, account) = (&claims.namespace, &claims.account);
-        Some(User::authenticated(
-            format!("system:serviceaccount:{namespace}:{account}"),
-            vec!["system:serviceaccounts".to_owned(), format!("system:serviceaccounts:{namespace}")],
-        ))
     }
 }
 
-/// Who asks, by all that was shown. A credential that proves nothing is worse than none: the request is refused.
-///
-/// # Errors
-/// [`Unproven`] for a 401.
-pub fn authenticate(
-    peer: &PeerCertificate,
-    headers: &HeaderMap,
-    tokens: &Tokens,
-    store: &Store,
-    clock: ServerClock,
-) -> Result<User, Unproven> {
-    let mut failed = false;
-    match peer {
-        PeerCertificate::Known { user, from, until } => {
-            let now = clock.now().as_second();
-            if (*from..=*until).contains(&now) {
-                return Ok(user.clone());
-            }
-            failed = true;
-        }
-        PeerCertificate::Untrusted => failed = true,
-        PeerCertificate::Absent => {}
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rstest::rstest;
+
+    #[rstest]
+    #[case("Bearer a.b.c", Some("a.b.c"))]
+    #[case("bearer a", Some("a"))]
+    #[case("  BEARER a  ", Some("a"))]
+    #[case("Bearer a b c", Some("a"))]
+    #[case("Bearer  a", None)]
+    #[case("Bearer ", None)]
+    #[case("Bearer", None)]
+    #[case("Basic YTpi", None)]
+    #[case("", None)]
+    fn finds_the_token_of_a_header(#[case] header: &str, #[case] expected: Option<&str>) {
+        assert_eq!(bearer_token(header), expected);
     }
-    let bearer = headers
-        .get(header::AUTHORIZATION)
-        .and_then(|value| value.to_str().ok())
-        .and_then(|value| value.split_once(' '))
-        .filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"))
-        .map(|(_, token)| token.trim())
-        .filter(|token| !token.is_empty());
-    if let Some(token) = bearer {
-        return tokens.user(token, store, clock).ok_or(Unproven);
+
+    #[rstest]
+    #[case("system:serviceaccount:a:b", Some(("a", "b")))]
+    #[case("system:serviceaccount:a:b.c", Some(("a", "b.c")))]
+    #[case("system:serviceaccount:a:b:c", None)]
+    #[case("system:serviceaccount:A:b", None)]
+    #[case("system:serviceaccount:a:", None)]
+    #[case("jane", None)]
+    fn splits_the_names_of_accounts(#[case] user: &str, #[case] expected: Option<(&str, &str)>) {
+        assert_eq!(split_account(user), expected);
     }
-    if failed { Err(Unproven) } else { Ok(User::anonymous()) }
+
+    #[rstest]
+    #[case("jane", &[], &["system:authenticated"])]
+    #[case("jane", &["a"], &["a", "system:authenticated"])]
+    #[case("jane", &["system:unauthenticated"], &["system:unauthenticated"])]
+    #[case("jane", &["system:authenticated", "a"], &["system:authenticated", "a"])]
+    #[case("system:anonymous", &[], &[])]
+    fn counts_the_known_among_the_authenticated(
+        #[case] name: &str,
+        #[case] groups: &[&str],
+        #[case] expected: &[&str],
+    ) {
+        let groups = groups.iter().map(|group| (*group).to_owned()).collect();
+        assert_eq!(User::authenticated(name, groups).groups, expected);
+    }
 }

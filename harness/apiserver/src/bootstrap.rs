@@ -21,7 +21,7 @@ fn place<'a>(
     namespace: &'a str,
 ) -> Place<'a> {
     // The original writes these to itself, as a client of that name.
-    Place { state, resource, requested: resource, namespace, dry_run: false, manager: "kube-apiserver" }
+    Place { state, resource, requested: resource, namespace, dry_run: false, manager: "kube-apiserver", consent: None }
 }
 
 /// Creates the objects that kube-apiserver 1.20.2 creates when it starts on empty storage.

@@ -13,6 +13,7 @@ use crate::answer::{self, Body};
 use crate::authn::User;
 use crate::authz::{self, Ask};
 use crate::components;
+use crate::consent::Consent;
 use crate::conversion;
 use crate::managed;
 use crate::custom::instance;
@@ -24,7 +25,8 @@ use crate::patch::{self, Patch};
 use crate::reads::{self, Selection, Watch};
 use crate::registry::Resource;
 use crate::request::{Query, ResourcePath};
-use crate::reviews;
+use crate::reviews::{self, Question};
+use crate::shape::shape;
 use crate::show::Shower;
 use crate::state::State;
 use crate::status::{Failure, quoted};
@@ -47,6 +49,8 @@ pub struct Call<'a> {
     pub body: Bytes,
     /// How the answer is to look.
     pub form: Form,
+    /// Who must agree to what is written.
+    pub consent: Consent<'a>,
 }
 
 impl Call<'_> {
@@ -55,12 +59,10 @@ impl Call<'_> {
     /// # Errors
     /// As the original refuses.
     pub fn answer(&self, verb: &str) -> Result<Response<Body>, Failure> {
-        if self.resource.group == "authorization.k8s.io" {
-            let object = self.object()?;
-            let review = reviews::answer(self.state, self.user, self.resource, &self.path.namespace, &object)?;
-            return Ok(answer::value(self.form, StatusCode::CREATED, &review));
-        }
         self.check_name()?;
+        if reviews::is_review(self.resource) || self.path.subresource == "token" {
+            return self.review();
+        }
         match self.path.subresource.as_str() {
             "scale" => return self.scale(verb),
             "binding" => return self.bind(&self.path.name),
@@ -83,6 +85,25 @@ impl Call<'_> {
             "deletecollection" => self.delete_collection(),
             _ => Err(Failure::method_not_allowed()),
         }
+    }
+
+    /// Answers a question.
+    fn review(&self) -> Result<Response<Body>, Failure> {
+        let mut object = negotiate::read_object(self.resource, self.headers, &self.body)?;
+        if self.path.subresource.is_empty() {
+            negotiate::check_kind(self.resource, &object, &self.body)?;
+            negotiate::check_fields(self.resource, self.headers, &object, &self.body)?;
+            shape(self.resource, &mut object).map_err(|text| objects::undecodable(self.resource, &text))?;
+        }
+        let question = Question {
+            state: self.state,
+            user: self.user,
+            resource: self.resource,
+            namespace: &self.path.namespace,
+            name: &self.path.name,
+            object: &object,
+        };
+        Ok(answer::value(self.form, StatusCode::CREATED, &question.answer()?))
     }
 
     /// What the path names must be able to be a key of the storage.
@@ -111,6 +132,7 @@ impl Call<'_> {
             namespace: self.namespace(),
             dry_run,
             manager: "",
+            consent: Some(self.consent),
         }
     }
 

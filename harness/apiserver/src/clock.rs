@@ -55,7 +55,9 @@ impl ServerClock {
     }
 }
 
-fn stamp(moment: Timestamp) -> String {
+/// `moment` as `metadata.creationTimestamp` is written.
+#[must_use]
+pub fn stamp(moment: Timestamp) -> String {
     moment.strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
 }
 

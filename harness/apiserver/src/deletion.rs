@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 
 pub use options::{DeleteOptions, Policy};
 
+use crate::consent::Operation;
 use crate::custom::definition;
 use crate::objects::Place;
 use crate::registry::Resource;
@@ -118,6 +119,7 @@ impl Place<'_> {
     pub fn delete(&self, name: &str, options: &DeleteOptions) -> Result<Deleted, Failure> {
         loop {
             let before = self.get(name)?;
+            self.ask(Operation::Delete, None, Some(&before.value))?;
             let tried = if &*self.resource.full_name == "namespaces" {
                 self.delete_namespace(name, options, &before)?
             } else if &*self.resource.full_name == definition::RESOURCE

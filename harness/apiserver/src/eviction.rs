@@ -51,7 +51,7 @@ impl Place<'_> {
 fn refusal(why: &str) -> Failure {
     let mut failure = Failure::bad_request("Cannot evict pod as it would violate the pod's disruption budget.");
     failure.code = http::StatusCode::TOO_MANY_REQUESTS;
-    failure.reason = "TooManyRequests";
+    failure.reason = "TooManyRequests".into();
     failure.details = Some(json!({"causes": [{"reason": "DisruptionBudget", "message": why}]}));
     failure
 }

@@ -6,31 +6,41 @@ use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode};
 use http_body_util::BodyExt as _;
 use hyper::body::Incoming;
-use serde_json::Value;
+use serde_json::{Value, json};
+use tokio::runtime::Handle;
 
+use crate::access::{self, NotImpersonated};
 use crate::answer::{self, Body};
-use crate::authn::{self, PeerCertificate, User};
+use crate::authn::{PeerCertificate, User};
 use crate::authz::{self, Ask};
 use crate::call::Call;
-use crate::negotiate::{Encoding, Endpoint};
-use crate::parameters::ListOptions;
+use crate::consent::{Asking, Consent};
+use crate::negotiate::{Encoding, Endpoint, Form};
 use crate::registry::{self, Resource};
 use crate::request::{self, Query, ResourcePath, Target};
 use crate::state::State;
 use crate::status::Failure;
-use crate::{deprecation, discovery, logs, negotiate, openapi, paths, proxy, reads, surface};
-
-/// The largest body that is read (`--max-request-bytes` of etcd and the original's own limit: 3 MiB).
-const LARGEST_BODY: usize = 3 * 1024 * 1024;
+use crate::warnings::Warnings;
+use crate::{deprecation, discovery, limits, logs, negotiate, openapi, paths, proxy, reads, surface, webhooks};
 
 /// Answers `request`.
 pub async fn handle(state: Arc<State>, peer: Arc<PeerCertificate>, request: Request<Incoming>) -> Response<Body> {
     let form = negotiate::for_failure(request.headers());
     let query = Query::parse(request.uri().query());
     let people = negotiate::is_for_people(request.headers(), query.first("pretty"));
-    let response = match respond(&state, &peer, request).await {
-        Ok(response) => response,
-        Err(failure) => answer::failure(form, &failure),
+    let target = request::parse_path(request.uri().path());
+    let unbounded =
+        matches!(&target, Target::Resource(path) if limits::is_long_running(request.method(), path, &query));
+    let limit = state.time_limits.request;
+    let answer = respond(&state, &peer, target, query, request);
+    let answer = if unbounded { Ok(answer.await) } else { tokio::time::timeout(limit, answer).await };
+    let response = match answer {
+        Ok(Ok(response)) => response,
+        Ok(Err(failure)) => answer::failure(form, &failure),
+        Err(_) => {
+            let (code, status) = limits::timed_out(limit);
+            return answer::json_value(code, &status);
+        }
     };
     if people { answer::for_people(response).await } else { response }
 }
@@ -38,108 +48,34 @@ pub async fn handle(state: Arc<State>, peer: Arc<PeerCertificate>, request: Requ
 async fn respond(
     state: &Arc<State>,
     peer: &PeerCertificate,
+    target: Target,
+    query: Query,
     request: Request<Incoming>,
 ) -> Result<Response<Body>, Failure> {
-    let target = request::parse_path(request.uri().path());
     if target == Target::Nothing {
         let (path, url) = (request.uri().path(), request.uri());
         let why = "failed to create RequestInfo: unable to determine kind and namespace from url";
         let text = format!("Internal Server Error: {path:?}: {why}, {url}\n");
         return Ok(answer::text(StatusCode::INTERNAL_SERVER_ERROR, text));
     }
-    let user = authn::authenticate(peer, request.headers(), &state.tokens, &state.store, state.clock)
-        .map_err(|_| Failure::unauthorized())?;
-    let user = impersonated(state, user, request.headers())?;
-    let query = Query::parse(request.uri().query());
+    let user = state.evidence().authenticate(peer, request.headers()).map_err(|_| Failure::unauthorized())?;
+    let user = match access::impersonated(&state.store, user, request.headers()) {
+        Ok(user) => user,
+        Err(NotImpersonated::Forbidden(failure)) => return Err(failure),
+        Err(NotImpersonated::Senseless(why)) => return Ok(answer::internal_error(request.uri(), &why)),
+    };
     match target {
         Target::Nothing => Err(Failure::unknown_resource()),
         Target::Path(path) => {
             let ask = Ask::Path { verb: request.method().as_str().to_lowercase(), path };
-            authorize(state, &user, &ask)?;
+            authz::authorize(&state.store, &user, &ask)?;
             path_answer(state, &request)
         }
         Target::Resource(path) => {
-            let ask = ask(request.method(), &path, &query);
-            authorize(state, &user, &ask)?;
-            resource_answer(state, &user, path, query, request).await
+            authz::authorize(&state.store, &user, &access::ask(request.method(), &path, &query))?;
+            resource_answer(state, user, path, query, request).await
         }
     }
-}
-
-fn authorize(state: &State, user: &User, ask: &Ask) -> Result<(), Failure> {
-    if authz::allowed(&state.store, user, ask) { Ok(()) } else { Err(ask.refusal(user)) }
-}
-
-/// What is asked of a resource, in authorization's terms.
-fn ask(method: &Method, path: &ResourcePath, query: &Query) -> Ask {
-    let resource = match path.subresource.as_str() {
-        "" => path.resource.clone(),
-        sub => format!("{}/{sub}", path.resource),
-    };
-    let verb = request::verb(method, path, query);
-    let mut name = path.name.clone();
-    // A list that asks for one name is judged as if it named it.
-    if name.is_empty()
-        && matches!(verb, "list" | "watch" | "deletecollection")
-        && let Ok(options) = ListOptions::read(query)
-    {
-        options.fields.exact("metadata.name").unwrap_or_default().clone_into(&mut name);
-    }
-    let verb = if path.subresource == "proxy" { proxy_verb(method) } else { verb };
-    Ask::Resource {
-        verb: verb.to_owned(),
-        group: path.group.clone(),
-        resource,
-        namespace: path.namespace.clone(),
-        name,
-    }
-}
-
-fn proxy_verb(method: &Method) -> &'static str {
-    match *method {
-        Method::POST => "create",
-        Method::PUT => "update",
-        Method::PATCH => "patch",
-        Method::DELETE => "delete",
-        _ => "get",
-    }
-}
-
-/// The user that `Impersonate-*` headers name, if this user may act as them.
-fn impersonated(state: &State, user: User, headers: &HeaderMap) -> Result<User, Failure> {
-    let header = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
-    let Some(name) = header("impersonate-user") else { return Ok(user) };
-    let groups: Vec<String> = headers
-        .get_all("impersonate-group")
-        .iter()
-        .filter_map(|value| value.to_str().ok())
-        .map(str::to_owned)
-        .collect();
-    let account = name.strip_prefix("system:serviceaccount:").and_then(|rest| rest.split_once(':'));
-    let ask = |resource: &str, namespace: &str, name: &str| Ask::Resource {
-        verb: "impersonate".to_owned(),
-        group: String::new(),
-        resource: resource.to_owned(),
-        namespace: namespace.to_owned(),
-        name: name.to_owned(),
-    };
-    match account {
-        Some((namespace, account)) => authorize(state, &user, &ask("serviceaccounts", namespace, account))?,
-        None => authorize(state, &user, &ask("users", "", name))?,
-    }
-    for group in &groups {
-        authorize(state, &user, &ask("groups", "", group))?;
-    }
-    if name == "system:anonymous" {
-        return Ok(User::anonymous());
-    }
-    let groups = match account {
-        Some((namespace, _)) if groups.is_empty() => {
-            vec!["system:serviceaccounts".to_owned(), format!("system:serviceaccounts:{namespace}")]
-        }
-        _ => groups,
-    };
-    Ok(User::authenticated(name, groups))
 }
 
 fn path_answer(state: &State, request: &Request<Incoming>) -> Result<Response<Body>, Failure> {
@@ -220,7 +156,7 @@ fn no_such_group(state: &State, request: &Request<Incoming>, group: &str, versio
 
 async fn resource_answer(
     state: &Arc<State>,
-    user: &User,
+    user: User,
     path: ResourcePath,
     query: Query,
     request: Request<Incoming>,
@@ -284,12 +220,38 @@ async fn resource_answer(
     if matches!(verb, "get" | "list") {
         reads::fresh(state, resource.stored(), &query).await;
     }
-    let call = Call { state, user, resource, path: &path, query: &query, headers: &parts.headers, body, form };
-    let failed = |failure: Failure| answer::failure(negotiate::for_failure(&parts.headers), &failure);
-    let mut response = call.answer(verb).unwrap_or_else(failed);
+    limits::check_nesting(&body).map_err(|too_deep| {
+        if too_deep.only_here {
+            state.miss(format!("BODY nested deeper than {} {verb} {}", limits::NESTING_SERVED, resource.full_name));
+        }
+        too_deep.refusal(&resource.kind, &body)
+    })?;
+    let failed = negotiate::for_failure(&parts.headers);
+    let warnings = Arc::new(Warnings::default());
+    let asked = Asked {
+        state: Arc::clone(state),
+        user,
+        resource: Arc::clone(resource),
+        path,
+        query,
+        headers: parts.headers,
+        body,
+        form,
+    };
+    let answer = if WRITES.contains(&verb) && webhooks::any(state) {
+        let asking = Asking { runtime: Handle::current(), warnings: Arc::clone(&warnings) };
+        // Webhooks take their time: a thread waits for them, so that everything else about a write stays in one piece.
+        tokio::task::spawn_blocking(move || asked.answer(verb, Some(&asking)))
+            .await
+            .unwrap_or_else(|error| Err(Failure::internal_error(&error.to_string())))
+    } else {
+        asked.answer(verb, None)
+    };
+    let mut response = answer.unwrap_or_else(|failure| answer::failure(failed, &failure));
     if let Some(warning) = deprecation::warning(resource).and_then(|text| HeaderValue::from_str(&text).ok()) {
         response.headers_mut().insert(http::header::WARNING, warning);
     }
+    warnings.write(response.headers_mut());
     Ok(response)
 }
 
@@ -297,6 +259,63 @@ fn not_allowed(resource: &Resource, verb: &str) -> Failure {
     match &resource.custom {
         Some(_) => Failure::method_not_supported(resource, verb, None),
         None => Failure::method_not_allowed(),
+    }
+}
+
+/// Verbs that webhooks are asked about.
+const WRITES: &[&str] = &["create", "update", "patch", "delete", "deletecollection"];
+
+/// A request for a stored resource, with everything that it needs: it may go to another thread.
+struct Asked {
+    state: Arc<State>,
+    user: User,
+    resource: Arc<Resource>,
+    path: ResourcePath,
+    query: Query,
+    headers: HeaderMap,
+    body: Bytes,
+    form: Form,
+}
+
+impl Asked {
+    fn answer(&self, verb: &str, asking: Option<&Asking>) -> Result<Response<Body>, Failure> {
+        let options = if asking.is_some() { self.options(verb) } else { Value::Null };
+        let consent = Consent {
+            user: &self.user,
+            subresource: &self.path.subresource,
+            name: &self.path.name,
+            options: &options,
+            webhooks: asking,
+        };
+        let call = Call {
+            state: &self.state,
+            user: &self.user,
+            resource: &self.resource,
+            path: &self.path,
+            query: &self.query,
+            headers: &self.headers,
+            body: self.body.clone(),
+            form: self.form,
+            consent,
+        };
+        call.answer(verb)
+    }
+
+    /// The options of a write, as webhooks are shown them.
+    fn options(&self, verb: &str) -> Value {
+        let mut options = json!({});
+        if verb.starts_with("delete")
+            && let Ok(Value::Object(given)) = serde_json::from_slice(&self.body)
+        {
+            options = Value::Object(given);
+        }
+        if let Some(dry_run) = self.query.get("dryRun") {
+            options["dryRun"] = json!([dry_run]);
+        }
+        if let Some(manager) = self.query.get("fieldManager") {
+            options["fieldManager"] = Value::from(manager);
+        }
+        options
     }
 }
 
@@ -317,13 +336,10 @@ fn is_routed(method: &Method, resource: &Resource, path: &ResourcePath) -> bool 
 }
 
 async fn read_body(body: Incoming) -> Result<Bytes, Failure> {
-    match http_body_util::Limited::new(body, LARGEST_BODY).collect().await {
+    match http_body_util::Limited::new(body, limits::BODY).collect().await {
         Ok(collected) => Ok(collected.to_bytes()),
         Err(error) if error.is::<http_body_util::LengthLimitError>() => {
-            let mut failure = Failure::bad_request(format!("limit is {LARGEST_BODY}"));
-            failure.code = StatusCode::PAYLOAD_TOO_LARGE;
-            failure.reason = "RequestEntityTooLarge";
-            Err(failure)
+            Err(Failure::too_large(&format!("limit is {}", limits::BODY)))
         }
         Err(error) => Err(Failure::bad_request(error.to_string())),
     }

@@ -3,8 +3,8 @@
 //! It listens on loopback with TLS, keeps its objects in memory, and answers kubectl and other clients as
 //! kube-apiserver 1.20.2 does: discovery, RBAC, validation, patches, watches, tables, custom resources, logs of pods,
 //! and the proxies of pods and services. It is bounded: `surface.toml` lists what is served, and
-//! [`ApiServer::surface_misses`] names the requests beyond that which the original would have served. Configurations
-//! of webhooks are stored, but no webhook is called; there is no exec or attach.
+//! [`ApiServer::surface_misses`] names the requests beyond that which the original would have served. Validating
+//! webhooks are called, mutating ones are not (a request that would meet one is a miss); there is no exec or attach.
 //!
 //! ```
 //! use apiserver::{ApiServer, Options};
@@ -25,6 +25,7 @@
 //! # }
 //! ```
 
+mod access;
 mod admission;
 mod answer;
 mod apiservices;
@@ -34,6 +35,7 @@ mod bootstrap;
 mod call;
 mod clock;
 mod components;
+mod consent;
 mod conversion;
 mod custom;
 mod defaults;
@@ -46,6 +48,7 @@ mod gojson;
 mod handler;
 mod jsoniter;
 mod jsonpatch;
+mod limits;
 mod logs;
 mod managed;
 mod mergepatch;
@@ -83,6 +86,8 @@ mod types;
 mod unstructured;
 mod upstream;
 mod validation;
+mod warnings;
+mod webhooks;
 mod yaml;
 
 use std::net::{Ipv4Addr, SocketAddr};
@@ -91,10 +96,10 @@ use std::sync::Arc;
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 
-pub use options::{DialFailure, Dialer, Options, Stream, TcpDialer};
+pub use options::{DialFailure, Dialer, Options, Stream, TcpDialer, TimeLimits};
 pub use pki::{CertificateError, ClientCertificate, Lifetime};
 
-use authn::{AcceptAnyClient, Tokens};
+use authn::{AcceptAnyClient, Signer, SigningKeyError, Tokens};
 use clock::ServerClock;
 use pki::Authority;
 use state::{Parts, State};
@@ -120,6 +125,9 @@ pub enum StartError {
     /// A public key is none.
     #[error("read a ServiceAccount public key: give P-256 keys as SPKI PEM")]
     ServiceAccountKey(#[source] jsonwebtoken::errors::Error),
+    /// The key that signs tokens is none.
+    #[error(transparent)]
+    SigningKey(#[from] SigningKeyError),
     /// The first objects were refused.
     #[error("create the objects of a new cluster: {0}")]
     Bootstrap(String),
@@ -170,7 +178,9 @@ impl ApiServer {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.map_err(StartError::Listen)?;
         let address = listener.local_addr().map_err(StartError::Listen)?;
         let authority = Authority::generate(clock.now())?;
-        let tokens = Tokens::new(&options.service_account_public_keys_pem).map_err(StartError::ServiceAccountKey)?;
+        let signer = Signer::new(options.service_account_signing_key_pem.as_deref())?;
+        let keys = options.service_account_public_keys_pem.iter().map(String::as_str).chain([signer.public_pem()]);
+        let tokens = Tokens::new(keys, &options.service_account_issuer).map_err(StartError::ServiceAccountKey)?;
         let verifier = authn::client_verifier(authority.certificate()).map_err(StartError::Authority)?;
         let tls = server_tls(&authority, &options, clock, Arc::clone(&verifier))?;
         let kubelet_client =
@@ -178,6 +188,7 @@ impl ApiServer {
         let state = Arc::new(State::new(Parts {
             clock,
             tokens,
+            signer,
             verifier,
             authority,
             dialer: options.dialer,
@@ -185,6 +196,7 @@ impl ApiServer {
             service_cidr_prefix: options.service_cidr_prefix,
             service_account_admission: options.service_account_admission,
             address,
+            time_limits: options.time_limits,
         }));
         bootstrap::create(&state, options.advertise).map_err(|failure| StartError::Bootstrap(failure.message))?;
         let task = tokio::spawn(server::serve(Arc::clone(&state), listener, Arc::new(tls)));
@@ -230,7 +242,8 @@ impl ApiServer {
     }
 
     /// The requests so far that kube-apiserver 1.20 would have served and this server does not, each once, sorted:
-    /// `METHOD PATH`, or `PATCH MEDIA-TYPE RESOURCE` for a kind of patch. Each was refused with a truthful `Status`,
+    /// `METHOD PATH`, `PATCH MEDIA-TYPE RESOURCE` for a kind of patch, `MUTATE OPERATION RESOURCE by
+    /// WEBHOOK` for a webhook that would have changed an object, `BODY …` for one that is nested deeper than is read. Each was refused with a truthful `Status`,
     /// but a test that went through one has not seen what a real cluster does: a test run that finds any should fail
     /// and name them. Refusals that the original gives too (unknown paths and groups, methods that a resource does
     /// not know, missing rights) are no misses. What is served is listed in the crate's `surface.toml`.

@@ -139,7 +139,7 @@ fn kubelet_failure(status: StatusCode, to: &Upstream, told: &Bytes) -> Failure {
                 to.host
             ));
             failure.code = StatusCode::NOT_FOUND;
-            failure.reason = "NotFound";
+            failure.reason = "NotFound".into();
             failure
         }
         _ => Failure::internal(text),

@@ -39,6 +39,16 @@ pub fn subdomain(text: &str) -> Vec<String> {
     faults
 }
 
+/// Whether `text` can be the name of a namespace.
+pub fn is_namespace_name(text: &str) -> bool {
+    label(text).is_empty()
+}
+
+/// Whether `text` can be the name of most objects, `ServiceAccount`s among them.
+pub fn is_object_name(text: &str) -> bool {
+    subdomain(text).is_empty()
+}
+
 /// What is wrong with `text` as a DNS-1035 label.
 pub fn label_1035(text: &str) -> Vec<String> {
     let mut faults = Vec::new();

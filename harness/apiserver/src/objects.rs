@@ -7,14 +7,15 @@ use std::sync::{Arc, PoisonError};
 
 use serde_json::{Map, Value};
 
-use crate::managed::{self, Sent, Tracker};
+use crate::consent::{Consent, Operation, Spot};
 use crate::custom::{definition, instance};
+use crate::managed::{self, Sent, Tracker};
 use crate::registry::Resource;
 use crate::shape::{check, counts_generations, fill, in_order, keep_identity, metadata, put_or_remove, same, shape};
 use crate::state::State;
 use crate::status::{Cause, Failure};
 use crate::store::{Key, Refusal, Stored};
-use crate::{conversion, defaults, pods, services};
+use crate::{conversion, defaults, limits, pods, services};
 
 use checks::creates_on_update;
 
@@ -33,6 +34,8 @@ pub struct Place<'a> {
     pub dry_run: bool,
     /// Who writes, as `metadata.managedFields` names it.
     pub manager: &'a str,
+    /// Who writes and what must agree; the server itself where there is none.
+    pub consent: Option<Consent<'a>>,
 }
 
 /// Which part of an object an update may change.
@@ -104,6 +107,22 @@ impl Place<'_> {
         &self.resource.full_name
     }
 
+    fn spot(&self) -> Spot<'_> {
+        Spot { state: self.state, resource: self.resource, namespace: self.namespace, dry_run: self.dry_run }
+    }
+
+    /// Refuses what gives more rights than the user has.
+    fn check_rights(&self, object: &Value, before: Option<&Value>) -> Result<(), Failure> {
+        self.consent.map_or(Ok(()), |consent| consent.check_rights(self.spot(), object, before))
+    }
+
+    /// Asks webhooks about a write that is otherwise in order.
+    pub fn ask(&self, operation: Operation, object: Option<&Value>, before: Option<&Value>) -> Result<(), Failure> {
+        let Some(consent) = self.consent.filter(|consent| consent.webhooks.is_some()) else { return Ok(()) };
+        let object = object.map(|object| in_order(self.resource, object.clone()));
+        consent.ask(self.spot(), operation, object.as_ref(), before)
+    }
+
     /// The stored object.
     ///
     /// # Errors
@@ -130,6 +149,7 @@ impl Place<'_> {
         })?;
         // The admission plugin `NamespaceLifecycle` comes before the object's own rules.
         self.check_namespace(&object)?;
+        self.check_rights(&object, None)?;
         self.check_place(&mut object)?;
         let generated = !text(&object, "/metadata/generateName").is_empty();
         let given = metadata(&mut object).remove("resourceVersion");
@@ -149,6 +169,9 @@ impl Place<'_> {
         }
         put_or_remove(metadata(&mut object), "managedFields", owners.as_ref());
         check(resource, self.requested, &object, None)?;
+        // A webhook that is asked about a Service sees it before it has its addresses: while it thinks, others may
+        // be given theirs.
+        self.ask(Operation::Create, Some(&object), None)?;
         let is_service = &**self.table() == "services";
         let guard = is_service.then(|| self.state.allocation.lock().unwrap_or_else(PoisonError::into_inner));
         if is_service {
@@ -170,6 +193,7 @@ impl Place<'_> {
         if given.as_ref().and_then(Value::as_str).and_then(|text| text.parse::<u64>().ok()).is_some_and(|n| n > 0) {
             return Err(Failure::internal("resourceVersion should not be set on objects to be created"));
         }
+        limits::check_size(&object)?;
         let stored = self.state.store.create(self.table(), self.key(&name), object).map_err(|_| taken())?;
         drop(guard);
         self.after_write();
@@ -304,12 +328,14 @@ impl Place<'_> {
             let changed = change(&seen)?;
             let given = text(&changed, "/metadata/resourceVersion").to_owned();
             let object = self.successor(name, part, intent, changed, (&before, &seen))?;
+            self.ask(Operation::Update, Some(&object), Some(&before.value))?;
             if same(&object, &before.value) {
                 return Ok((before, false));
             }
             if self.dry_run {
                 return Ok((Stored::detached(object), false));
             }
+            limits::check_size(&object)?;
             match self.commit(name, &before, object) {
                 Ok(stored) => return Ok((stored, false)),
                 Err(Refusal::Changed) if intent == Intent::Put && !given.is_empty() => {
@@ -360,6 +386,7 @@ impl Place<'_> {
         if intent == Intent::Put {
             self.check_uid(name, &object, text(&before.value, "/metadata/uid"))?;
         }
+        self.check_rights(&object, Some(&before.value))?;
         self.check_revision(name, intent, &object, before)?;
         self.check_place(&mut object)?;
         fill(resource, &mut object);

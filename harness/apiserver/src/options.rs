@@ -2,6 +2,7 @@
 
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -74,6 +75,24 @@ impl Dialer for TcpDialer {
     }
 }
 
+/// How long clients may take.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct TimeLimits {
+    /// For the TLS handshake. The original has no such bound in 1.20 (Go derives one from time-outs that it does not
+    /// set), so this is what Go's clients grant a server.
+    pub handshake: Duration,
+    /// For the head of the first request on a connection; no bound in the original either.
+    pub first_head: Duration,
+    /// For a request that is neither a watch nor a stream, its body included (`--request-timeout`).
+    pub request: Duration,
+}
+
+impl Default for TimeLimits {
+    fn default() -> Self {
+        Self { handshake: Duration::from_secs(10), first_head: Duration::from_mins(1), request: Duration::from_mins(1) }
+    }
+}
+
 /// What an [`ApiServer`](crate::ApiServer) is started with.
 #[derive(Clone)]
 pub struct Options {
@@ -81,6 +100,11 @@ pub struct Options {
     pub server_names: Vec<String>,
     /// Keys (P-256, SPKI PEM) that verify `ServiceAccount` tokens.
     pub service_account_public_keys_pem: Vec<String>,
+    /// Signs the tokens that clients request (P-256, PKCS #8 PEM), and verifies them too; without it the server makes a
+    /// key of its own.
+    pub service_account_signing_key_pem: Option<String>,
+    /// Who issues those tokens, and for whom they are if the request does not say.
+    pub service_account_issuer: String,
     /// First two bytes of every `ClusterIP`; the Service `kubernetes` is `.0.1`.
     pub service_cidr_prefix: [u8; 2],
     /// Address in the Endpoints of the Service `kubernetes`.
@@ -92,6 +116,8 @@ pub struct Options {
     pub service_account_admission: bool,
     /// Shifts the server's clock: creation times, and the validity of tokens and certificates.
     pub clock_offset_seconds: i64,
+    /// How long clients may take.
+    pub time_limits: TimeLimits,
 }
 
 impl Default for Options {
@@ -99,12 +125,16 @@ impl Default for Options {
         Self {
             server_names: Vec::new(),
             service_account_public_keys_pem: Vec::new(),
+            service_account_signing_key_pem: None,
+            // As kube-apiserver calls its own audience; kubeadm adds the domain of a cluster that it does not know.
+            service_account_issuer: "https://kubernetes.default.svc".to_owned(),
             service_cidr_prefix: [10, 96],
             // From the range for documentation: nothing answers there.
             advertise: IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1)),
             dialer: Arc::new(TcpDialer),
             service_account_admission: true,
             clock_offset_seconds: 0,
+            time_limits: TimeLimits::default(),
         }
     }
 }
@@ -113,6 +143,7 @@ impl std::fmt::Debug for Options {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Options")
             .field("server_names", &self.server_names)
+            .field("service_account_issuer", &self.service_account_issuer)
             .field("service_cidr_prefix", &self.service_cidr_prefix)
             .field("advertise", &self.advertise)
             .field("service_account_admission", &self.service_account_admission)

@@ -10,6 +10,7 @@ use rcgen::{
     BasicConstraints, CertificateParams, DistinguishedName, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair,
     KeyUsagePurpose, PKCS_ECDSA_P256_SHA256, SanType,
 };
+use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
 
 /// How long certificates of kubeadm's authority hold: ten years.
@@ -125,6 +126,26 @@ impl Authority {
         let certificate = params.self_signed(&key).map_err(failed)?;
         let (certificate_pem, certificate) = (certificate.pem(), certificate.der().clone());
         Ok(Self { issuer: Issuer::new(params, key), certificate_pem, certificate })
+    }
+
+    /// The authority of a certificate and its key (PKCS #8), both PEM. Its subject has a common name and
+    /// organizations, if anything.
+    ///
+    /// # Errors
+    /// When they are none.
+    pub fn load(certificate_pem: &str, key_pem: &str) -> Result<Self, CertificateError> {
+        let failed = |cause| CertificateError { subject: "the authority".to_owned(), cause };
+        let unreadable = || failed(rcgen::Error::CouldNotParseCertificate);
+        let key = KeyPair::from_pem(key_pem).map_err(failed)?;
+        let certificate = CertificateDer::from_pem_slice(certificate_pem.as_bytes()).map_err(|_| unreadable())?;
+        let (_, parsed) = x509_parser::parse_x509_certificate(&certificate).map_err(|_| unreadable())?;
+        let subject = parsed.subject();
+        let name = subject.iter_common_name().next().and_then(|part| part.as_str().ok()).unwrap_or_default();
+        let organizations: Vec<&str> = subject.iter_organization().filter_map(|part| part.as_str().ok()).collect();
+        let mut params = params(name, &organizations, Lifetime::for_duration(AUTHORITY_LIFETIME));
+        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        let certificate = certificate.clone().into_owned();
+        Ok(Self { issuer: Issuer::new(params, key), certificate_pem: certificate_pem.to_owned(), certificate })
     }
 
     /// The authority's certificate, PEM.

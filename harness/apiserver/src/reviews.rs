@@ -1,60 +1,96 @@
-//! Access reviews: may this user do that?
+//! Questions that are answered and not stored: may this user do that, whose token is this, and a token, please.
+
+mod access;
+mod rules;
+mod token_request;
+mod token_review;
 
 use std::sync::Arc;
 
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use crate::authn::User;
-use crate::authz::{self, Ask};
+use crate::jsoniter;
+use crate::normal;
 use crate::registry::Resource;
 use crate::state::State;
-use crate::status::{Cause, Failure};
+use crate::status::Failure;
 
-/// The review with its answer.
+/// A question.
+pub struct Question<'a> {
+    /// The server.
+    pub state: &'a State,
+    /// Who asks.
+    pub user: &'a User,
+    /// The resource of the path.
+    pub resource: &'a Arc<Resource>,
+    /// The namespace of the path.
+    pub namespace: &'a str,
+    /// The name in the path; empty for all but the token of an account.
+    pub name: &'a str,
+    /// The object that asks, in its kind's shape.
+    pub object: &'a Value,
+}
+
+/// Whether POSTs to the resource are questions.
+#[must_use]
+pub fn is_review(resource: &Resource) -> bool {
+    matches!(resource.group.as_str(), "authorization.k8s.io" | "authentication.k8s.io")
+}
+
+/// The text at `pointer`, empty where there is none.
+fn text<'a>(value: &'a Value, pointer: &str) -> &'a str {
+    value.pointer(pointer).and_then(Value::as_str).unwrap_or_default()
+}
+
+/// The texts of the list at `pointer`.
+fn texts(value: &Value, pointer: &str) -> Vec<String> {
+    let list = value.pointer(pointer).and_then(Value::as_array).into_iter().flatten();
+    list.filter_map(Value::as_str).map(str::to_owned).collect()
+}
+
+impl Question<'_> {
+    /// The object with its answer.
+    ///
+    /// # Errors
+    /// As the original refuses.
+    pub fn answer(&self) -> Result<Value, Failure> {
+        match self.resource.plural.as_str() {
+            "tokenreviews" => token_review::answer(self),
+            "selfsubjectrulesreviews" => rules::answer(self),
+            "serviceaccounts" => token_request::answer(self),
+            _ => access::answer(self),
+        }
+    }
+
+    /// The object that asked, with `status` in place of its own.
+    fn with_status(&self, status: Value) -> Value {
+        let mut answer = self.object.clone();
+        answer["status"] = status;
+        self.in_shape(answer)
+    }
+
+    /// An object of the resource's kind, in its shape and order.
+    fn in_shape(&self, mut answer: Value) -> Value {
+        answer["kind"] = Value::from(self.resource.kind.as_str());
+        answer["apiVersion"] = Value::from(self.resource.api_version());
+        if let Some(type_name) = self.resource.type_name {
+            // What this server wrote itself is of the right type.
+            let _ = normal::normalize(type_name, &mut answer);
+        }
+        answer
+    }
+}
+
+/// Brings an object of a kind that is not the path's own into its shape.
 ///
 /// # Errors
-/// 422 for a review that asks nothing.
-pub fn answer(
-    state: &State,
-    user: &User,
-    resource: &Arc<Resource>,
-    namespace: &str,
-    review: &Value,
-) -> Result<Value, Failure> {
-    let text = |pointer: &str| review.pointer(pointer).and_then(Value::as_str).unwrap_or_default().to_owned();
-    let ask = if review.pointer("/spec/resourceAttributes").is_some() {
-        let attribute = |key: &str| text(&format!("/spec/resourceAttributes/{key}"));
-        let name = match attribute("subresource") {
-            sub if sub.is_empty() => attribute("resource"),
-            sub => format!("{}/{sub}", attribute("resource")),
-        };
-        let given = attribute("namespace");
-        Ask::Resource {
-            verb: attribute("verb"),
-            group: attribute("group"),
-            resource: name,
-            namespace: if resource.namespaced { namespace.to_owned() } else { given },
-            name: attribute("name"),
-        }
-    } else if review.pointer("/spec/nonResourceAttributes").is_some() {
-        Ask::Path { verb: text("/spec/nonResourceAttributes/verb"), path: text("/spec/nonResourceAttributes/path") }
-    } else {
-        let detail = "exactly one of nonResourceAttributes or resourceAttributes must be specified";
-        let cause = Cause::invalid("spec.resourceAttributes", "\"null\"", detail);
-        return Err(Failure::invalid("", &resource.group, "", &[cause]));
-    };
-    let user = if resource.plural == "selfsubjectaccessreviews" {
-        user.clone()
-    } else {
-        let groups = review.pointer("/spec/groups").and_then(Value::as_array).into_iter().flatten();
-        User { name: text("/spec/user"), groups: groups.filter_map(Value::as_str).map(str::to_owned).collect() }
-    };
-    let allowed = authz::allowed(&state.store, &user, &ask);
-    Ok(json!({
-        "kind": resource.kind,
-        "apiVersion": resource.api_version(),
-        "metadata": {"creationTimestamp": null},
-        "spec": review.get("spec"),
-        "status": {"allowed": allowed},
-    }))
+/// 400, in the words of the original's decoder.
+fn shaped(type_name: &str, mut object: Value) -> Result<Value, Failure> {
+    let kind = type_name.rsplit('.').next().unwrap_or(type_name);
+    let checked = jsoniter::check(type_name, &serde_json::to_vec(&object).unwrap_or_default());
+    checked.and_then(|()| normal::normalize(type_name, &mut object)).map_err(|text| {
+        Failure::bad_request(format!("{kind} in version \"v1\" cannot be handled as a {kind}: {text}"))
+    })?;
+    Ok(object)
 }

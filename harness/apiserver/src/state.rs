@@ -6,10 +6,10 @@ use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use rustls::server::danger::ClientCertVerifier;
 use tokio_util::sync::CancellationToken;
 
-use crate::authn::Tokens;
+use crate::authn::{Evidence, Signer, Tokens};
 use crate::clock::ServerClock;
 use crate::custom::definition;
-use crate::options::Dialer;
+use crate::options::{Dialer, TimeLimits};
 use crate::pki::Authority;
 use crate::registry::{Registry, Resource};
 use crate::store::Store;
@@ -22,6 +22,8 @@ pub struct State {
     pub clock: ServerClock,
     /// Verifies tokens.
     pub tokens: Tokens,
+    /// Signs tokens.
+    pub signer: Signer,
     /// Verifies client certificates.
     pub verifier: Arc<dyn ClientCertVerifier>,
     /// Signs certificates.
@@ -36,6 +38,8 @@ pub struct State {
     pub service_account_admission: bool,
     /// Where the server listens.
     pub address: std::net::SocketAddr,
+    /// How long clients may take.
+    pub time_limits: TimeLimits,
     /// Ends everything.
     pub stop: CancellationToken,
     /// Held while a Service is stored, so that no two get the same address.
@@ -51,6 +55,8 @@ pub struct Parts {
     /// See [`State`].
     pub tokens: Tokens,
     /// See [`State`].
+    pub signer: Signer,
+    /// See [`State`].
     pub verifier: Arc<dyn ClientCertVerifier>,
     /// See [`State`].
     pub authority: Authority,
@@ -64,6 +70,8 @@ pub struct Parts {
     pub service_account_admission: bool,
     /// See [`State`].
     pub address: std::net::SocketAddr,
+    /// See [`State`].
+    pub time_limits: TimeLimits,
 }
 
 impl State {
@@ -73,6 +81,7 @@ impl State {
             store: Arc::new(Store::new()),
             clock: parts.clock,
             tokens: parts.tokens,
+            signer: parts.signer,
             verifier: parts.verifier,
             authority: parts.authority,
             dialer: parts.dialer,
@@ -80,11 +89,17 @@ impl State {
             service_cidr_prefix: parts.service_cidr_prefix,
             service_account_admission: parts.service_account_admission,
             address: parts.address,
+            time_limits: parts.time_limits,
             stop: CancellationToken::new(),
             allocation: Mutex::new(()),
             registry: RwLock::new(Arc::new(Registry::new(Vec::new()))),
             misses: Mutex::new(BTreeSet::new()),
         }
+    }
+
+    /// What authentication looks at.
+    pub fn evidence(&self) -> Evidence<'_> {
+        Evidence { tokens: &self.tokens, store: &self.store, clock: self.clock }
     }
 
     /// What is served now.

@@ -1,5 +1,7 @@
 //! `Status` answers: the texts, reasons and codes that the Kubernetes API server 1.20 gives.
 
+use std::borrow::Cow;
+
 use http::StatusCode;
 use serde_json::{Map, Value, json};
 
@@ -79,7 +81,7 @@ pub struct Failure {
     /// The `message`.
     pub message: String,
     /// The `reason`; empty where the original has none.
-    pub reason: &'static str,
+    pub reason: Cow<'static, str>,
     /// The `details`; `None` where the original has none. What has `Expired` has none, and holds its `metadata` here.
     pub details: Option<Value>,
 }
@@ -96,7 +98,7 @@ fn details(name: &str, group: &str, kind: &str) -> Map<String, Value> {
 
 impl Failure {
     fn new(code: StatusCode, reason: &'static str, message: impl Into<String>) -> Self {
-        Self { code, message: message.into(), reason, details: None }
+        Self { code, message: message.into(), reason: Cow::Borrowed(reason), details: None }
     }
 
     fn about(mut self, name: &str, group: &str, kind: &str) -> Self {
@@ -116,6 +118,13 @@ impl Failure {
     pub fn core_not_found(plural: &str, name: &str) -> Self {
         Self::new(StatusCode::NOT_FOUND, "NotFound", format!("{plural} {} not found", quoted(name)))
             .about(name, "", plural)
+    }
+
+    /// An object of a resource named in text is not there.
+    #[must_use]
+    pub fn named_not_found(plural: &str, group: &str, name: &str) -> Self {
+        let message = format!("{} {} not found", qualified(plural, group), quoted(name));
+        Self::new(StatusCode::NOT_FOUND, "NotFound", message).about(name, group, plural)
     }
 
     /// The object exists already.
@@ -138,8 +147,14 @@ impl Failure {
     /// The operation meets another state than it asked for.
     #[must_use]
     pub fn conflict_because(resource: &Resource, name: &str, why: &str) -> Self {
-        let message = format!("Operation cannot be fulfilled on {} {}: {why}", resource.full_name, quoted(name));
-        Self::new(StatusCode::CONFLICT, "Conflict", message).about(name, &resource.group, &resource.plural)
+        Self::conflict_with(&resource.plural, &resource.group, name, why)
+    }
+
+    /// The same for an object of a resource, or a kind, named in text.
+    #[must_use]
+    pub fn conflict_with(what: &str, group: &str, name: &str, why: &str) -> Self {
+        let message = format!("Operation cannot be fulfilled on {} {}: {why}", qualified(what, group), quoted(name));
+        Self::new(StatusCode::CONFLICT, "Conflict", message).about(name, group, what)
     }
 
     /// Others own the fields that are to be applied; `causes` name them.
@@ -254,6 +269,13 @@ impl Failure {
     #[must_use]
     pub fn not_acceptable() -> Self {
         Self::new(StatusCode::NOT_ACCEPTABLE, "NotAcceptable", "406: Not Acceptable").about("", "", "")
+    }
+
+    /// The body is too large.
+    #[must_use]
+    pub fn too_large(why: &str) -> Self {
+        let text = format!("Request entity too large: {why}");
+        Self::new(StatusCode::PAYLOAD_TOO_LARGE, "RequestEntityTooLarge", text)
     }
 
     /// No asked media type can be produced, and these could.
@@ -381,6 +403,23 @@ impl Failure {
         Self::new(StatusCode::INTERNAL_SERVER_ERROR, "", message)
     }
 
+    /// An error of the server's own doing (`NewInternalError` of apimachinery).
+    #[must_use]
+    pub fn internal_error(why: &str) -> Self {
+        let text = format!("Internal error occurred: {why}");
+        let mut failure = Self::new(StatusCode::INTERNAL_SERVER_ERROR, "InternalError", text);
+        failure.details = Some(json!({"causes": [{"message": why}]}));
+        failure
+    }
+
+    /// A failure as someone else tells it.
+    #[must_use]
+    pub fn told(code: u16, message: String, reason: &str, details: Option<&Value>) -> Self {
+        let code = StatusCode::from_u16(code).unwrap_or(StatusCode::BAD_REQUEST);
+        let details = details.filter(|details| !details.is_null()).cloned();
+        Self { code, message, reason: Cow::Owned(reason.to_owned()), details, metadata: None }
+    }
+
     /// The `Status` object.
     #[must_use]
     pub fn to_value(&self) -> Value {
@@ -392,7 +431,7 @@ impl Failure {
         }
         status["message"] = Value::from(self.message.as_str());
         if !self.reason.is_empty() {
-            status["reason"] = Value::from(self.reason);
+            status["reason"] = Value::from(&*self.reason);
         }
         if let Some(details) = details {
             status["details"] = details.clone();

@@ -140,6 +140,11 @@ impl Store {
         self.lock().tables.get(table)?.objects.get(key).cloned()
     }
 
+    /// Whether a resource has no objects.
+    pub fn is_empty(&self, table: &Arc<str>) -> bool {
+        self.lock().tables.get(table).is_none_or(|table| table.objects.is_empty())
+    }
+
     /// All objects of a resource, or those of one namespace.
     pub fn list(&self, table: &Arc<str>, namespace: Option<&str>) -> Snapshot {
         let inner = self.lock();

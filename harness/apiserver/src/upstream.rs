@@ -122,6 +122,23 @@ where
     B::Error: Into<BodyError>,
 {
     let stream = connect(state, to).await?;
+    exchange(state, stream, request).await
+}
+
+/// The same over a stream that is there.
+///
+/// # Errors
+/// Text in the words of Go's HTTP client.
+pub async fn exchange<B>(
+    state: &State,
+    stream: Box<dyn Stream>,
+    request: Request<B>,
+) -> Result<Response<Incoming>, String>
+where
+    B: HttpBody + Send + Unpin + 'static,
+    B::Data: Send,
+    B::Error: Into<BodyError>,
+{
     let handshake = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await;
     let (mut sender, connection) = handshake.map_err(|error| error.to_string())?;
     let stop = state.stop.clone();

@@ -4,7 +4,10 @@ use std::collections::BTreeMap;
 
 use include_dir::{Dir, include_dir};
 use serde::Deserialize;
-use serde_json::Value;
+use serde_json::{Map, Value};
+
+use crate::credentials::Credentials;
+use crate::credentials::token::TokenSpec;
 
 static CORPUS: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/corpus");
 
@@ -106,8 +109,12 @@ pub struct Step {
     pub accept: Option<String>,
     /// Further headers.
     pub headers: BTreeMap<String, String>,
-    /// Who asks.
+    /// Whom the request is for.
     pub impersonation: Option<Impersonation>,
+    /// Who asks.
+    pub credentials: Credentials,
+    /// Tokens that are signed before the request, by the names of their variables.
+    pub tokens: Vec<(String, TokenSpec)>,
     /// Values of the answer that later steps use.
     pub keep: BTreeMap<String, String>,
     /// The request is repeated until this status is answered.
@@ -144,6 +151,10 @@ struct StepText {
     headers: BTreeMap<String, String>,
     r#as: Option<Impersonation>,
     #[serde(default)]
+    credentials: Credentials,
+    #[serde(default)]
+    tokens: Map<String, Value>,
+    #[serde(default)]
     keep: BTreeMap<String, String>,
     until: Option<u16>,
     watch: Option<usize>,
@@ -164,7 +175,7 @@ impl<'de> Deserialize<'de> for Step {
 }
 
 impl Step {
-    fn read(text: StepText) -> Result<Self, &'static str> {
+    fn read(text: StepText) -> Result<Self, String> {
         let methods = [
             ("GET", text.get),
             ("HEAD", text.head),
@@ -178,18 +189,22 @@ impl Step {
         let (method, path) =
             given.next().ok_or("a step needs a method: GET, POST, PUT, PATCH, DELETE, HEAD, OPTIONS")?;
         if given.next().is_some() {
-            return Err("a step has one method");
+            return Err("a step has one method".to_owned());
         }
         let body = match (text.body, text.raw) {
-            (Some(_), Some(_)) => return Err("a step has a body or a raw one, not both"),
+            (Some(_), Some(_)) => return Err("a step has a body or a raw one, not both".to_owned()),
             (Some(body), None) => Some(body.to_string()),
             (None, raw) => raw,
         };
         let json = || body.is_some().then(|| "application/json".to_owned());
         let content_type = text.r#type.or_else(json).filter(|given| given != "none");
         if text.differs.as_ref().is_some_and(|reason| reason.trim().is_empty()) {
-            return Err("`differs` needs a reason");
+            return Err("`differs` needs a reason".to_owned());
         }
+        let tokens = text.tokens.into_iter().map(|(name, spec)| {
+            serde_json::from_value(spec).map(|spec| (name, spec)).map_err(|error| format!("a token: {error}"))
+        });
+        let tokens = tokens.collect::<Result<_, _>>()?;
         Ok(Self {
             method: method.to_owned(),
             path,
@@ -198,6 +213,8 @@ impl Step {
             accept: text.accept,
             headers: text.headers,
             impersonation: text.r#as,
+            credentials: text.credentials,
+            tokens,
             keep: text.keep,
             until: text.until,
             lines: text.watch,

@@ -12,12 +12,14 @@ use rustls::pki_types::ServerName;
 use tokio::net::TcpStream;
 
 use crate::corpus::Step;
+use crate::credentials::Credentials;
 use crate::endpoint::Endpoint;
 
 /// Longest exchange: the slowest answer of the corpus is a watch with a limit of a few seconds.
 const LIMIT: Duration = Duration::from_secs(15);
 
-type Cause = Box<dyn std::error::Error + Send + Sync>;
+/// Why no answer came.
+pub type Cause = Box<dyn std::error::Error + Send + Sync>;
 
 /// No answer came.
 #[derive(Debug, thiserror::Error)]
@@ -28,6 +30,13 @@ pub struct ExchangeError {
     server: &'static str,
     #[source]
     source: Cause,
+}
+
+impl ExchangeError {
+    /// No answer to `step` because of `source`.
+    pub fn new(step: &Step, server: &'static str, source: impl Into<Cause>) -> Self {
+        Self { method: step.method.clone(), path: step.path.clone(), server, source: source.into() }
+    }
 }
 
 /// What a server answered.
@@ -52,14 +61,20 @@ pub fn filled(text: &str, variables: &BTreeMap<String, String>) -> String {
 /// # Errors
 /// When there is no answer within 15 s.
 pub async fn send(
-    endpoint: &Endpoint,
+    endpoint: &Endpoint<'_>,
     step: &Step,
     variables: &BTreeMap<String, String>,
 ) -> Result<Answer, ExchangeError> {
     let path = filled(&step.path, variables);
     let exchange = async {
         let request = request(endpoint, step, &path, variables)?;
-        answer(endpoint, request, step.lines).await
+        let fill = |text: &str| filled(text, variables);
+        let tls = match &step.credentials {
+            Credentials::Administrator => Arc::clone(&endpoint.admin),
+            Credentials::Anonymous | Credentials::Bearer(_) => endpoint.tls_for(None, fill)?,
+            Credentials::Certificate(spec) => endpoint.tls_for(Some(spec), fill)?,
+        };
+        answer(endpoint, tls, request, step.lines).await
     };
     let outcome = match tokio::time::timeout(LIMIT, exchange).await {
         Ok(outcome) => outcome,
@@ -74,7 +89,7 @@ pub async fn send(
 }
 
 fn request(
-    endpoint: &Endpoint,
+    endpoint: &Endpoint<'_>,
     step: &Step,
     path: &str,
     variables: &BTreeMap<String, String>,
@@ -94,6 +109,9 @@ fn request(
             request = request.header("Impersonate-Group", filled(group, variables));
         }
     }
+    if let Credentials::Bearer(token) = &step.credentials {
+        request = request.header(header::AUTHORIZATION, format!("Bearer {}", filled(token, variables)));
+    }
     for (name, value) in &step.headers {
         request = request.header(name, filled(value, variables));
     }
@@ -101,10 +119,15 @@ fn request(
     Ok(request.body(Full::from(body))?)
 }
 
-async fn answer(endpoint: &Endpoint, request: Request<Full<Bytes>>, lines: Option<usize>) -> Result<Answer, Cause> {
+async fn answer(
+    endpoint: &Endpoint<'_>,
+    tls: Arc<rustls::ClientConfig>,
+    request: Request<Full<Bytes>>,
+    lines: Option<usize>,
+) -> Result<Answer, Cause> {
     let stream = TcpStream::connect(&endpoint.address).await?;
     stream.set_nodelay(true)?;
-    let connector = tokio_rustls::TlsConnector::from(Arc::clone(&endpoint.admin));
+    let connector = tokio_rustls::TlsConnector::from(tls);
     let stream = connector.connect(ServerName::try_from("127.0.0.1")?, stream).await?;
     let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await?;
     // Ends with the exchange: what goes wrong on it shows in the answer.

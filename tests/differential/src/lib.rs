@@ -7,6 +7,7 @@
 pub mod canonical;
 pub mod compare;
 pub mod corpus;
+pub mod credentials;
 pub mod endpoint;
 pub mod exchange;
 pub mod outcome;

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 
 use clap::Parser;
 use differential::corpus;
-use differential::endpoint::{Endpoint, RealServer};
+use differential::endpoint::{Endpoint, RealKeys, RealServer};
 use differential::run::run;
 
 /// Sends the corpus to the embedded API server and to a real kube-apiserver 1.20, and shows what differs.
@@ -45,7 +45,7 @@ async fn compare(arguments: &Arguments) -> Result<bool, Box<dyn Error>> {
     sessions.retain(|session| {
         filter.is_empty() || filter.iter().any(|part| session.category.contains(part) || session.name.contains(part))
     });
-    let real = Endpoint::real(&RealServer::in_directory(&arguments.real)?)?;
+    let real = Endpoint::real(&RealServer::in_directory(&arguments.real)?, RealKeys::in_directory(&arguments.real)?)?;
     let (embedded, server) = Endpoint::embedded().await?;
     let report = run(&real, &embedded, &sessions).await?;
     for outcome in &report.outcomes {

@@ -2,11 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use crate::canonical::Seen;
 use crate::compare::{Difference, differences};
 use crate::corpus::{Session, Step};
+use crate::credentials::Credentials;
 use crate::endpoint::Endpoint;
 use crate::exchange::{Answer, ExchangeError, filled, send};
 use crate::outcome::{Outcome, Report, Verdict};
@@ -17,15 +18,17 @@ const PAUSE: std::time::Duration = std::time::Duration::from_millis(50);
 
 /// One server in one session.
 struct Side<'a> {
-    endpoint: &'a Endpoint,
+    endpoint: &'a Endpoint<'a>,
     variables: BTreeMap<String, String>,
+    /// What the tokens say that this session signed.
+    claims: BTreeMap<String, Map<String, Value>>,
     seen: Seen,
 }
 
 impl<'a> Side<'a> {
-    fn new(endpoint: &'a Endpoint, session: &Session) -> Self {
+    fn new(endpoint: &'a Endpoint<'a>, session: &Session) -> Self {
         let variables = BTreeMap::from([("ns".to_owned(), session.namespace())]);
-        Self { endpoint, variables, seen: Seen::on(&endpoint.address) }
+        Self { endpoint, variables, claims: BTreeMap::new(), seen: Seen::on(&endpoint.address) }
     }
 
     async fn make_namespace(&self, session: &Session) -> Result<(), ExchangeError> {
@@ -38,6 +41,8 @@ impl<'a> Side<'a> {
             accept: None,
             headers: BTreeMap::new(),
             impersonation: None,
+            credentials: Credentials::Administrator,
+            tokens: Vec::new(),
             keep: BTreeMap::new(),
             until: None,
             lines: None,
@@ -46,7 +51,18 @@ impl<'a> Side<'a> {
         send(self.endpoint, &step, &self.variables).await.map(drop)
     }
 
+    fn sign_tokens(&mut self, step: &Step) -> Result<(), ExchangeError> {
+        for (name, spec) in &step.tokens {
+            let variables = &self.variables;
+            let signed = self.endpoint.tokens.sign(name, spec, &mut self.claims, |text| filled(text, variables));
+            let token = signed.map_err(|error| ExchangeError::new(step, self.endpoint.name, error))?;
+            self.variables.insert(name.clone(), token);
+        }
+        Ok(())
+    }
+
     async fn answer(&mut self, step: &Step) -> Result<Answer, ExchangeError> {
+        self.sign_tokens(step)?;
         let mut answer = send(self.endpoint, step, &self.variables).await?;
         let mut tick = tokio::time::interval(PAUSE);
         for _ in 0..REPEATS {
@@ -73,7 +89,7 @@ impl<'a> Side<'a> {
 ///
 /// # Errors
 /// When a server cannot be spoken to at all.
-pub async fn run(real: &Endpoint, embedded: &Endpoint, sessions: &[Session]) -> Result<Report, ExchangeError> {
+pub async fn run(real: &Endpoint<'_>, embedded: &Endpoint<'_>, sessions: &[Session]) -> Result<Report, ExchangeError> {
     let mut report = Report::default();
     for session in sessions {
         let (mut left, mut right) = (Side::new(real, session), Side::new(embedded, session));

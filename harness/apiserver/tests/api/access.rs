@@ -4,13 +4,11 @@ use std::time::Duration;
 
 use apiserver::{ApiServer, Lifetime, Options};
 use jiff::Timestamp;
-use jsonwebtoken::{Algorithm, EncodingKey, Header};
-use rcgen::{KeyPair, PKCS_ECDSA_P256_SHA256, PublicKeyData as _};
 use rstest::rstest;
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
-use crate::support::{Cluster, HOUR, call, certificate_user, refused, start, start_with};
+use crate::support::{HOUR, call, certificate_user, refused, start, start_with};
 
 #[tokio::test]
 async fn refuses_certificates_of_a_foreign_authority() {
@@ -80,62 +78,6 @@ async fn follows_roles_as_they_are_bound() {
         refused.1,
         "RoleBinding.rbac.authorization.k8s.io \"devs\" is invalid: roleRef: Invalid value: rbac.RoleRef{APIGroup:\"rbac.authorization.k8s.io\", Kind:\"ClusterRole\", Name:\"edit\"}: cannot change roleRef"
     );
-}
-
-struct Account {
-    cluster: Cluster,
-    key: KeyPair,
-    uid: String,
-}
-
-async fn with_account() -> Account {
-    let key = KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256).unwrap();
-    let public = pem(&key.subject_public_key_info());
-    let cluster = start_with(Options { service_account_public_keys_pem: vec![public], ..Options::default() }).await;
-    let made = cluster.post("/api/v1/namespaces/default/serviceaccounts", json!({"metadata": {"name": "ks"}})).await;
-    let uid = made["metadata"]["uid"].as_str().unwrap().to_owned();
-    let annotations = json!({"kubernetes.io/service-account.name": "ks"});
-    let secret = json!({"metadata": {"name": "ks-token", "annotations": annotations}, "type": "kubernetes.io/service-account-token"});
-    cluster.post("/api/v1/namespaces/default/secrets", secret).await;
-    Account { cluster, key, uid }
-}
-
-fn pem(spki: &[u8]) -> String {
-    use base64::Engine as _;
-    let body = base64::engine::general_purpose::STANDARD.encode(spki);
-    format!("-----BEGIN PUBLIC KEY-----\n{body}\n-----END PUBLIC KEY-----\n")
-}
-
-impl Account {
-    fn token(&self, uid: &str) -> String {
-        let claims = json!({
-            "iss": "kubernetes/serviceaccount",
-            "sub": "system:serviceaccount:default:ks",
-            "kubernetes.io/serviceaccount/namespace": "default",
-            "kubernetes.io/serviceaccount/secret.name": "ks-token",
-            "kubernetes.io/serviceaccount/service-account.name": "ks",
-            "kubernetes.io/serviceaccount/service-account.uid": uid,
-        });
-        let key = EncodingKey::from_ec_pem(self.key.serialize_pem().as_bytes()).unwrap();
-        jsonwebtoken::encode(&Header::new(Algorithm::ES256), &claims, &key).unwrap()
-    }
-}
-
-#[tokio::test]
-async fn knows_service_accounts_by_their_tokens() {
-    let account = with_account().await;
-    let client = account.cluster.client_with(json!({"token": account.token(&account.uid)})).await;
-    let text = "nodes is forbidden: User \"system:serviceaccount:default:ks\" cannot list resource \"nodes\" in API group \"\" at the cluster scope";
-    assert_eq!(refused(&client, "GET", "/api/v1/nodes", Value::Null).await, (403, text.to_owned()));
-    account.cluster.delete("/api/v1/namespaces/default/secrets/ks-token").await;
-    assert_eq!(refused(&client, "GET", "/api/v1/nodes", Value::Null).await.0, 401);
-}
-
-#[tokio::test]
-async fn refuses_tokens_of_an_account_that_was_made_anew() {
-    let account = with_account().await;
-    let client = account.cluster.client_with(json!({"token": account.token("another-uid")})).await;
-    assert_eq!(refused(&client, "GET", "/api/v1/nodes", Value::Null).await.0, 401);
 }
 
 #[tokio::test]

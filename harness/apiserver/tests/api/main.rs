@@ -4,8 +4,11 @@
 mod access;
 mod custom;
 mod deleting;
+mod limits;
 mod pods;
 mod reading;
 mod support;
 mod surface;
+mod tokens;
+mod webhooks;
 mod writing;

@@ -1,11 +1,16 @@
 //! What the tests share: servers, clients, raw requests.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use apiserver::{ApiServer, Lifetime, Options};
 use http::Request;
 use kube::config::{KubeConfigOptions, Kubeconfig};
+use rustls::pki_types::pem::PemObject as _;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
 use serde_json::{Value, json};
+use tokio::net::TcpStream;
+use tokio_rustls::client::TlsStream;
 
 pub const HOUR: Duration = Duration::from_hours(1);
 
@@ -70,6 +75,33 @@ impl Cluster {
 
     pub async fn delete(&self, path: &str) -> Value {
         call(&self.admin, "DELETE", path, "", Value::Null).await.unwrap()
+    }
+
+    /// The head of an answer, whatever it says.
+    pub async fn head_of(&self, method: &str, path: &str, body: Value) -> http::response::Parts {
+        let request = Request::builder().method(method).uri(path).header("content-type", "application/json");
+        let body = kube::client::Body::from(serde_json::to_vec(&body).unwrap());
+        self.admin.send(request.body(body).unwrap()).await.unwrap().into_parts().0
+    }
+
+    /// A TLS connection of the administrator, for bytes that no client would send.
+    pub async fn connection(&self, protocol: &str) -> TlsStream<TcpStream> {
+        let issued =
+            self.server.issue_client_certificate("admin", &["system:masters"], Lifetime::for_duration(HOUR)).unwrap();
+        let mut roots = rustls::RootCertStore::empty();
+        roots.add(CertificateDer::from_pem_slice(self.server.ca_pem().as_bytes()).unwrap()).unwrap();
+        let chain = vec![CertificateDer::from_pem_slice(issued.certificate_pem.as_bytes()).unwrap()];
+        let key = PrivateKeyDer::from_pem_slice(issued.key_pem.as_bytes()).unwrap();
+        let mut tls = rustls::ClientConfig::builder_with_provider(apiserver::pki::crypto())
+            .with_safe_default_protocol_versions()
+            .unwrap()
+            .with_root_certificates(roots)
+            .with_client_auth_cert(chain, key)
+            .unwrap();
+        tls.alpn_protocols = vec![protocol.as_bytes().to_vec()];
+        let stream = TcpStream::connect(self.server.address()).await.unwrap();
+        let name = ServerName::try_from("127.0.0.1").unwrap();
+        tokio_rustls::TlsConnector::from(Arc::new(tls)).connect(name, stream).await.unwrap()
     }
 
     /// The failure of a request that must fail: code and message.
