@@ -15,8 +15,8 @@ use crate::authz::{self, Ask};
 use crate::components;
 use crate::consent::Consent;
 use crate::conversion;
-use crate::managed;
 use crate::custom::instance;
+use crate::managed;
 use crate::names;
 use crate::negotiate::{self, Form};
 use crate::objects::{self, Intent, Part, Place};
@@ -147,13 +147,12 @@ impl Call<'_> {
             verb: "create".to_owned(),
             group: self.path.group.clone(),
             resource: self.path.resource.clone(),
+            subresource: String::new(),
             namespace: self.path.namespace.clone(),
             name: self.path.name.clone(),
         };
-        if authz::allowed(&self.state.store, self.user, &ask) {
-            return Ok(());
-        }
-        Err(Failure::refused(self.resource, &self.path.name, ""))
+        authz::authorize(&self.state.store, self.user, &ask)
+            .map_err(|_| Failure::refused(self.resource, &self.path.name, ""))
     }
 
     /// The kind of a PATCH.

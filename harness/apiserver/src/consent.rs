@@ -183,9 +183,10 @@ impl Consent<'_> {
     ) -> Result<(), Failure> {
         let Some(asking) = self.webhooks else { return Ok(()) };
         let scaled = |object: Option<&Value>| {
-            object.filter(|_| self.subresource == "scale").map(|object| scale::read(spot.resource, object))
+            let scaled = object.filter(|_| self.subresource == "scale");
+            scaled.map(|object| scale::read_written(spot.resource, object)).transpose()
         };
-        let (new_scale, old_scale) = (scaled(object), scaled(old));
+        let (new_scale, old_scale) = (scaled(object)?, scaled(old)?);
         let itself = &*spot.resource.full_name == "namespaces";
         let own_name = object.or(old).and_then(|object| object.pointer("/metadata/name")).and_then(Value::as_str);
         let write = Attributes {

@@ -243,7 +243,7 @@ async fn resource_answer(
         // Webhooks take their time: a thread waits for them, so that everything else about a write stays in one piece.
         tokio::task::spawn_blocking(move || asked.answer(verb, Some(&asking)))
             .await
-            .unwrap_or_else(|error| Err(Failure::internal_error(&error.to_string())))
+            .unwrap_or_else(|error| Err(Failure::internal_error(error.to_string())))
     } else {
         asked.answer(verb, None)
     };

@@ -368,13 +368,6 @@ impl Failure {
         Self::new(StatusCode::SERVICE_UNAVAILABLE, "ServiceUnavailable", message)
     }
 
-    /// The request asks for too much.
-    #[must_use]
-    pub fn too_large(text: &str) -> Self {
-        let message = format!("Request entity is too large: {text}");
-        Self::new(StatusCode::PAYLOAD_TOO_LARGE, "RequestEntityTooLarge", message)
-    }
-
     /// An error of the server itself.
     #[must_use]
     pub fn internal_error(text: impl Into<String>) -> Self {
@@ -403,21 +396,12 @@ impl Failure {
         Self::new(StatusCode::INTERNAL_SERVER_ERROR, "", message)
     }
 
-    /// An error of the server's own doing (`NewInternalError` of apimachinery).
-    #[must_use]
-    pub fn internal_error(why: &str) -> Self {
-        let text = format!("Internal error occurred: {why}");
-        let mut failure = Self::new(StatusCode::INTERNAL_SERVER_ERROR, "InternalError", text);
-        failure.details = Some(json!({"causes": [{"message": why}]}));
-        failure
-    }
-
     /// A failure as someone else tells it.
     #[must_use]
     pub fn told(code: u16, message: String, reason: &str, details: Option<&Value>) -> Self {
         let code = StatusCode::from_u16(code).unwrap_or(StatusCode::BAD_REQUEST);
         let details = details.filter(|details| !details.is_null()).cloned();
-        Self { code, message, reason: Cow::Owned(reason.to_owned()), details, metadata: None }
+        Self { code, message, reason: Cow::Owned(reason.to_owned()), details }
     }
 
     /// The `Status` object.

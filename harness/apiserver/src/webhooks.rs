@@ -55,7 +55,7 @@ fn ignores_failures(webhook: &Value) -> bool {
 }
 
 fn failed_calling(webhook: &Value, why: &str) -> Failure {
-    Failure::internal_error(&format!("failed calling webhook {}: {why}", quoted(text(webhook, "/name"))))
+    Failure::internal_error(format!("failed calling webhook {}: {why}", quoted(text(webhook, "/name"))))
 }
 
 /// Notes the mutating webhooks that a write would meet.

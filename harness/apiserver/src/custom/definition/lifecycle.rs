@@ -148,7 +148,15 @@ fn delete_objects(state: &State, definition: &Definition) -> bool {
     let all = resources::of(definition);
     let Some(resource) = all.first() else { return true };
     for (key, _) in state.store.list(&resource.full_name, None).objects {
-        let place = Place { state, resource, namespace: &key.namespace, dry_run: false };
+        let place = Place {
+            state,
+            resource,
+            requested: resource,
+            namespace: &key.namespace,
+            dry_run: false,
+            manager: "",
+            consent: None,
+        };
         // Gone already is as good; what is held stays, and lets the definition go when it goes.
         let _ = place.delete(&key.name, &DeleteOptions::default());
     }
