@@ -1,6 +1,6 @@
 //! `Status` answers: the texts, reasons and codes that the Kubernetes API server 1.20 gives.
 
-use std::borrow::Cow;
+use std::sync::Arc;
 
 use http::StatusCode;
 use serde_json::{Map, Value, json};
@@ -78,7 +78,7 @@ pub struct Failure {
     /// The `message`.
     pub message: String,
     /// The `reason`; empty where the original has none.
-    pub reason: Cow<'static, str>,
+    pub reason: Arc<str>,
     /// The `details`; `None` where the original has none.
     pub details: Option<Value>,
     /// The `metadata`, where it says anything.
@@ -97,7 +97,7 @@ fn details(name: &str, group: &str, kind: &str) -> Map<String, Value> {
 
 impl Failure {
     fn new(code: StatusCode, reason: &'static str, message: impl Into<String>) -> Self {
-        Self { code, message: message.into(), reason: Cow::Borrowed(reason), details: None, metadata: None }
+        Self { code, message: message.into(), reason: Arc::from(reason), details: None, metadata: None }
     }
 
     fn about(mut self, name: &str, group: &str, kind: &str) -> Self {
@@ -379,7 +379,7 @@ impl Failure {
     pub fn told(code: u16, message: String, reason: &str, details: Option<&Value>) -> Self {
         let code = StatusCode::from_u16(code).unwrap_or(StatusCode::BAD_REQUEST);
         let details = details.filter(|details| !details.is_null()).cloned();
-        Self { code, message, reason: Cow::Owned(reason.to_owned()), details, metadata: None }
+        Self { code, message, reason: Arc::from(reason), details, metadata: None }
     }
 
     /// The `Status` object.
