@@ -15,8 +15,11 @@ use crate::store::Key;
 const TABLE: &str = "apiservices.apiregistration.k8s.io";
 const MANAGED: &str = "kube-aggregator.kubernetes.io/automanaged";
 
+/// A group with its priority, and those of its versions.
+type Priorities = (&'static str, i64, &'static [(&'static str, i64)]);
+
 /// Priorities of the built-in groups, and of their versions.
-const PRIORITIES: &[(&str, i64, &[(&str, i64)])] = &[
+const PRIORITIES: &[Priorities] = &[
     ("", 18000, &[("v1", 1)]),
     ("apps", 17800, &[("v1", 15)]),
     ("events.k8s.io", 17750, &[("v1", 15), ("v1beta1", 5)]),

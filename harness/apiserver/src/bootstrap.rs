@@ -20,7 +20,7 @@ fn place<'a>(
     resource: &'a std::sync::Arc<crate::registry::Resource>,
     namespace: &'a str,
 ) -> Place<'a> {
-    Place { state, resource, namespace, dry_run: false, consent: None }
+    Place { state, resource, asked: resource, namespace, dry_run: false, consent: None }
 }
 
 /// Creates the objects that kube-apiserver 1.20.2 creates when it starts on empty storage.

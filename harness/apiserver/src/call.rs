@@ -125,6 +125,7 @@ impl Call<'_> {
         Place {
             state: self.state,
             resource: self.resource.stored(),
+            asked: self.resource,
             namespace: self.namespace(),
             dry_run,
             consent: Some(self.consent),

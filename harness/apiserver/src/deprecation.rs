@@ -9,7 +9,7 @@ fn since(resource: &Resource) -> Option<u32> {
         return None;
     }
     match (&*resource.group, &*resource.kind) {
-        ("extensions", _) | ("scheduling.k8s.io", _) => Some(14),
+        ("extensions" | "scheduling.k8s.io", _) => Some(14),
         ("admissionregistration.k8s.io" | "apiextensions.k8s.io", _) => Some(16),
         ("rbac.authorization.k8s.io", _) | ("storage.k8s.io", "CSINode") => Some(17),
         (

@@ -59,7 +59,7 @@ pub fn one_group(registry: &Registry, name: &str) -> Option<Value> {
 }
 
 /// Group and version in which the original keeps a resource in etcd: the preferred version, but for a few kinds
-/// (pkg/kubeapiserver/default_storage_factory_builder.go, Kubernetes 1.20, and the codecs of the delegated servers).
+/// (`pkg/kubeapiserver/default_storage_factory_builder.go`, Kubernetes 1.20, and the codecs of the delegated servers).
 fn encoded_in(resource: &Resource) -> (&str, &str) {
     if let Some(custom) = &resource.custom {
         let version = custom.storage_version.rsplit('/').next().unwrap_or_default();

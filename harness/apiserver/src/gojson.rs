@@ -51,7 +51,7 @@ impl Reader<'_> {
                     self.skip_blanks();
                     if self.peek()? != b'}' {
                         self.key()?;
-                        self.to_value(&mut open)?;
+                        self.colon(&mut open)?;
                         continue 'values;
                     }
                     self.at += 1;
@@ -86,7 +86,7 @@ impl Reader<'_> {
                         self.at += 1;
                         self.skip_blanks();
                         self.key()?;
-                        self.to_value(&mut open)?;
+                        self.colon(&mut open)?;
                         continue 'values;
                     }
                     _ => return self.wrong("after object key:value pair"),
@@ -103,7 +103,7 @@ impl Reader<'_> {
         self.string()
     }
 
-    fn to_value(&mut self, open: &mut [Within]) -> Result<(), String> {
+    fn colon(&mut self, open: &mut [Within]) -> Result<(), String> {
         self.skip_blanks();
         if self.peek()? != b':' {
             return self.wrong("after object key");

@@ -201,7 +201,11 @@ async fn resource_answer(
         return Err(Failure::method_not_allowed());
     }
     let (parts, body) = request.into_parts();
-    let endpoint = if resource.custom.is_some() { Endpoint::Custom } else { Endpoint::BuiltIn };
+    let endpoint = match (&resource.custom, path.subresource.as_str()) {
+        (Some(_), _) => Endpoint::Custom,
+        (None, "") => Endpoint::BuiltIn,
+        (None, _) => Endpoint::BelowBuiltIn,
+    };
     let form = negotiate::wanted(&parts.headers, endpoint)?;
     let body = read_body(body).await?;
     if matches!(verb, "get" | "list") {
@@ -307,7 +311,7 @@ fn is_routed(method: &Method, resource: &Resource, path: &ResourcePath) -> bool 
         Method::GET => true,
         Method::POST => collection && !path.watch && !(resource.namespaced && path.namespace.is_empty()),
         Method::PUT | Method::PATCH => !collection && !path.watch,
-        Method::DELETE => !path.watch && !(collection && resource.namespaced && path.namespace.is_empty()),
+        Method::DELETE => !(path.watch || collection && resource.namespaced && path.namespace.is_empty()),
         _ => false,
     }
 }

@@ -186,14 +186,11 @@ impl<'a> Reader<'a> {
             }
             Type::Bool => self.flag(),
             Type::Int => self.integer(is_long(key)),
-            Type::Number => {
+            Type::Number | Type::Any => {
                 self.skip();
             }
             Type::Bytes => self.base64(),
             Type::Time | Type::MicroTime | Type::Quantity | Type::IntOrString => self.unmarshalled(kind),
-            Type::Any => {
-                self.skip();
-            }
             Type::List(item) => {
                 self.list(item, key);
                 self.within(&format!("[]{}: ", go_item(item)));
@@ -420,11 +417,11 @@ mod tests {
     #[rstest]
     #[case(
         r#"{"metadata":{"name":"a"},"data":{"k":1}}"#,
-        r#"v1.ConfigMap.Data: ReadString: expects " or n, but found 1, error found in #10 byte of ...|a":{"k":1}}|..., bigger context ...|{"metadata":{"name":"a"},"data":{"k":1}}|..."#
+        r#"v1.ConfigMap.Data: ReadString: expects " or n, but found 1, error found in #10 byte of ...|ta":{"k":1}}|..., bigger context ...|{"metadata":{"name":"a"},"data":{"k":1}}|..."#
     )]
     #[case(
         r#"{"metadata":{"name":7},"data":{}}"#,
-        r#"v1.ConfigMap.Data: ObjectMeta: v1.ObjectMeta.Name: ReadString: expects " or n, but found 7, error found in #10 byte of ...|{"name":7},"data":{}|..., bigger context ...|{"metadata":{"name":7},"data":{}}|..."#
+        r#"v1.ConfigMap.Data: ObjectMeta: v1.ObjectMeta.Name: ReadString: expects " or n, but found 7, error found in #10 byte of ...|:{"name":7},"data":{|..., bigger context ...|{"metadata":{"name":7},"data":{}}|..."#
     )]
     #[case(
         r#"{"metadata":[]}"#,

@@ -44,13 +44,13 @@ fn object(known: &Fields, value: &mut Value, path: &str) -> Result<(), String> {
     Ok(())
 }
 
-/// What stands for a field that was not given: pointers, lists and maps nothing, the others their zero.
+/// What stands for a field that was not given: pointers nothing, or null where they must be written, the others their
+/// zero.
 fn absent(field: &Field) -> Option<Value> {
-    match (field.pointer, field.required) {
-        (true, true) => Some(Value::Null),
-        (true, false) => None,
-        (false, _) => Some(zero(&field.kind)),
+    if field.pointer {
+        return field.required.then_some(Value::Null);
     }
+    Some(zero(&field.kind))
 }
 
 fn zero(kind: &Type) -> Value {
@@ -97,7 +97,7 @@ fn written(field: &Field, value: Value) -> Option<Value> {
 /// Amounts of resources are no finer than a thousandth.
 fn round(amount: &mut Value) {
     if let Some(quantity) = amount.as_str().and_then(|text| Quantity::parse(text).ok()) {
-        *amount = Value::from(quantity.to_milli().to_string());
+        *amount = Value::from(quantity.rounded_up().to_string());
     }
 }
 

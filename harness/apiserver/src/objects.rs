@@ -21,8 +21,10 @@ use checks::creates_on_update;
 pub struct Place<'a> {
     /// The server.
     pub state: &'a State,
-    /// The resource.
+    /// The resource, in the version in which it is kept.
     pub resource: &'a Arc<Resource>,
+    /// The resource as the client asks for it: a few rules depend on the version.
+    pub asked: &'a Resource,
     /// The namespace; empty for cluster-wide resources.
     pub namespace: &'a str,
     /// Nothing is stored.
@@ -127,7 +129,7 @@ impl Place<'_> {
         if &**self.table() == "customresourcedefinitions.apiextensions.k8s.io" {
             crd::fill_status(&mut object, &self.state.clock.stamp());
         }
-        check(resource, &object, None)?;
+        check(resource, self.asked, &object, None)?;
         // A webhook that is asked about a Service sees it before it has its addresses: while it thinks, others may
         // be given theirs.
         self.ask(Operation::Create, Some(&object), None)?;
@@ -311,7 +313,7 @@ impl Place<'_> {
                 }
                 object
             }
-            Part::Status => self.status_of(object, old),
+            Part::Status => self.status_of(&object, old),
             Part::Finalize => with(&object, "status", old.get("status")),
         };
         keep_identity(&mut object, old);
@@ -341,7 +343,7 @@ impl Place<'_> {
         if part == Part::Finalize {
             return Ok(in_order(resource, object));
         }
-        check(resource, &object, Some((old, part)))?;
+        check(resource, self.asked, &object, Some((old, part)))?;
         if part == Part::Object && resource.custom.is_none() {
             self.judge_change(&object, old)?;
         }
@@ -350,7 +352,7 @@ impl Place<'_> {
 
     /// What an update of the status makes: of built-in kinds the client's metadata and status beside everything else
     /// that was there, of others the status alone (the strategies of `status` in Kubernetes 1.20).
-    fn status_of(&self, object: Value, old: &Value) -> Value {
+    fn status_of(&self, object: &Value, old: &Value) -> Value {
         if self.resource.custom.is_some() || self.resource.group == "apiextensions.k8s.io" {
             return with(old, "status", object.get("status"));
         }

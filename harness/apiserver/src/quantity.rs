@@ -139,12 +139,6 @@ impl Quantity {
         self.nano
     }
 
-    /// Whether there is something behind the decimal point.
-    #[must_use]
-    pub fn is_whole(&self) -> bool {
-        self.nano % NANO == 0
-    }
-
     /// The sum, in this quantity's form.
     #[must_use]
     pub fn plus(&self, other: &Self) -> Self {
@@ -175,7 +169,7 @@ impl Quantity {
 
     /// Rounded up to thousandths, as all amounts of resources are.
     #[must_use]
-    pub fn to_milli(self) -> Self {
+    pub fn rounded_up(self) -> Self {
         const STEP: i128 = 1_000_000;
         if self.nano % STEP == 0 {
             return self;
@@ -290,7 +284,7 @@ mod tests {
     #[case("1500u", "2m")]
     #[case("3G", "3G")]
     fn rounds_up_to_thousandths(#[case] text: &str, #[case] rounded: &str) {
-        assert_eq!(Quantity::parse(text).unwrap().to_milli().to_string(), rounded);
+        assert_eq!(Quantity::parse(text).unwrap().rounded_up().to_string(), rounded);
     }
 
     #[test]

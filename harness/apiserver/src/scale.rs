@@ -33,7 +33,12 @@ pub fn read(resource: &Resource, object: &Value) -> Value {
         "spec": {"replicas": number(object, spec)},
         "status": {"replicas": number(object, status)},
     });
-    let labels = object.pointer("/spec/selector/matchLabels").and_then(Value::as_object);
+    // The selector of a ReplicationController is a map of labels itself.
+    let labels = match &*resource.full_name {
+        "replicationcontrollers" => object.pointer("/spec/selector"),
+        _ => object.pointer("/spec/selector/matchLabels"),
+    };
+    let labels = labels.and_then(Value::as_object);
     if let Some(labels) = labels.filter(|_| resource.custom.is_none()) {
         let mut pairs: Vec<String> =
             labels.iter().map(|(key, value)| format!("{key}={}", value.as_str().unwrap_or_default())).collect();
@@ -43,7 +48,7 @@ pub fn read(resource: &Resource, object: &Value) -> Value {
     scale
 }
 
-/// What is said where there is no object to scale: the built-in kinds name the scale of it, but for StatefulSets.
+/// What is said where there is no object to scale: the built-in kinds name the scale of it, but for those of stateful sets.
 #[must_use]
 pub fn missing(resource: &Resource, name: &str) -> Failure {
     if resource.custom.is_some() || resource.plural == "statefulsets" {

@@ -132,10 +132,19 @@ pub fn fill(resource: &Resource, object: &mut Value) {
     }
 }
 
-pub fn check(resource: &Resource, object: &Value, before: Option<(&Value, Part)>) -> Result<(), Failure> {
+/// Judges `object`, which a client sent in the version `asked`.
+///
+/// # Errors
+/// 422.
+pub fn check(
+    resource: &Resource,
+    asked: &Resource,
+    object: &Value,
+    before: Option<(&Value, Part)>,
+) -> Result<(), Failure> {
     let mut causes = match before {
-        Some((before, part)) => validation::validate_update(resource, object, before, part),
-        None => validation::validate(resource, object),
+        Some((before, part)) => validation::validate_update(resource, asked, object, before, part),
+        None => validation::validate(resource, asked, object),
     };
     if let Some(schema) = resource.custom.as_ref().and_then(|custom| custom.schema.as_deref()) {
         causes.extend(schema::validate(schema, object));

@@ -1,5 +1,6 @@
 //! How objects of one resource are shown to one client: alone, in lists, in events.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -18,9 +19,28 @@ use crate::status::{Cause, Failure, quoted};
 use crate::store::{self, Change, Stored};
 use crate::table;
 
+/// The metadata of an object alone: annotations that stand for fields of other versions are no part of it.
+fn own_metadata(object: &Value) -> Cow<'_, Value> {
+    let Some(metadata) = object.get("metadata") else { return Cow::Owned(Value::Null) };
+    let annotations = metadata.get("annotations").and_then(Value::as_object);
+    if !annotations.is_some_and(|annotations| annotations.keys().any(|key| conversion::stands_for_a_field(key))) {
+        return Cow::Borrowed(metadata);
+    }
+    let mut metadata = metadata.clone();
+    if let Some(map) = metadata.as_object_mut()
+        && let Some(Value::Object(annotations)) = map.get_mut("annotations")
+    {
+        annotations.retain(|key, _| !conversion::stands_for_a_field(key));
+        if annotations.is_empty() {
+            map.shift_remove("annotations");
+        }
+    }
+    Cow::Owned(metadata)
+}
+
 /// An object without its content.
 fn partial(object: &Value, version: &str) -> Value {
-    json!({"kind": "PartialObjectMetadata", "apiVersion": version, "metadata": object.get("metadata")})
+    json!({"kind": "PartialObjectMetadata", "apiVersion": version, "metadata": own_metadata(object)})
 }
 
 /// An object of a custom resource in the version that was asked for: conversion `None` changes the version alone.
@@ -171,13 +191,11 @@ impl Shower {
     }
 
     fn protobuf(&self, object: &Value) -> Option<Vec<u8>> {
-        match self.form.shape {
-            Shape::Metadata(version) => encode::partial(version, object.get("metadata").unwrap_or(&Value::Null)),
-            _ => {
-                let object = conversion::shown(&self.resource, object);
-                encode::object(&self.version, &self.resource.kind, self.resource.type_name?, &object)
-            }
+        if let Shape::Metadata(version) = self.form.shape {
+            return encode::partial(version, &own_metadata(object));
         }
+        let object = conversion::shown(&self.resource, object);
+        encode::object(&self.version, &self.resource.kind, self.resource.type_name?, &object)
     }
 
     /// One object, as an answer.

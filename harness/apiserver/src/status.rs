@@ -46,6 +46,9 @@ impl Cause {
     }
 }
 
+/// The reason of what is no longer remembered.
+const EXPIRED: &str = "Expired";
+
 /// `text` as Go's `%q` writes it.
 #[must_use]
 pub fn quoted(text: &str) -> String {
@@ -61,8 +64,8 @@ pub fn quoted(text: &str) -> String {
             '\u{8}' => out.push_str("\\b"),
             '\u{b}' => out.push_str("\\v"),
             '\u{c}' => out.push_str("\\f"),
-            '\0'..' ' | '\u{7f}' => out.push_str(&format!("\\x{:02x}", u32::from(c))),
-            '\u{80}'..='\u{a0}' | '\u{ad}' => out.push_str(&format!("\\u{:04x}", u32::from(c))),
+            '\0'..' ' | '\u{7f}' => out.extend(format!("\\x{:02x}", u32::from(c)).chars()),
+            '\u{80}'..='\u{a0}' | '\u{ad}' => out.extend(format!("\\u{:04x}", u32::from(c)).chars()),
             _ => out.push(c),
         }
     }
@@ -79,10 +82,8 @@ pub struct Failure {
     pub message: String,
     /// The `reason`; empty where the original has none.
     pub reason: Arc<str>,
-    /// The `details`; `None` where the original has none.
+    /// The `details`; `None` where the original has none. What has `Expired` has none, and holds its `metadata` here.
     pub details: Option<Value>,
-    /// The `metadata`, where it says anything.
-    pub metadata: Option<Value>,
 }
 
 fn details(name: &str, group: &str, kind: &str) -> Map<String, Value> {
@@ -97,7 +98,7 @@ fn details(name: &str, group: &str, kind: &str) -> Map<String, Value> {
 
 impl Failure {
     fn new(code: StatusCode, reason: &'static str, message: impl Into<String>) -> Self {
-        Self { code, message: message.into(), reason: Arc::from(reason), details: None, metadata: None }
+        Self { code, message: message.into(), reason: Arc::from(reason), details: None }
     }
 
     fn about(mut self, name: &str, group: &str, kind: &str) -> Self {
@@ -300,20 +301,20 @@ impl Failure {
     /// The revision is no longer remembered.
     #[must_use]
     pub fn expired(asked: u64, oldest: u64) -> Self {
-        Self::new(StatusCode::GONE, "Expired", format!("too old resource version: {asked} ({oldest})"))
+        Self::new(StatusCode::GONE, EXPIRED, format!("too old resource version: {asked} ({oldest})"))
     }
 
     /// The revision of a list is no longer remembered.
     #[must_use]
     pub fn list_expired() -> Self {
-        Self::new(StatusCode::GONE, "Expired", "The resourceVersion for the provided list is too old.")
+        Self::new(StatusCode::GONE, EXPIRED, "The resourceVersion for the provided list is too old.")
     }
 
     /// The revision of a list's first page is no longer remembered; `metadata` holds what goes on all the same.
     #[must_use]
     pub fn continue_expired(metadata: &Value) -> Self {
         const TEXT: &str = "The provided continue parameter is too old to display a consistent list result. You can start a new list without the continue parameter, or use the continue token in this response to retrieve the remainder of the results. Continuing with the provided token results in an inconsistent list - objects that were created, modified, or deleted between the time the first chunk was returned and now may show up in the list.";
-        Self { metadata: Some(metadata.clone()), ..Self::new(StatusCode::GONE, "Expired", TEXT) }
+        Self { details: Some(metadata.clone()), ..Self::new(StatusCode::GONE, EXPIRED, TEXT) }
     }
 
     /// The revision asked for has not come yet; zero seconds name no time to come again.
@@ -379,21 +380,23 @@ impl Failure {
     pub fn told(code: u16, message: String, reason: &str, details: Option<&Value>) -> Self {
         let code = StatusCode::from_u16(code).unwrap_or(StatusCode::BAD_REQUEST);
         let details = details.filter(|details| !details.is_null()).cloned();
-        Self { code, message, reason: Arc::from(reason), details, metadata: None }
+        Self { code, message, reason: Arc::from(reason), details }
     }
 
     /// The `Status` object.
     #[must_use]
     pub fn to_value(&self) -> Value {
         let mut status = json!({"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Failure"});
-        if let Some(metadata) = &self.metadata {
+        let (metadata, details) =
+            if &*self.reason == EXPIRED { (self.details.as_ref(), None) } else { (None, self.details.as_ref()) };
+        if let Some(metadata) = metadata {
             status["metadata"] = metadata.clone();
         }
         status["message"] = Value::from(self.message.as_str());
         if !self.reason.is_empty() {
             status["reason"] = Value::from(&*self.reason);
         }
-        if let Some(details) = &self.details {
+        if let Some(details) = details {
             status["details"] = details.clone();
         }
         status["code"] = Value::from(self.code.as_u16());

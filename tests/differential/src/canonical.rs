@@ -13,6 +13,7 @@
 //! | node ports | `<node port N>` | allocated at random; numbered likewise |
 //! | names made from `generateName` | `PREFIX<random>` | random |
 //! | certificates and tokens | `<certificate>`, `<token>` | made anew for each server |
+//! | descriptions of the columns of Tables | `<prose>` | upstream's documentation, of which no text is kept |
 //! | `continue` | `<continue>` | opaque |
 
 use std::collections::BTreeMap;
@@ -152,8 +153,9 @@ impl Seen {
     /// `value` of the field `key`; `listed`: it is the metadata of a list or a bookmark.
     fn value(&mut self, key: &str, value: &Value, listed: bool) -> Value {
         match value {
-            Value::Object(map) => Value::Object(self.object(map, listed)),
+            Value::Object(map) => Value::Object(self.object(key, map, listed)),
             Value::Array(items) if key == "cells" => items.iter().map(|item| self.cell(item)).collect(),
+            Value::String(_) if key == "columnDefinitions/description" => Value::from("<prose>"),
             Value::Array(items) => items.iter().map(|item| self.value(key, item, false)).collect(),
             Value::String(text) if key == "resourceVersion" && !text.is_empty() && text != "0" => {
                 if listed {
@@ -170,7 +172,8 @@ impl Seen {
         }
     }
 
-    fn object(&mut self, map: &Map<String, Value>, listed: bool) -> Map<String, Value> {
+    /// The object `map` of the field `name`.
+    fn object(&mut self, name: &str, map: &Map<String, Value>, listed: bool) -> Map<String, Value> {
         self.learn_generated(map);
         let is_list = map.contains_key("items") || map.contains_key("rows") || map.contains_key("columnDefinitions");
         let is_bookmark = map.get("type").and_then(Value::as_str) == Some("BOOKMARK");
@@ -181,7 +184,9 @@ impl Seen {
                 "object" => is_bookmark,
                 _ => listed && key == "resourceVersion",
             };
-            out.insert(self.text(key), self.value(key, value, inner));
+            let is_prose = name == "columnDefinitions" && key == "description";
+            let field = if is_prose { "columnDefinitions/description" } else { key };
+            out.insert(self.text(key), self.value(field, value, inner));
         }
         out
     }

@@ -195,7 +195,11 @@ impl<'a> Endpoint<'a> {
     pub async fn embedded() -> Result<(Self, ApiServer), EndpointError> {
         let failed = |source: Box<dyn std::error::Error + Send + Sync>| EndpointError::Start(source);
         let key = rcgen::KeyPair::generate().map_err(|error| failed(error.into()))?;
-        let options = Options { service_account_signing_key_pem: Some(key.serialize_pem()), ..Options::default() };
+        let options = Options {
+            service_account_signing_key_pem: Some(key.serialize_pem()),
+            service_account_admission: false,
+            ..Options::default()
+        };
         let server = ApiServer::start(options).await.map_err(|error| failed(error.into()))?;
         let lifetime = Lifetime::for_duration(std::time::Duration::from_hours(1));
         let admin = server

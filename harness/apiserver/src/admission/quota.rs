@@ -141,7 +141,9 @@ impl Place<'_> {
                 .map(|(n, a)| (n.clone(), a.clone()))
                 .collect();
             let mut sum = used.clone();
-            asked.iter().for_each(|(name, amount)| add(&mut sum, name, amount));
+            for (name, amount) in &asked {
+                add(&mut sum, name, amount);
+            }
             let over: Vec<&String> =
                 asked.keys().filter(|name| sum.get(*name).zip(hard.get(*name)).is_some_and(|(s, h)| s > h)).collect();
             if !over.is_empty() {
@@ -163,7 +165,9 @@ impl Place<'_> {
             }
         }
         if !self.dry_run {
-            charged.iter().for_each(|(key, sum)| self.note_usage(key, sum));
+            for (key, sum) in &charged {
+                self.note_usage(key, sum);
+            }
         }
         Ok(())
     }

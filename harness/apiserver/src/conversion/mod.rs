@@ -18,6 +18,7 @@ use crate::{defaults, normal};
 /// What the original's decoder says.
 pub fn to_stored(resource: &Resource, mut object: Value) -> Result<Value, String> {
     let Some(hub) = resource.hub.as_deref() else { return Ok(object) };
+    let no_usages = object.pointer("/spec/usages").is_some_and(|usages| usages.as_array().is_some_and(Vec::is_empty));
     if let Some(type_name) = resource.type_name {
         normal::normalize(type_name, &mut object)?;
     }
@@ -26,8 +27,12 @@ pub fn to_stored(resource: &Resource, mut object: Value) -> Result<Value, String
         "events.events.k8s.io" => events::to_core(&mut object),
         "ingresses.extensions" | "ingresses.networking.k8s.io" => ingress::to_stable(&mut object),
         "customresourcedefinitions.apiextensions.k8s.io" => definitions::to_stable(&mut object),
-        "horizontalpodautoscalers.autoscaling" => autoscaling::to_first(&mut object),
+        "horizontalpodautoscalers.autoscaling" => autoscaling::to_first(&mut object, resource.version == "v2beta2"),
         _ => {}
+    }
+    // A list that a client sends empty gets no default, though it is written as if it were not there.
+    if no_usages && let Some(spec) = object.get_mut("spec").and_then(Value::as_object_mut) {
+        spec.shift_remove("usages");
     }
     if let Some(map) = object.as_object_mut() {
         map.insert("apiVersion".to_owned(), Value::from(hub.api_version()));
@@ -59,6 +64,12 @@ pub fn shown<'a>(resource: &Resource, stored: &'a Value) -> Cow<'a, Value> {
         let _ = normal::normalize(type_name, &mut object);
     }
     Cow::Owned(object)
+}
+
+/// Whether an annotation stands for a field that the version in which objects are kept has not.
+#[must_use]
+pub fn stands_for_a_field(annotation: &str) -> bool {
+    annotation == "deprecated.daemonset.template.generation" || autoscaling::is_held(annotation)
 }
 
 /// Moves what is below the keys on the left to those on the right.

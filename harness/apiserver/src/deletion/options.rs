@@ -94,11 +94,11 @@ impl Given {
         const FIELD: &str = "propagationPolicy";
         let mut causes = Vec::new();
         let policy = match self.policy.as_deref() {
-            None => None,
             Some("Orphan") => Some(Policy::Orphan),
             Some("Background") => Some(Policy::Background),
             Some("Foreground") => Some(Policy::Foreground),
-            Some(_) => None,
+            // None, or none that there is.
+            _ => None,
         };
         if let Some(given) = self.policy.as_deref() {
             if self.options.orphan.is_some() {

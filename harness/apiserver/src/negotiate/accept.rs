@@ -70,6 +70,8 @@ impl Form {
 pub enum Endpoint {
     /// Built-in resources.
     BuiltIn,
+    /// What lies below built-in resources: nothing makes tables of it.
+    BelowBuiltIn,
     /// Custom resources: protobuf for metadata alone.
     Custom,
     /// Discovery and failures: no shape but their own.
@@ -80,7 +82,7 @@ impl Endpoint {
     fn allows(self, encoding: Encoding, shape: Shape) -> bool {
         match shape {
             Shape::Whole => self != Self::Custom || encoding != Encoding::Protobuf,
-            Shape::Table(_) => self != Self::Plain && encoding != Encoding::Protobuf,
+            Shape::Table(_) => !matches!(self, Self::Plain | Self::BelowBuiltIn) && encoding != Encoding::Protobuf,
             Shape::Metadata(_) | Shape::MetadataList(_) => self != Self::Plain,
         }
     }

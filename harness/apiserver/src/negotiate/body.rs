@@ -96,7 +96,7 @@ fn yaml(body: &[u8]) -> Result<Value, String> {
     json(&serde_json::to_vec(&value).unwrap_or_default())
 }
 
-/// The error of go-yaml for one of serde_yaml: both are libyaml's, worded differently.
+/// The error of go-yaml for one of `serde_yaml`: both are libyaml's, worded differently.
 fn go_yaml(error: &serde_yaml::Error) -> String {
     let text = error.to_string();
     // Where it happened is worded differently, and within what is not told.

@@ -315,7 +315,7 @@ mod tests {
     fn writes_a_config_map_as_the_original() {
         let bytes = object("v1", "ConfigMap", "core.v1.ConfigMap", &json!({"metadata": {"name": "x"}})).unwrap();
         let expected =
-            b"k8s\0\n\x0f\n\x02v1\x12\tConfigMap\x12\x1b\n\x19\n\x01x\x12\0\x1a\0\"\0*\x002\08\0B\0z\0\x1a\0\"\0";
+            b"k8s\0\n\x0f\n\x02v1\x12\tConfigMap\x12\x15\n\x13\n\x01x\x12\0\x1a\0\"\0*\x002\08\0B\0z\0\x1a\0\"\0";
         assert_eq!(String::from_utf8_lossy(&bytes), String::from_utf8_lossy(expected));
     }
 }

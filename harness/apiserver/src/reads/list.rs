@@ -39,9 +39,9 @@ pub fn list(
     let paged = options.limit > 0 && !options.revision.is_any();
     let exact = options.revision_match == Match::Exact;
     if options.revision.is_unset() || continued || paged || exact || !super::is_cached(resource) {
-        reader.from_storage(options)
+        reader.stored(options)
     } else {
-        reader.from_cache(options)
+        reader.cached(options)
     }
 }
 
@@ -57,7 +57,7 @@ impl Reader<'_> {
     }
 
     /// The cache knows only its own resource's revisions, pages nothing, and is waited for.
-    fn from_cache(&self, options: &ListOptions<'_>) -> Result<List, Failure> {
+    fn cached(&self, options: &ListOptions<'_>) -> Result<List, Failure> {
         let wanted = options.revision.cached()?;
         let revision = self.state.store.position(&self.resource.full_name);
         if wanted > revision {
@@ -71,7 +71,7 @@ impl Reader<'_> {
         objects.filter(|stored| self.selection.matches(&stored.value)).collect()
     }
 
-    fn from_storage(&self, options: &ListOptions<'_>) -> Result<List, Failure> {
+    fn stored(&self, options: &ListOptions<'_>) -> Result<List, Failure> {
         let asked = options.revision.stored()?;
         if options.continued.is_empty() && self.selection.is_one() {
             return self.one(options, asked);

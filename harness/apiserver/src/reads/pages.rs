@@ -63,7 +63,7 @@ impl Position {
             |why: &str| Failure::bad_request(format!("invalid continue token: continue key is not valid: {why}"));
         let bytes = URL_SAFE_NO_PAD
             .decode(token)
-            .map_err(|error| invalid(&format!("illegal base64 data at input byte {}", offset(error))))?;
+            .map_err(|error| invalid(&format!("illegal base64 data at input byte {}", offset(&error))))?;
         let read: Token = serde_json::from_slice(&bytes).map_err(|error| invalid(&go_error(&error, &bytes)))?;
         if read.v != VERSION {
             let shown = crate::status::quoted(&read.v);
@@ -86,8 +86,8 @@ impl Position {
 }
 
 /// Where Go's decoder gives up.
-fn offset(error: base64::DecodeError) -> usize {
-    match error {
+fn offset(error: &base64::DecodeError) -> usize {
+    match *error {
         base64::DecodeError::InvalidByte(at, _) => at,
         base64::DecodeError::InvalidLastSymbol { offset, .. } => offset,
         base64::DecodeError::InvalidLength(length) => length,

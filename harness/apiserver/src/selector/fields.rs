@@ -73,9 +73,10 @@ fn known_field(resource: &Resource, field: &str) -> Result<String, String> {
     match SELECTABLE.iter().find(|(name, ..)| *name == &*resource.full_name) {
         // What old clients of v1 call it.
         Some(("pods", ..)) if field == "spec.host" => Ok("spec.nodeName".to_owned()),
-        Some((_, true, _)) if field == "metadata.namespace" => Ok(field.to_owned()),
-        Some((_, _, fields)) if fields.contains(&field) => Ok(field.to_owned()),
-        Some(_) => Err(unsupported()),
+        Some((_, in_namespaces, fields)) => {
+            let known = fields.contains(&field) || (*in_namespaces && field == "metadata.namespace");
+            if known { Ok(field.to_owned()) } else { Err(unsupported()) }
+        }
         None if field == "metadata.namespace" => Ok(field.to_owned()),
         None => Err(format!(
             "{} is not a known field selector: only \"metadata.name\", \"metadata.namespace\"",

@@ -53,7 +53,7 @@ mod tests {
 
     #[test]
     fn orders_as_etcd_does() {
-        let mut keys = vec![Key::new("a", "x"), Key::new("a-b", "y"), Key::new("a.b", "z"), Key::new("ab", "w")];
+        let mut keys = [Key::new("a", "x"), Key::new("a-b", "y"), Key::new("a.b", "z"), Key::new("ab", "w")];
         keys.sort();
         let namespaces: Vec<&str> = keys.iter().map(|key| key.namespace.as_str()).collect();
         assert_eq!(namespaces, ["a-b", "a.b", "a", "ab"]);

@@ -28,7 +28,7 @@ fn table() -> Arc<str> {
 }
 
 fn write(store: &Store, write: Write) {
-    let key = Key::new(if write.name % 2 == 0 { "a" } else { "a-b" }, format!("n{}", write.name));
+    let key = Key::new(if write.name.is_multiple_of(2) { "a" } else { "a-b" }, format!("n{}", write.name));
     let value = json!({"metadata": {"name": key.name, "namespace": key.namespace}});
     // Someone else may be quicker: then there was no write.
     match store.get(&table(), &key) {
@@ -135,7 +135,9 @@ proptest! {
         page in 1_usize..4,
     ) {
         let store = Store::new();
-        before.into_iter().for_each(|one| write(&store, one));
+        for one in before {
+            write(&store, one);
+        }
         let (revision, expected) = (store.revision(), listed(&store));
         let mut collected = Folded::new();
         for one in after {

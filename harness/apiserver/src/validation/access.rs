@@ -98,13 +98,13 @@ pub fn binding_update(at: &At<'_>, before: &At<'_>, causes: &mut Causes) {
 }
 
 /// What is wrong with a configuration of webhooks.
-pub fn webhooks(at: &At<'_>, mutating: bool, causes: &mut Causes) {
+pub fn webhooks(at: &At<'_>, mutating: bool, beta: bool, causes: &mut Causes) {
     let mut names: Vec<&str> = Vec::new();
     for hook in at.child("webhooks").items() {
-        webhook(&hook, mutating, causes);
+        webhook(&hook, mutating, beta, causes);
         review_versions(&hook.child("admissionReviewVersions"), causes);
         let name = hook.child("name");
-        if !name.text().is_empty() {
+        if !name.text().is_empty() && !beta {
             if names.contains(&name.text()) {
                 causes.push(name.duplicate(quoted(name.text())));
             }
@@ -113,7 +113,7 @@ pub fn webhooks(at: &At<'_>, mutating: bool, causes: &mut Causes) {
     }
 }
 
-fn webhook(at: &At<'_>, mutating: bool, causes: &mut Causes) {
+fn webhook(at: &At<'_>, mutating: bool, beta: bool, causes: &mut Causes) {
     let name = at.child("name");
     let faults = words::subdomain(name.text());
     if name.text().is_empty() {
@@ -133,10 +133,11 @@ fn webhook(at: &At<'_>, mutating: bool, causes: &mut Causes) {
     known("failurePolicy", &["Fail", "Ignore"], causes);
     known("matchPolicy", &["Equivalent", "Exact"], causes);
     let effects = at.child("sideEffects");
+    let allowed: &[&str] = if beta { &["None", "NoneOnDryRun", "Some", "Unknown"] } else { &["None", "NoneOnDryRun"] };
     if !effects.is_set() {
-        causes.push(effects.required("must specify one of None, NoneOnDryRun"));
+        causes.push(effects.required(&format!("must specify one of {}", allowed.join(", "))));
     }
-    known("sideEffects", &["None", "NoneOnDryRun"], causes);
+    known("sideEffects", allowed, causes);
     let timeout = at.child("timeoutSeconds");
     if timeout.int().is_some_and(|seconds| !(1..=30).contains(&seconds)) {
         causes.push(timeout.wrong("the timeout value must be between 1 and 30 seconds"));

@@ -49,12 +49,6 @@ impl<'a> At<'a> {
         Self { value: self.value.get(key).unwrap_or(&NOTHING), path: format!("{}[{key}]", self.path) }
     }
 
-    /// The same value by the name of a field `name` below it, which it may not have.
-    #[must_use]
-    pub fn named(&self, name: &str) -> Self {
-        Self { value: self.value, path: self.path_to(name) }
-    }
-
     fn path_to(&self, name: &str) -> String {
         if self.path.is_empty() { name.to_owned() } else { format!("{}.{name}", self.path) }
     }

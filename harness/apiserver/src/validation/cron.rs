@@ -66,8 +66,8 @@ fn is_duration(text: &str) -> bool {
 
 fn number(text: &str, names: &[&str]) -> Result<u64, String> {
     if let Some(place) = names.iter().position(|name| *name == text.to_lowercase()) {
-        let first = if names.len() == MONTHS.len() { 1 } else { 0 };
-        return Ok(place as u64 + first);
+        // Months begin with one, days of the week with zero.
+        return Ok(place as u64 + u64::from(names.len() == MONTHS.len()));
     }
     match text.parse::<i64>() {
         Ok(number) => u64::try_from(number).map_err(|_| format!("Negative number ({number}) not allowed: {text}")),

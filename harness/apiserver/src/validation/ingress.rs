@@ -5,8 +5,29 @@ use super::at::{At, Causes};
 use super::{containers, words};
 use crate::status::quoted;
 
-/// What is wrong with an Ingress.
-pub fn ingress(at: &At<'_>, causes: &mut Causes) {
+/// What is wrong with an Ingress; the beta versions have other names for some fields, and let more pass.
+pub fn ingress(at: &At<'_>, beta: bool, causes: &mut Causes) {
+    if !beta {
+        stable(at, false, causes);
+        return;
+    }
+    let mut found = Causes::new();
+    stable(at, true, &mut found);
+    for cause in &mut found {
+        for (stable, beta) in [
+            ("spec.defaultBackend", "spec.backend"),
+            ("backend.service.name", "backend.serviceName"),
+            ("backend.service.port.name", "backend.servicePort"),
+            ("backend.service.port.number", "backend.servicePort"),
+        ] {
+            cause.field = cause.field.replace(stable, beta);
+        }
+        cause.message = cause.message.replace("`defaultBackend`", "`backend`");
+    }
+    causes.extend(found);
+}
+
+fn stable(at: &At<'_>, lenient: bool, causes: &mut Causes) {
     let spec = at.child("spec");
     let (rules, default) = (spec.child("rules"), spec.child("defaultBackend"));
     if rules.is_empty() && !default.is_set() {
@@ -25,7 +46,7 @@ pub fn ingress(at: &At<'_>, causes: &mut Causes) {
             host.check(host_rule(host.text()), causes);
         }
         let http = rule.child("http");
-        if http.is_set() {
+        if http.is_set() && !(lenient && host.text().contains('*')) {
             if http.child("paths").is_empty() {
                 causes.push(http.child("paths").required(""));
             }
@@ -36,7 +57,9 @@ pub fn ingress(at: &At<'_>, causes: &mut Causes) {
         for host in tls.child("hosts").items() {
             host.check(host_rule(host.text()), causes);
         }
-        tls.child("secretName").check_given(words::subdomain, causes);
+        if !lenient {
+            tls.child("secretName").check_given(words::subdomain, causes);
+        }
     }
     if spec.child("ingressClassName").is_set() {
         spec.child("ingressClassName").check(words::subdomain, causes);

@@ -3,9 +3,11 @@
 mod access;
 mod at;
 mod batch;
+mod certificates;
 mod containers;
 mod cron;
 mod disks;
+mod events;
 mod go;
 mod ingress;
 mod meta;
@@ -14,6 +16,7 @@ mod objects;
 mod pods;
 mod resources;
 mod scheduling;
+mod status;
 mod storage;
 mod volumes;
 mod words;
@@ -27,19 +30,24 @@ use crate::objects::Part;
 use crate::registry::Resource;
 use crate::status::Cause;
 
-/// What is wrong with a new object.
+/// What is wrong with a new object, which a client sent in the version `asked`.
 #[must_use]
-pub fn validate(resource: &Resource, object: &Value) -> Vec<Cause> {
+pub fn validate(resource: &Resource, asked: &Resource, object: &Value) -> Vec<Cause> {
     let (at, mut causes) = (At::root(object), Causes::new());
     own_metadata(resource, &at, &mut causes);
-    object_rules(resource, &at, true, &mut causes);
+    object_rules(resource, asked, &at, true, &mut causes);
     match &*resource.full_name {
         "ingresses.networking.k8s.io" => ingress::new_ingress(&at, &mut causes),
         "volumeattachments.storage.k8s.io" => storage::new_attachment(&at, &mut causes),
+        "events" if events::is_strict(asked) => {
+            meta::object(resource, &at, &mut causes);
+            events::new_event(&at, &mut causes);
+            return causes;
+        }
         // Their strategies look twice.
         "csidrivers.storage.k8s.io" | "csinodes.storage.k8s.io" => {
             own_metadata(resource, &at, &mut causes);
-            object_rules(resource, &at, true, &mut causes);
+            object_rules(resource, asked, &at, true, &mut causes);
         }
         _ => {}
     }
@@ -61,8 +69,9 @@ fn own_metadata(resource: &Resource, at: &At<'_>, causes: &mut Causes) {
 }
 
 /// Rules of an object whatever was before.
-fn object_rules(resource: &Resource, at: &At<'_>, is_new: bool, causes: &mut Causes) {
+fn object_rules(resource: &Resource, asked: &Resource, at: &At<'_>, is_new: bool, causes: &mut Causes) {
     let namespaced = resource.namespaced;
+    let beta = asked.version == "v1beta1";
     match &*resource.full_name {
         "pods" => pods::pod(at, causes),
         "podtemplates" => pods::template(&at.child("template"), causes),
@@ -79,13 +88,13 @@ fn object_rules(resource: &Resource, at: &At<'_>, is_new: bool, causes: &mut Cau
         "endpoints" => network::endpoints(at, causes),
         "endpointslices.discovery.k8s.io" => network::endpoint_slice(at, causes),
         "networkpolicies.networking.k8s.io" => network::network_policy(at, causes),
-        "ingresses.networking.k8s.io" => ingress::ingress(at, causes),
+        "ingresses.networking.k8s.io" => ingress::ingress(at, beta, causes),
         "ingressclasses.networking.k8s.io" => ingress::class(at, causes),
         "configmaps" => objects::config_map(at, causes),
         "secrets" => objects::secret(at, causes),
         "namespaces" => objects::namespace(at, causes),
         "nodes" => objects::node(at, causes),
-        "events" => objects::event(at, causes),
+        "events" => events::event(at, causes),
         "limitranges" => resources::limit_range(at, causes),
         "resourcequotas" => resources::quota(at, causes),
         "persistentvolumes" => storage::volume(at, causes),
@@ -100,14 +109,14 @@ fn object_rules(resource: &Resource, at: &At<'_>, is_new: bool, causes: &mut Cau
         "rolebindings.rbac.authorization.k8s.io" | "clusterrolebindings.rbac.authorization.k8s.io" => {
             access::binding(namespaced, at, causes);
         }
-        "mutatingwebhookconfigurations.admissionregistration.k8s.io" => access::webhooks(at, true, causes),
-        "validatingwebhookconfigurations.admissionregistration.k8s.io" => access::webhooks(at, false, causes),
+        "mutatingwebhookconfigurations.admissionregistration.k8s.io" => access::webhooks(at, true, beta, causes),
+        "validatingwebhookconfigurations.admissionregistration.k8s.io" => access::webhooks(at, false, beta, causes),
         "leases.coordination.k8s.io" => objects::lease(at, causes),
         "poddisruptionbudgets.policy" => objects::disruption_budget(at, causes),
         "priorityclasses.scheduling.k8s.io" => objects::priority_class(at, causes),
         "runtimeclasses.node.k8s.io" => objects::runtime_class(at, causes),
         "apiservices.apiregistration.k8s.io" => objects::api_service(at, causes),
-        "certificatesigningrequests.certificates.k8s.io" => objects::signing_request(at, causes),
+        "certificatesigningrequests.certificates.k8s.io" => certificates::request(at, beta, causes),
         "customresourcedefinitions.apiextensions.k8s.io" => causes.extend(crate::crd::validate(at.value())),
         _ => {}
     }
@@ -131,13 +140,12 @@ enum Check {
 fn update_checks(resource: &Resource) -> &'static [Check] {
     use Check::{Fixed, Metadata, Object, Successor};
     match &*resource.full_name {
-        "pods" => &[Successor, Metadata, Object, Fixed],
         "podtemplates"
         | "deployments.apps"
         | "cronjobs.batch"
         | "horizontalpodautoscalers.autoscaling"
         | "leases.coordination.k8s.io" => &[Successor, Object, Fixed],
-        "replicasets.apps" | "daemonsets.apps" | "replicationcontrollers" | "jobs.batch" => {
+        "replicasets.apps" | "daemonsets.apps" | "replicationcontrollers" | "jobs.batch" | "resourcequotas" => {
             &[Metadata, Object, Successor, Object, Fixed]
         }
         "networkpolicies.networking.k8s.io" => &[Metadata, Object, Successor, Object],
@@ -147,18 +155,17 @@ fn update_checks(resource: &Resource) -> &'static [Check] {
         | "storageclasses.storage.k8s.io"
         | "runtimeclasses.node.k8s.io" => &[Metadata, Object, Successor, Fixed],
         "persistentvolumeclaims" => &[Metadata, Object, Successor, Metadata, Object, Fixed],
-        "persistentvolumes" => &[Metadata, Object, Metadata, Object, Fixed],
-        "resourcequotas" => &[Metadata, Object, Successor, Object, Fixed],
-        "controllerrevisions.apps" | "endpoints" | "serviceaccounts" | "ingresses.networking.k8s.io" => {
+        "pods" | "controllerrevisions.apps" | "endpoints" | "serviceaccounts" | "ingresses.networking.k8s.io" => {
             &[Successor, Metadata, Object, Fixed]
         }
-        "services" | "ingressclasses.networking.k8s.io" => &[Successor, Fixed, Metadata, Object],
-        "secrets" | "configmaps" => &[Successor, Fixed, Metadata, Object],
-        "priorityclasses.scheduling.k8s.io" => &[Successor, Fixed],
-        "limitranges" | "endpointslices.discovery.k8s.io" => &[Metadata, Object, Fixed],
+        "services" | "ingressclasses.networking.k8s.io" | "secrets" | "configmaps" => {
+            &[Successor, Fixed, Metadata, Object]
+        }
+        "priorityclasses.scheduling.k8s.io" | "csidrivers.storage.k8s.io" => &[Successor, Fixed],
         "poddisruptionbudgets.policy" | "events" => &[Object],
-        "csidrivers.storage.k8s.io" => &[Successor, Fixed],
-        "csinodes.storage.k8s.io" | "volumeattachments.storage.k8s.io" => &[Metadata, Object, Metadata, Object, Fixed],
+        "persistentvolumes" | "csinodes.storage.k8s.io" | "volumeattachments.storage.k8s.io" => {
+            &[Metadata, Object, Metadata, Object, Fixed]
+        }
         _ if resource.custom.is_some() => &[Successor],
         _ if resource.group == "rbac.authorization.k8s.io" => &[Metadata, Object, Metadata, Object, Successor, Fixed],
         _ => &[Metadata, Object, Fixed],
@@ -188,11 +195,11 @@ fn fixed(resource: &Resource, at: &At<'_>, before: &At<'_>, causes: &mut Causes)
         "persistentvolumes" => storage::volume_update(at, before, causes),
         "persistentvolumeclaims" => storage::claim_update(at, before, causes),
         "storageclasses.storage.k8s.io" => storage::class_update(at, before, causes),
-        "csidrivers.storage.k8s.io" | "volumeattachments.storage.k8s.io" => {
-            if at.child("spec").value() != before.child("spec").value() {
-                let kind = &resource.kind;
-                causes.push(at.child("spec").invalid(format!("storage.{kind}Spec{{}}"), "field is immutable"));
-            }
+        "csidrivers.storage.k8s.io" | "volumeattachments.storage.k8s.io"
+            if at.child("spec").value() != before.child("spec").value() =>
+        {
+            let kind = &resource.kind;
+            causes.push(at.child("spec").invalid(format!("storage.{kind}Spec{{}}"), "field is immutable"));
         }
         "resourcequotas" => {
             let scopes = at.down("spec.scopes");
@@ -216,49 +223,32 @@ fn fixed(resource: &Resource, at: &At<'_>, before: &At<'_>, causes: &mut Causes)
 
 /// What is wrong with the `part` of `object` as the successor of `before`.
 #[must_use]
-pub fn validate_update(resource: &Resource, object: &Value, before: &Value, part: Part) -> Vec<Cause> {
+pub fn validate_update(
+    resource: &Resource,
+    asked: &Resource,
+    object: &Value,
+    before: &Value,
+    part: Part,
+) -> Vec<Cause> {
     let (at, before, mut causes) = (At::root(object), At::root(before), Causes::new());
     meta::common(&at, &before, &mut causes);
     if part == Part::Status {
-        status_rules(resource, &at, &before, &mut causes);
+        status::rules(resource, &at, &before, &mut causes);
+        return causes;
+    }
+    if &*resource.full_name == "events" && events::is_strict(asked) {
+        events::event(&at, &mut causes);
+        meta::update(&at, &before, &mut causes);
+        events::update(&at, &before, &mut causes);
         return causes;
     }
     for check in update_checks(resource) {
         match check {
             Check::Metadata => meta::object(resource, &at, &mut causes),
             Check::Successor => meta::update(&at, &before, &mut causes),
-            Check::Object => object_rules(resource, &at, false, &mut causes),
+            Check::Object => object_rules(resource, asked, &at, false, &mut causes),
             Check::Fixed => fixed(resource, &at, &before, &mut causes),
         }
     }
     causes
-}
-
-/// What is wrong with a status.
-fn status_rules(resource: &Resource, at: &At<'_>, before: &At<'_>, causes: &mut Causes) {
-    match &*resource.full_name {
-        "pods" => pods::status(at, before, causes),
-        "namespaces" => objects::namespace_status(at, causes),
-        "nodes" => objects::node_update(at, before, causes),
-        "deployments.apps" => {
-            workloads::status(at, &["updatedReplicas", "readyReplicas", "availableReplicas"], causes);
-        }
-        "replicasets.apps" | "replicationcontrollers" => {
-            workloads::status(at, &["fullyLabeledReplicas", "readyReplicas", "availableReplicas"], causes);
-        }
-        "statefulsets.apps" => {
-            workloads::status(at, &["readyReplicas", "currentReplicas", "updatedReplicas"], causes);
-        }
-        "services" | "ingresses.networking.k8s.io" => network::load_balancer_status(at, causes),
-        "resourcequotas" => {
-            resources::hard(&at.down("status.hard"), causes);
-            resources::hard(&at.down("status.used"), causes);
-        }
-        "jobs.batch" => {
-            for field in ["active", "succeeded", "failed"] {
-                at.child("status").child(field).nonnegative(causes);
-            }
-        }
-        _ => {}
-    }
 }

@@ -101,9 +101,9 @@ fn external_name(spec: &At<'_>, causes: &mut Causes) {
     }
 }
 
-fn service_port<'a>(port: &At<'a>, named: bool, names: &mut Vec<&'a str>, causes: &mut Causes) {
+fn service_port<'a>(port: &At<'a>, must_be_named: bool, names: &mut Vec<&'a str>, causes: &mut Causes) {
     let name = port.child("name");
-    if named && name.text().is_empty() {
+    if must_be_named && name.text().is_empty() {
         causes.push(name.required(""));
     } else if !name.text().is_empty() {
         name.check(words::label, causes);

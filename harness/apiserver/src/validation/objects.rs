@@ -224,43 +224,6 @@ pub fn disruption_budget(at: &At<'_>, causes: &mut Causes) {
     meta::selector(&spec.child("selector"), causes);
 }
 
-/// What is wrong with an event.
-pub fn event(at: &At<'_>, causes: &mut Causes) {
-    let involved = at.down("involvedObject.namespace");
-    let namespace = at.down("metadata.namespace").text();
-    let detail = "does not match event.namespace";
-    if !at.child("eventTime").is_set() {
-        let fits =
-            if involved.text().is_empty() { matches!(namespace, "" | "default") } else { involved.text() == namespace };
-        if !fits {
-            causes.push(involved.wrong(detail));
-        }
-    } else {
-        if involved.text().is_empty() && namespace != "kube-system" {
-            causes.push(involved.wrong(detail));
-        }
-        let controller = At::new(at.child("reportingComponent").value(), "reportingController");
-        if controller.text().is_empty() {
-            causes.push(controller.required(""));
-        }
-        controller.check(words::qualified_name, causes);
-        for (field, most) in [("reportingInstance", 128), ("action", 128), ("reason", 128)] {
-            let field = at.child(field);
-            if field.text().is_empty() {
-                causes.push(field.required(""));
-            }
-            if field.text().len() > most {
-                causes.push(field.invalid("\"\"", &format!("can have at most {most} characters")));
-            }
-        }
-        if at.child("message").text().len() > 1024 {
-            causes.push(at.child("message").invalid("\"\"", "can have at most 1024 characters"));
-        }
-    }
-    let place = At::new(at.down("metadata.namespace").value(), "namespace");
-    place.check(words::subdomain, causes);
-}
-
 /// What is wrong with a namespace.
 pub fn namespace(at: &At<'_>, causes: &mut Causes) {
     let finalizers = at.down("spec.finalizers");
@@ -308,6 +271,15 @@ fn node_resources(at: &At<'_>, causes: &mut Causes) {
 /// What of a node may not change has changed.
 pub fn node_update(at: &At<'_>, before: &At<'_>, causes: &mut Causes) {
     node_resources(at, causes);
+    let mut addresses: Vec<&Value> = Vec::new();
+    for address in at.down("status.addresses").items() {
+        if addresses.contains(&address.value()) {
+            let part = |field: &str| quoted(address.child(field).text());
+            let shown = format!("core.NodeAddress{{Type:{}, Address:{}}}", part("type"), part("address"));
+            causes.push(address.duplicate(shown));
+        }
+        addresses.push(address.value());
+    }
     let (new, old) = (at.child("spec"), before.child("spec"));
     for (field, named) in [("podCIDRs", "podCIDR"), ("providerID", "providerID")] {
         if old.child(field).is_set() && new.child(field).value() != old.child(field).value() {
@@ -391,20 +363,5 @@ pub fn api_service(at: &At<'_>, causes: &mut Causes) {
     if spec.child("insecureSkipTLSVerify").is_true() && !spec.child("caBundle").text().is_empty() {
         let detail = "may not be true if caBundle is present";
         causes.push(spec.child("insecureSkipTLSVerify").invalid(true, detail));
-    }
-}
-
-/// What is wrong with a request for a certificate.
-pub fn signing_request(at: &At<'_>, causes: &mut Causes) {
-    let spec = at.child("spec");
-    if spec.child("usages").is_empty() {
-        causes.push(spec.child("usages").required("usages must be provided"));
-    }
-    let signer = spec.child("signerName");
-    if signer.text().is_empty() {
-        causes.push(signer.required(""));
-    } else if !signer.text().contains('/') {
-        let detail = "must be a fully qualified domain and path of the form 'example.com/signer-name'";
-        causes.push(signer.wrong(detail));
     }
 }

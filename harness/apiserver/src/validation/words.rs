@@ -1,6 +1,6 @@
 //! Rules for single words (apimachinery's `util/validation`, Kubernetes 1.20): each names what is wrong.
 
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::IpAddr;
 
 const LABEL: &str = "[a-z0-9]([-a-z0-9]*[a-z0-9])?";
 
@@ -221,11 +221,6 @@ pub fn is_within(outer: (IpAddr, u8), inner: (IpAddr, u8)) -> bool {
     };
     let same_family = matches!((outer.0, inner.0), (IpAddr::V4(_), IpAddr::V4(_)) | (IpAddr::V6(_), IpAddr::V6(_)));
     same_family && outer.1 < inner.1 && masked(outer.0) == masked(inner.0)
-}
-
-/// Whether `address` is one of the first sixteen bits `prefix`.
-pub fn is_in_range(address: &str, prefix: [u8; 2]) -> bool {
-    address.parse::<Ipv4Addr>().is_ok_and(|ip| ip.octets().starts_with(&prefix))
 }
 
 #[cfg(test)]

@@ -276,9 +276,6 @@ pub fn stateful_set_update(at: &At<'_>, before: &At<'_>, causes: &mut Causes) {
 /// Numbers of a status: none negative, none above all.
 pub fn status(at: &At<'_>, counted: &[&str], causes: &mut Causes) {
     let status = at.child("status");
-    for field in ["replicas"].iter().chain(counted).chain(&["observedGeneration", "collisionCount"]) {
-        status.child(field).nonnegative(causes);
-    }
     let all = status.child("replicas").int().unwrap_or(0);
     for field in counted {
         let part = status.child(field);

@@ -1,6 +1,8 @@
 //! Autoscalers of `v2beta1` and `v2beta2`, kept as `v1`: what that version has no field for is kept in annotations
 //! (pkg/apis/autoscaling/v1/conversion.go, Kubernetes 1.20).
 
+mod metrics;
+
 use serde_json::{Map, Value, json};
 
 /// Annotations of `v1`, and where `v2` has what they hold.
@@ -11,6 +13,11 @@ const HELD: &[(&str, &str, &str)] = &[
     ("autoscaling.alpha.kubernetes.io/current-metrics", "status", "currentMetrics"),
 ];
 
+/// Whether an annotation holds a field.
+pub(super) fn is_held(annotation: &str) -> bool {
+    HELD.iter().any(|(held, ..)| *held == annotation)
+}
+
 fn cpu_utilization(metric: &Value) -> Option<Value> {
     let resource = metric.get("resource")?;
     if metric.get("type")? != "Resource" || resource.get("name")? != "cpu" {
@@ -20,8 +27,8 @@ fn cpu_utilization(metric: &Value) -> Option<Value> {
     found.filter(|value| value.is_number()).cloned()
 }
 
-/// As `v1` has it.
-pub(super) fn to_first(autoscaler: &mut Value) {
+/// As `v1` has it; `nested` is the form of the metrics in the second of the beta versions.
+pub(super) fn to_first(autoscaler: &mut Value, nested: bool) {
     let metrics = autoscaler.pointer_mut("/spec/metrics").and_then(Value::as_array_mut);
     let target = metrics.and_then(|metrics| {
         let place = metrics.iter().position(|metric| cpu_utilization(metric).is_some())?;
@@ -32,7 +39,12 @@ pub(super) fn to_first(autoscaler: &mut Value) {
     }
     for (annotation, part, field) in HELD {
         let held = autoscaler.get_mut(*part).and_then(Value::as_object_mut).and_then(|map| map.swap_remove(*field));
-        if let Some(held) = held.filter(|held| !held.is_null() && *held != json!([])) {
+        if let Some(mut held) = held.filter(|held| !held.is_null() && *held != json!([])) {
+            match *field {
+                "metrics" | "currentMetrics" if nested => metrics::flatten(&mut held, *field == "currentMetrics"),
+                "behavior" => held = metrics::capitalized(held),
+                _ => {}
+            }
             autoscaler["metadata"]["annotations"][*annotation] = Value::from(held.to_string());
         }
     }
@@ -48,7 +60,12 @@ pub(super) fn from_first(autoscaler: &mut Value, flat_targets: bool) {
             found.extend(value.map(|value| (*part, *field, value)));
         }
     }
-    for (part, field, value) in found {
+    for (part, field, mut value) in found {
+        match field {
+            "metrics" | "currentMetrics" if !flat_targets => metrics::nest(&mut value, field == "currentMetrics"),
+            "behavior" => value = metrics::lowered(value),
+            _ => {}
+        }
         autoscaler[part][field] = value;
     }
     let spec = autoscaler.get_mut("spec").and_then(Value::as_object_mut);
