@@ -121,13 +121,11 @@ pub fn decide(store: &Store, user: &User, ask: &Ask) -> Decision {
             ControlFlow::Continue(())
         }
     });
-    match allowed {
-        Some(reason) => Decision { allowed: true, reason },
-        None => {
-            let reason = resolver::aggregate(faults).map(|faults| format!("RBAC: {faults}")).unwrap_or_default();
-            Decision { allowed: false, reason }
-        }
+    if let Some(reason) = allowed {
+        return Decision { allowed: true, reason };
     }
+    let reason = resolver::aggregate(faults).map(|faults| format!("RBAC: {faults}")).unwrap_or_default();
+    Decision { allowed: false, reason }
 }
 
 /// Refuses what `user` may not do.

@@ -41,7 +41,7 @@ pub fn subdomain(text: &str) -> Vec<String> {
 
 /// Whether `text` can be the name of a namespace.
 pub fn is_namespace_name(text: &str) -> bool {
-    label(text).is_empty()
+    text.len() <= 63 && is_label(text)
 }
 
 /// Whether `text` can be the name of most objects, `ServiceAccount`s among them.

@@ -63,7 +63,7 @@ pub async fn serve(state: Arc<State>, listener: TcpListener, tls: Arc<ServerConf
         let (state, tls, stop) = (Arc::clone(&state), Arc::clone(&tls), stop.clone());
         let executor = Executor { tasks: tasks.clone(), stop: stop.clone() };
         tasks.spawn(async move {
-            let _ended = stop.run_until_cancelled(connection(state, stream, tls, executor)).await;
+            let _ended = stop.run_until_cancelled(Box::pin(connection(state, stream, tls, executor))).await;
             drop(place);
         });
     }

@@ -1,6 +1,6 @@
 //! `Status` answers: the texts, reasons and codes that the Kubernetes API server 1.20 gives.
 
-use std::borrow::Cow;
+use std::sync::Arc;
 
 use http::StatusCode;
 use serde_json::{Map, Value, json};
@@ -81,7 +81,7 @@ pub struct Failure {
     /// The `message`.
     pub message: String,
     /// The `reason`; empty where the original has none.
-    pub reason: Cow<'static, str>,
+    pub reason: Arc<str>,
     /// The `details`; `None` where the original has none. What has `Expired` has none, and holds its `metadata` here.
     pub details: Option<Value>,
 }
@@ -98,7 +98,7 @@ fn details(name: &str, group: &str, kind: &str) -> Map<String, Value> {
 
 impl Failure {
     fn new(code: StatusCode, reason: &'static str, message: impl Into<String>) -> Self {
-        Self { code, message: message.into(), reason: Cow::Borrowed(reason), details: None }
+        Self { code, message: message.into(), reason: Arc::from(reason), details: None }
     }
 
     fn about(mut self, name: &str, group: &str, kind: &str) -> Self {
@@ -401,7 +401,7 @@ impl Failure {
     pub fn told(code: u16, message: String, reason: &str, details: Option<&Value>) -> Self {
         let code = StatusCode::from_u16(code).unwrap_or(StatusCode::BAD_REQUEST);
         let details = details.filter(|details| !details.is_null()).cloned();
-        Self { code, message, reason: Cow::Owned(reason.to_owned()), details }
+        Self { code, message, reason: Arc::from(reason), details }
     }
 
     /// The `Status` object.
@@ -409,7 +409,7 @@ impl Failure {
     pub fn to_value(&self) -> Value {
         let mut status = json!({"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Failure"});
         let (metadata, details) =
-            if self.reason == EXPIRED { (self.details.as_ref(), None) } else { (None, self.details.as_ref()) };
+            if &*self.reason == EXPIRED { (self.details.as_ref(), None) } else { (None, self.details.as_ref()) };
         if let Some(metadata) = metadata {
             status["metadata"] = metadata.clone();
         }

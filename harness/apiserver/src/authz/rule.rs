@@ -156,13 +156,13 @@ pub fn missing(held: &[Rule], wanted: &[Rule]) -> Vec<String> {
     let parts = wanted.iter().flat_map(Rule::broken_down);
     let parts = parts.filter(|part| !held.iter().any(|rule| rule.covers(part)));
     let mut described = BTreeSet::new();
-    let mut simple: BTreeMap<(Vec<String>, Vec<String>, Vec<String>), Rule> = BTreeMap::new();
+    let mut simple: BTreeMap<[Vec<String>; 3], Rule> = BTreeMap::new();
     for part in parts {
         if !part.non_resource_urls.is_empty() {
             described.insert(part.compact());
             continue;
         }
-        let key = (part.api_groups.clone(), part.resources.clone(), part.resource_names.clone());
+        let key = [part.api_groups.clone(), part.resources.clone(), part.resource_names.clone()];
         match simple.get_mut(&key) {
             Some(rule) => rule.verbs.extend(part.verbs),
             None => {

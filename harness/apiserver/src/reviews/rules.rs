@@ -11,7 +11,7 @@ fn listed(verbs: &[String], pairs: &[(&str, &Vec<String>)]) -> Value {
     let mut map = Map::new();
     map.insert("verbs".to_owned(), Value::from(verbs.to_vec()));
     for (key, list) in pairs.iter().filter(|(_, list)| !list.is_empty()) {
-        map.insert((*key).to_owned(), Value::from(list.to_vec()));
+        map.insert((*key).to_owned(), Value::from((*list).clone()));
     }
     Value::Object(map)
 }
