@@ -38,6 +38,12 @@ impl Ages {
         by_wall + ahead.saturating_sub(first)
     }
 
+    /// When `what` was first asked for: the time of something that has none of its own.
+    pub(crate) fn first_seen(&self, what: &str) -> Timestamp {
+        let now = (self.clock.wall(), self.clock.ahead());
+        self.seen.lock().unwrap_or_else(PoisonError::into_inner).entry(what.to_owned()).or_insert(now).0
+    }
+
     /// What is left until `since`, a time of `what`, is `limit` old; none when it is.
     pub(crate) fn left(&self, what: &str, since: Timestamp, limit: Duration) -> Option<Duration> {
         limit.checked_sub(self.of(what, since)).filter(|left| !left.is_zero())

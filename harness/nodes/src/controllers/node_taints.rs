@@ -134,13 +134,13 @@ async fn evict(cluster: &Arc<Cluster>, queue: &Arc<Queue<Work>>, key: Key) -> Re
     let Some(pod) = cluster.caches.pods.get(&key) else { return Ok(()) };
     let node = node_of(&pod).and_then(|name| cluster.caches.nodes.get(&Key::new("", name)));
     let stay = node.as_ref().filter(|_| pod.metadata.deletion_timestamp.is_none()).and_then(|node| stay(&pod, node));
+    let what = format!("taint/{}", pod.metadata.uid.as_deref().unwrap_or_default());
     let Some(limit) = stay else {
+        cluster.ages.forget(&what);
         queue.forget_later(&Work::Pod(key));
         return Ok(());
     };
-    let driving = node.iter().flat_map(|node| taints(node)).filter_map(|taint| taint.time_added.as_ref());
-    let since = driving.map(|time| time.0).min().unwrap_or_else(|| cluster.clock.wall());
-    let what = format!("taint/{}", pod.metadata.uid.as_deref().unwrap_or_default());
+    let since = cluster.ages.first_seen(&what);
     if let Some(left) = cluster.ages.left(&what, since, limit) {
         queue.push_after(cluster, Work::Pod(key), TOLERATION.lasting(left));
         return Ok(());

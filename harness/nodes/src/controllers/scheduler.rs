@@ -114,7 +114,11 @@ impl Scheduler {
             let name = node.metadata.name.as_deref();
             let there: Vec<_> =
                 all.iter().filter(|(on, _)| Some(on.as_str()) == name).map(|(_, pod)| pod.as_ref()).collect();
-            fit::reasons(&pod, node, &there)
+            let mut reasons = fit::reasons(&pod, node, &there);
+            if reasons.is_empty() {
+                reasons.extend(volumes::conflict(&self.cluster, &pod, node));
+            }
+            reasons
         };
         let refusals: Vec<_> = nodes.iter().map(|node| refused(node)).collect();
         let fitting: Vec<_> =

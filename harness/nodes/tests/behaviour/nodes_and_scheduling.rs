@@ -82,7 +82,7 @@ pub async fn keeps_pods_from_cordoned_and_tainted_nodes(kind: Kind) {
 pub async fn drives_pods_from_nodes_that_they_do_not_tolerate(kind: Kind) {
     let cluster = TestCluster::start(kind, Programs::new().with("test/web", web)).await;
     let name = json!({"kubernetes.io/hostname": "node2"});
-    let tolerations = json!([{"key": "broken", "operator": "Exists", "tolerationSeconds": 300}]);
+    let tolerations = json!([{"key": "broken", "operator": "Exists", "effect": "NoExecute", "tolerationSeconds": 300}]);
     cluster.create("v1", "Pod", pod("goes", &json!({"nodeSelector": name}))).await;
     cluster.create("v1", "Pod", pod("stays", &json!({"nodeSelector": name, "tolerations": tolerations}))).await;
     cluster.until("v1", "Pod", |pods| pods.iter().filter(|pod| runs(pod)).count() == 2).await;

@@ -27,7 +27,8 @@ fn revision(object: &Value) -> &str {
 }
 
 fn image(container: &str) -> Value {
-    json!({"spec": {"template": {"spec": {"containers": [{"name": "main", "image": container}]}}}})
+    let ports = json!([{"name": "http", "containerPort": 8080}]);
+    json!({"spec": {"template": {"spec": {"containers": [{"name": "main", "image": container, "ports": ports}]}}}})
 }
 
 fn programs() -> Programs {
@@ -109,6 +110,7 @@ pub async fn recreates_after_the_old_pods_are_gone(kind: Kind) {
         })
         .await;
     assert!(!together.load(Ordering::SeqCst));
+    cluster.until_one("apps/v1", "Deployment", |one| is_complete(one, 1) && revision(one) == "2").await;
     cluster.end().await;
 }
 
@@ -121,6 +123,7 @@ pub async fn adopts_what_an_orphaning_deletion_left(kind: Kind) {
     cluster
         .until("apps/v1", "ReplicaSet", |sets| sets.len() == 1 && sets[0]["metadata"].get("ownerReferences").is_none())
         .await;
+    cluster.until("apps/v1", "Deployment", <[Value]>::is_empty).await;
     cluster.deploy("web", "test/web:v1", json!({})).await;
     cluster.until_one("apps/v1", "Deployment", |one| is_complete(one, 1)).await;
     let sets = cluster

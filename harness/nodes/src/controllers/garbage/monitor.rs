@@ -90,6 +90,9 @@ impl Monitor {
         for object in &listed.items {
             self.garbage.saw(place, &object.metadata);
         }
+        if resource.resource.plural == DEFINITIONS && !listed.items.is_empty() {
+            self.sync_soon();
+        }
         Ok(Some(listed.metadata.resource_version.unwrap_or_default()))
     }
 

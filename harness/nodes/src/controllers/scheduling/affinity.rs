@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use k8s_openapi::api::core::v1::{Node, NodeSelectorRequirement, NodeSelectorTerm, PodSpec};
+use k8s_openapi::api::core::v1::{Node, NodeSelectorRequirement, NodeSelectorTerm, PersistentVolume, PodSpec};
 
 /// Whether the node is one that the pod asks for by labels or name.
 pub(crate) fn wants(spec: &PodSpec, node: &Node) -> bool {
@@ -21,6 +21,13 @@ pub(crate) fn named(spec: &PodSpec) -> Option<&str> {
     let fields = required.node_selector_terms.iter().flat_map(|term| term.match_fields.iter().flatten());
     let named = fields.filter(|field| field.key == "metadata.name" && field.operator == "In");
     named.flat_map(|field| field.values.iter().flatten()).map(String::as_str).next()
+}
+
+/// Whether the node is one of those that a volume can be used on.
+pub(crate) fn reaches(volume: &PersistentVolume, node: &Node) -> bool {
+    let affinity = volume.spec.as_ref().and_then(|spec| spec.node_affinity.as_ref());
+    let required = affinity.and_then(|affinity| affinity.required.as_ref());
+    required.is_none_or(|required| required.node_selector_terms.iter().any(|term| meets(term, node)))
 }
 
 fn meets(term: &NodeSelectorTerm, node: &Node) -> bool {

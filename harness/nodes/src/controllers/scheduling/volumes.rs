@@ -1,10 +1,11 @@
 //! Whether the claims of a pod are bound, and where their volumes are to be made (kubernetes v1.20,
 //! `pkg/scheduler/framework/plugins/volumebinding`).
 
-use k8s_openapi::api::core::v1::{PersistentVolumeClaim, Pod};
+use k8s_openapi::api::core::v1::{Node, PersistentVolumeClaim, Pod};
 use kube::api::{Patch, PatchParams};
 use serde_json::json;
 
+use super::affinity::reaches;
 use crate::cache::Key;
 use crate::cluster::{Cluster, During as _, Failure};
 use crate::controllers::volumes::{SELECTED_NODE, is_bound, waits_for_consumer};
@@ -48,6 +49,18 @@ impl Volumes {
         }
         if waits { Self::Wait { node } } else { Self::Ready }
     }
+}
+
+/// Why a volume of the pod keeps it from `node`, in the scheduler's words.
+pub(crate) fn conflict(cluster: &Cluster, pod: &Pod, node: &Node) -> Option<String> {
+    let namespace = pod.metadata.namespace.as_deref().unwrap_or_default();
+    let claims = claims_of(pod).filter_map(|name| cluster.caches.claims.get(&Key::new(namespace, name)));
+    let mut volumes = claims.filter_map(|claim| {
+        let name = claim.spec.as_ref()?.volume_name.clone()?;
+        cluster.caches.volumes.get(&Key::new("", name))
+    });
+    let is_away = volumes.any(|volume| !reaches(&volume, node));
+    is_away.then(|| "node(s) had volume node affinity conflict".to_owned())
 }
 
 /// Notes the chosen node on the claims that wait for it.
