@@ -40,6 +40,17 @@ behaviours!(
     recreates_after_the_old_pods_are_gone,
     adopts_what_an_orphaning_deletion_left,
     counts_pods_as_available_after_a_while,
+    makes_pods_of_a_stateful_set_in_order,
+    rolls_a_stateful_set_down_to_its_partition,
+    puts_a_daemon_on_every_node,
+);
+
+behaviours!(
+    behaviour::jobs: runs_a_job_to_its_completions,
+    gives_a_job_up_that_fails_too_often,
+    ends_a_job_at_its_deadline,
+    restarts_containers_of_a_job_in_their_pod,
+    runs_jobs_at_the_times_of_a_schedule,
 );
 
 behaviours!(

@@ -1,4 +1,4 @@
-//! Service → EndpointSlices (`discovery.k8s.io/v1beta1`), where the server has them (kubernetes v1.20,
+//! Service → `EndpointSlices` (`discovery.k8s.io/v1beta1`), where the server has them (kubernetes v1.20,
 //! `pkg/controller/endpointslice`). A Service has one slice; it would take a hundred pods for a second.
 
 use std::collections::BTreeMap;

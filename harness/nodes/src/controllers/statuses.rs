@@ -20,7 +20,7 @@ pub(crate) async fn write<K: Namespaced, S: Serialize>(
     let value = |status: &S| serde_json::to_value(status).unwrap_or_default();
     let before = before.map_or_else(|| json!({}), value);
     let Some(change) = merge::patch(&before, &value(after)) else { return Ok(()) };
-    patch(cluster, cache, object, change).await
+    patch(cluster, cache, object, &change).await
 }
 
 /// Merges `change` into the status of `object`.
@@ -28,7 +28,7 @@ pub(crate) async fn patch<K: Namespaced>(
     cluster: &Cluster,
     cache: &Cache<K>,
     object: &K,
-    change: Value,
+    change: &Value,
 ) -> Result<(), Failure> {
     let key = Key::of(object);
     let patch = Patch::Merge(json!({ "metadata": { "uid": object.meta().uid }, "status": change }));

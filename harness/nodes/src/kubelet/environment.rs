@@ -119,10 +119,8 @@ fn missing(kind: &str, name: &str) -> String {
 fn expand(value: &str, known: &Variables) -> String {
     let mut expanded = String::new();
     let mut rest = value;
-    while let Some(at) = rest.find('$') {
-        let (before, after) = rest.split_at(at);
+    while let Some((before, after)) = rest.split_once('$') {
         expanded.push_str(before);
-        let after = &after[1..];
         if let Some(after) = after.strip_prefix('$') {
             expanded.push('$');
             rest = after;

@@ -59,12 +59,12 @@ async fn renew(cluster: &Cluster, node: &str) -> Result<(), Failure> {
         "renewTime": format!("{:.6}", cluster.clock.wall()),
     });
     match api.patch(node, &PatchParams::default(), &Patch::Merge(json!({ "spec": spec }))).await {
-        Err(error) if code_of(&error) == 404 => create(cluster, node, spec).await,
+        Err(error) if code_of(&error) == 404 => create(cluster, node, &spec).await,
         patched => patched.during(&operation).map(drop),
     }
 }
 
-async fn create(cluster: &Cluster, node: &str, spec: Value) -> Result<(), Failure> {
+async fn create(cluster: &Cluster, node: &str, spec: &Value) -> Result<(), Failure> {
     // It goes with its node.
     let owner = cluster.caches.nodes.get(&Key::new("", node)).and_then(|node| node.metadata.uid.clone());
     let owners = owner.map(|uid| json!([{ "apiVersion": "v1", "kind": "Node", "name": node, "uid": uid }]));

@@ -29,7 +29,7 @@ pub(super) async fn check(cluster: &Arc<Cluster>, claim: &PersistentVolumeClaim)
         }
         let message = "Bound claim has lost its PersistentVolume. Data on the volume is lost!";
         record(cluster, COMPONENT, None, claim, News::warning("ClaimLost", message));
-        return statuses::patch(cluster, &cluster.caches.claims, claim, json!({ "phase": "Lost" })).await;
+        return statuses::patch(cluster, &cluster.caches.claims, claim, &json!({ "phase": "Lost" })).await;
     };
     if phase == Some("Bound") { Ok(()) } else { show_bound(cluster, claim, &volume).await }
 }
@@ -72,13 +72,13 @@ pub(super) async fn bind(cluster: &Arc<Cluster>, claim: &PersistentVolumeClaim, 
             class.provisioner
         );
         tell(News::normal("ExternalProvisioning", message));
-        return annotate(cluster, key, json!({ PROVISIONER: class.provisioner })).await;
+        return annotate(cluster, key, &json!({ PROVISIONER: class.provisioner })).await;
     }
     let Some(volume) = provision::volume(cluster, claim, &class).await? else { return Ok(()) };
     take(cluster, claim, key, &volume, true).await
 }
 
-async fn annotate(cluster: &Cluster, key: &Key, annotations: Value) -> Result<(), Failure> {
+async fn annotate(cluster: &Cluster, key: &Key, annotations: &Value) -> Result<(), Failure> {
     patch(cluster, key, json!({ "metadata": { "annotations": annotations } })).await
 }
 
@@ -170,5 +170,5 @@ async fn show_bound(
 ) -> Result<(), Failure> {
     let spec = volume.spec.clone().unwrap_or_default();
     let status = json!({ "phase": "Bound", "accessModes": spec.access_modes, "capacity": spec.capacity });
-    statuses::patch(cluster, &cluster.caches.claims, claim, status).await
+    statuses::patch(cluster, &cluster.caches.claims, claim, &status).await
 }
