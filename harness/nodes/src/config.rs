@@ -138,8 +138,8 @@ impl Nodes {
         let monitors = controllers::start(&cluster, signer, &config.ca_pem.into(), &config.network);
         kubelet.start();
         let watching = async {
-            let served = Served::ask(&cluster).await.map_err(|failure| NodesError::of(&name, failure))?;
-            cluster.watch(&served).await;
+            let kinds = Served::ask(&cluster).await.map_err(|failure| NodesError::of(&name, failure))?;
+            cluster.watch(&kinds).await;
             Ok(())
         };
 

@@ -127,15 +127,12 @@ fn expand(value: &str, known: &Variables) -> String {
             continue;
         }
         let reference = after.strip_prefix('(').and_then(|inner| inner.split_once(')'));
-        match reference.and_then(|(name, after)| Some((known.get(name)?, after))) {
-            Some((value, after)) => {
-                expanded.push_str(value);
-                rest = after;
-            }
-            None => {
-                expanded.push('$');
-                rest = after;
-            }
+        if let Some((value, after)) = reference.and_then(|(name, after)| Some((known.get(name)?, after))) {
+            expanded.push_str(value);
+            rest = after;
+        } else {
+            expanded.push('$');
+            rest = after;
         }
     }
     expanded + rest

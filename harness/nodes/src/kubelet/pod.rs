@@ -100,9 +100,9 @@ impl Worker {
         self.watch_deadline();
         while let Some((signal, busy)) = stop.run_until_cancelled(self.shared.queue.next()).await {
             let look = self.shared.begins();
-            let step = self.step(signal).await;
+            let looked = self.step(signal).await;
             self.shared.ends(look);
-            match step {
+            match looked {
                 Ok(true) => break,
                 Ok(false) => {}
                 Err(failure) => {

@@ -155,7 +155,7 @@ impl Schedule {
                 let second = Timestamp::from_second(after.as_second()).ok()?;
                 second.checked_add(SignedDuration::try_from(*every).ok()?).ok()
             }
-            Self::Fields(fields) => fields.next(after.to_zoned(TimeZone::UTC)),
+            Self::Fields(fields) => fields.next(&after.to_zoned(TimeZone::UTC)),
         }
     }
 }
@@ -167,7 +167,7 @@ impl Fields {
         has(self.months, date.month()) && if self.any_day { day && weekday } else { day || weekday }
     }
 
-    fn next(&self, after: Zoned) -> Option<Timestamp> {
+    fn next(&self, after: &Zoned) -> Option<Timestamp> {
         let last_year = after.year() + 5;
         let (mut date, now) = (after.date(), after.time());
         let mut from = (i32::from(now.hour()), i32::from(now.minute()) + 1);

@@ -89,7 +89,7 @@ impl Garbage {
             let same_kind = resource.is_some_and(|one| one.resource.kind == owner.kind);
             if same_namespace && same_kind {
                 let waits = self.object(&owner.uid).map(|object| object.waits);
-                return Ok(if waits == Some(Waits::ForDeletion) { Owner::Waiting } else { Owner::Solid });
+                return Ok(if waits == Some(Waits::Deletion) { Owner::Waiting } else { Owner::Solid });
             }
         }
         // What was seen may be behind: nothing is deleted on its word alone.
@@ -100,7 +100,7 @@ impl Garbage {
         };
         Ok(match meta {
             None => Owner::Gone,
-            Some(meta) if waits(&meta) == Waits::ForDeletion => Owner::Waiting,
+            Some(meta) if waits(&meta) == Waits::Deletion => Owner::Waiting,
             Some(_) => Owner::Solid,
         })
     }
@@ -145,10 +145,10 @@ impl Garbage {
     }
 
     pub(super) async fn owner(&self, uid: &Uid) -> Result<(), Failure> {
-        let Some(object) = self.object(uid).filter(|object| object.waits != Waits::ForNothing) else { return Ok(()) };
+        let Some(object) = self.object(uid).filter(|object| object.waits != Waits::Nothing) else { return Ok(()) };
         let Some(resource) = self.resource(object.place) else { return Ok(()) };
         let dependents = self.dependents(uid);
-        let done = if object.waits == Waits::ForOrphans {
+        let done = if object.waits == Waits::Orphans {
             for dependent in &dependents {
                 self.orphan(dependent, uid).await?;
             }

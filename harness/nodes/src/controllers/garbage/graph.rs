@@ -20,13 +20,13 @@ pub(super) type Uid = String;
 /// What an object that is being deleted waits for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(super) enum Waits {
-    /// Nothing that the garbage collector does.
+    /// For nothing that the garbage collector does.
     #[default]
-    ForNothing,
+    Nothing,
     /// For its dependents to be gone.
-    ForDeletion,
+    Deletion,
     /// For its dependents to forget it.
-    ForOrphans,
+    Orphans,
 }
 
 /// An object with owners, or one that waits for its dependents.
@@ -66,9 +66,9 @@ pub(super) struct Graph {
 pub(super) fn waits(meta: &ObjectMeta) -> Waits {
     let has = |finalizer: &str| meta.finalizers.iter().flatten().any(|one| one == finalizer);
     match meta.deletion_timestamp {
-        Some(_) if has(ORPHAN) => Waits::ForOrphans,
-        Some(_) if has(FOREGROUND) => Waits::ForDeletion,
-        _ => Waits::ForNothing,
+        Some(_) if has(ORPHAN) => Waits::Orphans,
+        Some(_) if has(FOREGROUND) => Waits::Deletion,
+        _ => Waits::Nothing,
     }
 }
 
@@ -87,7 +87,7 @@ impl Graph {
         let (owners, waits) = (meta.owner_references.clone().unwrap_or_default(), waits(meta));
         let before = self.objects.get(&uid);
         let (had, waited) = before.map(|old| (old.owners.clone(), old.waits)).unwrap_or_default();
-        if owners.is_empty() && waits == Waits::ForNothing && before.is_none() {
+        if owners.is_empty() && waits == Waits::Nothing && before.is_none() {
             return Vec::new();
         }
         let mut work = Vec::new();
@@ -104,10 +104,10 @@ impl Graph {
                 work.push(Work::Dependent(uid.clone()));
             }
         }
-        if waits != waited && waits != Waits::ForNothing {
+        if waits != waited && waits != Waits::Nothing {
             work.push(Work::Owner(uid.clone()));
         }
-        if owners.is_empty() && waits == Waits::ForNothing {
+        if owners.is_empty() && waits == Waits::Nothing {
             self.objects.remove(&uid);
         } else {
             let key = Key::new(meta.namespace.clone().unwrap_or_default(), meta.name.clone().unwrap_or_default());
@@ -154,7 +154,7 @@ impl Graph {
     }
 
     fn waiting(&self, uid: &str) -> Option<Work> {
-        let waits = self.objects.get(uid).is_some_and(|owner| owner.waits != Waits::ForNothing);
+        let waits = self.objects.get(uid).is_some_and(|owner| owner.waits != Waits::Nothing);
         waits.then(|| Work::Owner(uid.to_owned()))
     }
 

@@ -42,7 +42,8 @@ impl Monitor {
         let with_caches = garbage.resources().len();
         let watched = Mutex::new((0..with_caches).collect());
         let monitor = Arc::new(Self { garbage: garbage.clone(), watched, due: due.clone() });
-        due.push(DEFINITIONS);
+        // Not at once: who has just started a cluster waits for other things.
+        monitor.sync_soon();
         work(&garbage.cluster, "garbage-monitor", due, move |_| {
             let monitor = monitor.clone();
             async move { monitor.sync().await }
