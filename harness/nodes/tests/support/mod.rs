@@ -95,10 +95,12 @@ impl Server {
             ..Options::default()
         };
         let server = ApiServer::start(options).await.unwrap();
-        let address = format!("https://{}", server.address());
-        let kubeconfig = server.admin_kubeconfig(&address, "test").unwrap();
+        let kubeconfig = server.admin_kubeconfig(&format!("https://{}", server.address()), "test").unwrap();
+        let kubeconfig = kube::config::Kubeconfig::from_yaml(&kubeconfig).unwrap();
+        let options = kube::config::KubeConfigOptions::default();
+        let config = kube::Config::from_custom_kubeconfig(kubeconfig, &options).await.unwrap();
         Self {
-            client: over_one_connection(&address, &kubeconfig),
+            client: kube::Client::try_from(config).unwrap(),
             address: server.address(),
             ca_pem: server.ca_pem().to_owned(),
             key_pem: key.serialize_pem(),
@@ -106,26 +108,6 @@ impl Server {
             keep: Some(server),
         }
     }
-}
-
-/// A client as the embedded provider has it: everything over one HTTP/2 connection.
-fn over_one_connection(server: &str, kubeconfig: &str) -> kube::Client {
-    use base64::Engine as _;
-    let field = |name: &str| {
-        let value = kubeconfig.split(name).nth(1).unwrap().trim_start_matches(['"', ':', ' ']);
-        let is_base64 = |letter: char| letter.is_ascii_alphanumeric() || "+/=".contains(letter);
-        let end = value.find(|letter| !is_base64(letter)).unwrap_or(value.len());
-        base64::prelude::BASE64_STANDARD.decode(&value[..end]).unwrap()
-    };
-    let identity = nodes::network::tls::ClientIdentity {
-        certificate_pem: field("client-certificate-data"),
-        key_pem: field("client-key-data"),
-    };
-    let authorities_pem = field("certificate-authority-data");
-    let tls = nodes::network::tls::TlsSettings { authorities_pem, identity: Some(identity), ..Default::default() };
-    let endpoint = nodes::network::client::Endpoint { server: server.parse().unwrap(), tls, authorization: None };
-    let sockets = Arc::new(nodes::network::sockets::Sockets::system().unwrap());
-    nodes::network::client::client(sockets, &Clock::real(), &endpoint).unwrap()
 }
 
 /// A running cluster.
