@@ -123,6 +123,11 @@ impl<K: Kind> Cache<K> {
         let _ready = ready.wait_for(|ready| *ready).await;
     }
 
+    /// Says that nothing of the kind is ever here: the server does not have it.
+    pub(crate) fn stays_empty(&self) {
+        self.ready.send_replace(true);
+    }
+
     /// Takes in an object that a request of ours returned, ahead of the watch: who reads the cache next sees it.
     pub(crate) fn wrote(&self, object: K) {
         let _order = self.order();

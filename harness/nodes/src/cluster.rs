@@ -5,29 +5,72 @@ use std::fmt::Debug;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use k8s_openapi::NamespaceResourceScope;
-use k8s_openapi::api::apps::v1::{Deployment, ReplicaSet};
-use k8s_openapi::api::core::v1::{ConfigMap, Endpoints, Namespace, Pod, Secret, Service, ServiceAccount};
+use k8s_openapi::api::apps::v1::{ControllerRevision, DaemonSet, Deployment, ReplicaSet, StatefulSet};
+use k8s_openapi::api::batch::v1::Job;
+use k8s_openapi::api::core::v1::{
+    ConfigMap, Endpoints, Namespace, Node, PersistentVolume, PersistentVolumeClaim, Pod, Secret, Service,
+    ServiceAccount,
+};
+use k8s_openapi::api::storage::v1::StorageClass;
 use kube::{Api, Resource};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use crate::ages::Ages;
 use crate::cache::{Cache, Kind};
 use crate::clock::Clock;
+use crate::events::Correlator;
+use crate::old_kinds::{CronJob, EndpointSlice};
+use crate::served::Served;
 
 /// How many of the latest failures of controllers are kept.
 const KEPT_FAILURES: usize = 50;
 
-/// The caches of the kinds that controllers and kubelets look at.
-pub(crate) struct Caches {
-    pub(crate) config_maps: Arc<Cache<ConfigMap>>,
-    pub(crate) deployments: Arc<Cache<Deployment>>,
-    pub(crate) endpoints: Arc<Cache<Endpoints>>,
-    pub(crate) namespaces: Arc<Cache<Namespace>>,
-    pub(crate) pods: Arc<Cache<Pod>>,
-    pub(crate) replica_sets: Arc<Cache<ReplicaSet>>,
-    pub(crate) secrets: Arc<Cache<Secret>>,
-    pub(crate) service_accounts: Arc<Cache<ServiceAccount>>,
-    pub(crate) services: Arc<Cache<Service>>,
+macro_rules! caches {
+    ($($field:ident: $kind:ty),+ $(,)?) => {
+        /// The caches of the kinds that controllers and kubelets look at.
+        pub(crate) struct Caches {
+            $(pub(crate) $field: Arc<Cache<$kind>>,)+
+        }
+
+        impl Caches {
+            fn new() -> Self {
+                Self { $($field: Cache::new(),)+ }
+            }
+
+            async fn ready(&self) {
+                $(self.$field.ready().await;)+
+            }
+        }
+
+        impl Cluster {
+            fn keep_all(&self, served: &Served) {
+                $(self.keep(&self.caches.$field, served);)+
+            }
+        }
+    };
+}
+
+caches! {
+    claims: PersistentVolumeClaim,
+    classes: StorageClass,
+    config_maps: ConfigMap,
+    cron_jobs: CronJob,
+    daemon_sets: DaemonSet,
+    deployments: Deployment,
+    endpoint_slices: EndpointSlice,
+    endpoints: Endpoints,
+    jobs: Job,
+    namespaces: Namespace,
+    nodes: Node,
+    pods: Pod,
+    replica_sets: ReplicaSet,
+    revisions: ControllerRevision,
+    secrets: Secret,
+    service_accounts: ServiceAccount,
+    services: Service,
+    stateful_sets: StatefulSet,
+    volumes: PersistentVolume,
 }
 
 pub(crate) struct Cluster {
@@ -38,54 +81,32 @@ pub(crate) struct Cluster {
     tasks: TaskTracker,
     failures: Mutex<VecDeque<String>>,
     synced: CancellationToken,
+    pub(crate) events: Correlator,
+    pub(crate) ages: Ages,
 }
 
 impl Cluster {
     pub(crate) fn new(client: kube::Client, clock: Clock) -> Arc<Self> {
-        let caches = Caches {
-            config_maps: Cache::new(),
-            deployments: Cache::new(),
-            endpoints: Cache::new(),
-            namespaces: Cache::new(),
-            pods: Cache::new(),
-            replica_sets: Cache::new(),
-            secrets: Cache::new(),
-            service_accounts: Cache::new(),
-            services: Cache::new(),
-        };
         let (stop, tasks) = (CancellationToken::new(), TaskTracker::new());
+        let ages = Ages::new(clock.clone());
         Arc::new(Self {
             client,
             clock,
-            caches,
+            caches: Caches::new(),
             stop,
             tasks,
             failures: Mutex::default(),
             synced: CancellationToken::new(),
+            events: Correlator::default(),
+            ages,
         })
     }
 
-    /// Starts the watches and waits for the first lists. Controllers must have put their handlers in place before.
-    pub(crate) async fn watch(&self) {
-        let caches = &self.caches;
-        self.keep(&caches.config_maps);
-        self.keep(&caches.deployments);
-        self.keep(&caches.endpoints);
-        self.keep(&caches.namespaces);
-        self.keep(&caches.pods);
-        self.keep(&caches.replica_sets);
-        self.keep(&caches.secrets);
-        self.keep(&caches.service_accounts);
-        self.keep(&caches.services);
-        caches.config_maps.ready().await;
-        caches.deployments.ready().await;
-        caches.endpoints.ready().await;
-        caches.namespaces.ready().await;
-        caches.pods.ready().await;
-        caches.replica_sets.ready().await;
-        caches.secrets.ready().await;
-        caches.service_accounts.ready().await;
-        caches.services.ready().await;
+    /// Starts the watches of what is served and waits for the first lists. Controllers must have put their handlers in
+    /// place before.
+    pub(crate) async fn watch(&self, served: &Served) {
+        self.keep_all(served);
+        self.caches.ready().await;
         self.synced.cancel();
     }
 
@@ -94,8 +115,12 @@ impl Cluster {
         self.synced.cancelled().await;
     }
 
-    fn keep<K: Kind>(&self, cache: &Arc<Cache<K>>) {
-        self.spawn(cache.clone().keep(Api::all(self.client.clone()), self.clock.clone()));
+    fn keep<K: Kind>(&self, cache: &Arc<Cache<K>>, served: &Served) {
+        if served.has(&K::api_version(&()), &K::plural(&())) {
+            self.spawn(cache.clone().keep(Api::all(self.client.clone()), self.clock.clone()));
+        } else {
+            cache.stays_empty();
+        }
     }
 
     /// Runs `task` until it ends or the cluster stops.
@@ -194,6 +219,14 @@ pub(crate) fn reason_of(error: &kube::Error) -> &str {
     match error {
         kube::Error::Api(status) => &status.reason,
         _ => "",
+    }
+}
+
+/// What the server says, without the words of our client around it.
+pub(crate) fn message_of(error: &kube::Error) -> String {
+    match error {
+        kube::Error::Api(status) => status.message.clone(),
+        other => other.to_string(),
     }
 }
 

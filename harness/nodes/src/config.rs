@@ -9,9 +9,10 @@ use crate::clock::Clock;
 use crate::cluster::{Cluster, Failure};
 use crate::controllers::tokens::Signer;
 use crate::controllers::{self, storage};
-use crate::kubelet::{Kubelet, api, node};
+use crate::kubelet::{Kubelet, api, heartbeat, node};
 use crate::node_network::NodeNetwork;
 use crate::program::Programs;
+use crate::served::Served;
 
 /// A node to simulate.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -134,9 +135,13 @@ impl Nodes {
         let kubelet =
             Kubelet::new(cluster.clone(), config.programs, config.network.clone(), server, config.seed, addresses);
 
-        controllers::start(&cluster, signer, &config.ca_pem.into(), &config.network, &config.nodes);
+        let monitors = controllers::start(&cluster, signer, &config.ca_pem.into(), &config.network);
         kubelet.start();
-        let watching = cluster.watch();
+        let watching = async {
+            let kinds = Served::ask(&cluster).await.map_err(|failure| NodesError::of(&name, failure))?;
+            cluster.watch(&kinds).await;
+            Ok(())
+        };
 
         let registering = async {
             for node in &config.nodes {
@@ -151,9 +156,10 @@ impl Nodes {
             }
             storage::ensure_default_class(&cluster).await.map_err(|failure| NodesError::of(&name, failure))
         };
-        let ((), registered) = tokio::join!(watching, registering);
-        registered?;
+        tokio::try_join!(watching, registering)?;
         controllers::accounts::all_there(&cluster).await;
+        heartbeat::start(&cluster, config.nodes.into_iter().map(|node| node.name).collect());
+        monitors.start();
         Ok(nodes)
     }
 

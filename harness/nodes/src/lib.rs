@@ -1,5 +1,6 @@
 //! What a cluster without real nodes lacks: controllers, and simulated nodes that run programs in this process.
 
+mod ages;
 mod cache;
 pub mod clock;
 mod cluster;
@@ -10,14 +11,19 @@ mod files;
 pub mod in_pod;
 mod kubelet;
 pub mod logs;
+mod merge;
 mod names;
 pub mod network;
 pub mod node_network;
+mod old_kinds;
 pub mod program;
 mod queue;
 pub mod quiescence;
+mod selectors;
+mod served;
 #[cfg(test)]
 mod testing;
+mod times;
 
 pub use config::{NodeSpec, Nodes, NodesConfig, NodesError};
 pub use kubelet::container::RESTART_BACKOFF;

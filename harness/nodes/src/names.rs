@@ -22,7 +22,25 @@ pub(crate) fn hex(bytes: &[u8]) -> String {
     bytes.iter().flat_map(|byte| [digit(byte >> 4), digit(byte & 15)]).collect()
 }
 
+const FNV_START: u32 = 0x811c_9dc5;
+const FNV_PRIME: u32 = 0x0100_0193;
+
 /// FNV-1a with 32 bits.
+pub(crate) fn fnv32a(bytes: &[u8]) -> u32 {
+    bytes.iter().fold(FNV_START, |hash, byte| (hash ^ u32::from(*byte)).wrapping_mul(FNV_PRIME))
+}
+
+/// FNV-1 with 32 bits, the older of the two.
 pub(crate) fn fnv32(bytes: &[u8]) -> u32 {
-    bytes.iter().fold(0x811c_9dc5, |hash, byte| (hash ^ u32::from(*byte)).wrapping_mul(0x0100_0193))
+    bytes.iter().fold(FNV_START, |hash, byte| hash.wrapping_mul(FNV_PRIME) ^ u32::from(*byte))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn hashes_as_the_published_vectors_do() {
+        assert_eq!((fnv32(b"foobar"), fnv32a(b"foobar")), (0x31f0_b262, 0xbf9c_f968));
+    }
 }

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use futures::FutureExt as _;
 use tokio::sync::Notify;
+use tokio_util::sync::CancellationToken;
 
 use crate::clock::{BusyGuard, Clock, Delay};
 use crate::cluster::{Cluster, Failure};
@@ -25,6 +26,8 @@ pub(crate) struct Queue<T> {
     waiting: Mutex<Waiting<T>>,
     more: Notify,
     clock: Clock,
+    /// What comes later by itself, with the time it is due.
+    later: Mutex<BTreeMap<T, (Duration, CancellationToken)>>,
 }
 
 struct Waiting<T> {
@@ -35,7 +38,7 @@ struct Waiting<T> {
 impl<T: Ord + Clone> Queue<T> {
     pub(crate) fn new(clock: Clock) -> Arc<Self> {
         let waiting = Waiting { order: VecDeque::new(), keys: BTreeSet::new() };
-        Arc::new(Self { waiting: Mutex::new(waiting), more: Notify::new(), clock })
+        Arc::new(Self { waiting: Mutex::new(waiting), more: Notify::new(), clock, later: Mutex::default() })
     }
 
     /// Adds `key`, unless it waits already.
@@ -64,6 +67,47 @@ impl<T: Ord + Clone> Queue<T> {
 
     fn waiting(&self) -> MutexGuard<'_, Waiting<T>> {
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn later(&self) -> MutexGuard<'_, BTreeMap<T, (Duration, CancellationToken)>> {
+        self.later.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Drops what [`Queue::push_after`] would bring: nobody waits for it any more.
+    pub(crate) fn forget_later(&self, key: &T) {
+        if let Some((_, cancel)) = self.later().remove(key) {
+            cancel.cancel();
+        }
+    }
+}
+
+impl<T: Ord + Clone + Send + 'static> Queue<T> {
+    /// Adds `key` after `delay`. Of several delays of a key the one that ends first counts.
+    pub(crate) fn push_after(self: &Arc<Self>, cluster: &Cluster, key: T, delay: Delay) {
+        let due = self.clock.now() + delay.duration;
+        let cancel = CancellationToken::new();
+        {
+            let mut later = self.later();
+            if later.get(&key).is_some_and(|(known, _)| *known <= due) {
+                return;
+            }
+            if let Some((_, former)) = later.insert(key.clone(), (due, cancel.clone())) {
+                former.cancel();
+            }
+        }
+        let (queue, clock) = (Arc::downgrade(self), self.clock.clone());
+        cluster.spawn(async move {
+            if cancel.run_until_cancelled(clock.sleep(delay)).await.is_none() {
+                return;
+            }
+            let Some(queue) = queue.upgrade() else { return };
+            // In this order, so that whoever is asked meanwhile finds the key in one of the two.
+            queue.push(key.clone());
+            let mut later = queue.later();
+            if later.get(&key).is_some_and(|(known, _)| *known == due) {
+                later.remove(&key);
+            }
+        });
     }
 }
 
@@ -135,6 +179,7 @@ fn message(payload: &(dyn Any + Send)) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::served::Served;
     use crate::testing::client;
 
     #[tokio::test]
@@ -151,12 +196,32 @@ mod tests {
                 Ok(())
             }
         });
-        cluster.watch().await;
+        cluster.watch(&Served::default()).await;
         queue.push("bad");
         queue.push("good");
         assert_eq!(reports.recv().await, Some("good"));
         assert_eq!(reports.recv().await, Some("bad"));
         assert_eq!(cluster.failures(), ["test: bad: the controller panicked: at the first try"]);
+        cluster.shut_down().await;
+    }
+
+    #[tokio::test]
+    async fn brings_a_key_after_the_shortest_of_its_delays() {
+        let time = crate::clock::VirtualClock::new();
+        let cluster = Cluster::new(client(), Clock::virtual_from(time.clone()));
+        tokio::spawn(time.clone().drive(cluster.stop.clone()));
+        let queue = Queue::new(cluster.clock.clone());
+        let delay = |seconds| Delay::new("test", Duration::from_secs(seconds));
+        queue.push_after(&cluster, "a", delay(30));
+        queue.push_after(&cluster, "a", delay(10));
+        queue.push_after(&cluster, "a", delay(20));
+        queue.push_after(&cluster, "b", delay(5));
+        queue.forget_later(&"b");
+        let progress = time.wants_progress();
+        let (key, busy) = queue.next().await;
+        assert_eq!((key, time.now()), ("a", Duration::from_secs(10)));
+        drop((busy, progress));
+        assert!(queue.later().is_empty());
         cluster.shut_down().await;
     }
 }

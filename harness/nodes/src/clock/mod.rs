@@ -103,6 +103,21 @@ impl Clock {
         now.checked_add(jiff::SignedDuration::from_secs(self.offset_seconds)).unwrap_or(now)
     }
 
+    /// How far the clock has jumped ahead of wall time: zero for one that really waits.
+    #[must_use]
+    pub fn ahead(&self) -> Duration {
+        match &self.source {
+            Source::Real(_) => Duration::ZERO,
+            Source::Virtual(clock) => clock.now(),
+        }
+    }
+
+    /// Waits for `delay` by wall time, which no clock moves: for what others compare with their own clocks, as the
+    /// renewals of a lease. Nothing that anybody waits for may hang on it.
+    pub async fn sleep_by_wall(&self, delay: Delay) {
+        tokio::time::sleep(self.lasting(delay).duration).await;
+    }
+
     /// Waits for `delay`.
     pub async fn sleep(&self, delay: Delay) {
         let delay = self.lasting(delay);

@@ -42,11 +42,11 @@ pub(crate) fn start(cluster: &Arc<Cluster>) {
     work(cluster, "endpoints", queue, move |key| reconcile(home.clone(), key));
 }
 
-fn selector_of(service: &Service) -> Option<&BTreeMap<String, String>> {
+pub(super) fn selector_of(service: &Service) -> Option<&BTreeMap<String, String>> {
     service.spec.as_ref()?.selector.as_ref().filter(|selector| !selector.is_empty())
 }
 
-fn selected(service: &Service, pod: &Pod) -> bool {
+pub(super) fn selected(service: &Service, pod: &Pod) -> bool {
     let labels = pod.metadata.labels.as_ref();
     selector_of(service).is_some_and(|selector| {
         selector.iter().all(|(key, value)| labels.and_then(|labels| labels.get(key)) == Some(value))
@@ -122,7 +122,7 @@ fn has_labels(endpoints: &Endpoints, wanted: Option<&BTreeMap<String, String>>) 
 }
 
 /// Name, number and protocol of a port.
-type Port = (Option<String>, i32, String);
+pub(super) type Port = (Option<String>, i32, String);
 
 /// Pods grouped by the ports that the service's ports mean on them: a named target port may differ from pod to pod.
 fn subsets<'a>(service: &Service, pods: impl Iterator<Item = &'a Pod>) -> Vec<EndpointSubset> {
@@ -183,7 +183,7 @@ fn address_of(pod: &Pod) -> Option<EndpointAddress> {
     })
 }
 
-fn port_on(port: &ServicePort, pod: &Pod) -> Option<Port> {
+pub(super) fn port_on(port: &ServicePort, pod: &Pod) -> Option<Port> {
     let protocol = port.protocol.clone().unwrap_or_else(|| "TCP".to_owned());
     let number = match &port.target_port {
         None | Some(IntOrString::Int(0)) => port.port,

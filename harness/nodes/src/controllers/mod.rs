@@ -4,27 +4,37 @@
 //! Kubernetes API server.
 
 pub(crate) mod accounts;
+mod claims;
+mod cronjob;
+mod daemonset;
 pub(crate) mod deployment;
+mod endpoint_slices;
 pub(crate) mod endpoints;
 pub(crate) mod garbage;
+mod history;
+mod job;
 pub(crate) mod namespace;
+mod node_taints;
 mod owners;
+mod pod_gc;
 pub(crate) mod pods;
 pub(crate) mod replicaset;
 mod resources;
 pub(crate) mod root_ca;
 pub(crate) mod scheduler;
+mod scheduling;
 pub(crate) mod service_tables;
+mod statefulset;
+mod statuses;
 pub(crate) mod storage;
 pub(crate) mod tokens;
+mod volumes;
 
 use std::sync::Arc;
 
-use self::scheduler::Target;
+use self::garbage::Monitors;
 use self::tokens::Signer;
 use crate::cluster::Cluster;
-use crate::config::NodeSpec;
-use crate::kubelet::node::labels;
 use crate::node_network::NodeNetwork;
 
 /// Hooks all controllers into the caches.
@@ -33,17 +43,24 @@ pub(crate) fn start(
     signer: Signer,
     ca_pem: &Arc<str>,
     network: &Arc<dyn NodeNetwork>,
-    nodes: &[NodeSpec],
-) {
-    garbage::start(cluster);
+) -> Monitors {
+    let monitors = garbage::start(cluster);
     namespace::start(cluster);
     accounts::start(cluster);
     tokens::start(cluster, signer, ca_pem);
     root_ca::start(cluster, ca_pem);
-    let targets = nodes.iter().map(|node| Target { name: node.name.clone(), labels: labels(node) });
-    scheduler::start(cluster, targets.collect());
+    scheduler::start(cluster);
+    node_taints::start(cluster);
+    pod_gc::start(cluster);
     deployment::start(cluster);
     replicaset::start(cluster);
+    statefulset::start(cluster);
+    daemonset::start(cluster);
+    job::start(cluster);
+    cronjob::start(cluster);
+    volumes::start(cluster);
     endpoints::start(cluster);
+    endpoint_slices::start(cluster);
     service_tables::start(cluster, network);
+    monitors
 }

@@ -1,21 +1,25 @@
 //! `ReplicaSet` → Pods.
 
 use std::sync::Arc;
+use std::time::Duration;
 
-use k8s_openapi::api::apps::v1::ReplicaSet;
+use k8s_openapi::api::apps::v1::{ReplicaSet, ReplicaSetCondition, ReplicaSetStatus};
 use k8s_openapi::api::core::v1::Pod;
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
-use kube::api::{DeleteParams, Patch, PatchParams, PostParams};
-use serde_json::json;
 
-use super::owners::{controller_of, is_controlled_by, reference};
-use super::pods::{is_active, is_ready};
+use super::claims::Claim;
+use super::owners::controller_of;
+use super::{pods, statuses};
 use crate::cache::Key;
-use crate::cluster::{Cluster, During as _, Failure, is_terminating};
-use crate::events::{News, record};
+use crate::clock::Delay;
+use crate::cluster::{Cluster, Failure, message_of};
 use crate::queue::{Queue, work};
+use crate::selectors::selects;
+use crate::times;
 
 const COMPONENT: &str = "replicaset-controller";
+
+/// Ready pods become available after the set's `minReadySeconds`.
+const MIN_READY: Delay = Delay::new("min-ready", Duration::ZERO);
 
 pub(crate) fn start(cluster: &Arc<Cluster>) {
     let queue = Queue::new(cluster.clock.clone());
@@ -25,123 +29,130 @@ pub(crate) fn start(cluster: &Arc<Cluster>) {
             sets.push(Key::of(set.as_ref()));
         }
     });
-    let pods = queue.clone();
+    let (owned, home) = (queue.clone(), Arc::downgrade(cluster));
     cluster.caches.pods.on_change(move |change| {
         for pod in change.both() {
-            if let Some(owner) = controller_of(pod.as_ref()).filter(|owner| owner.kind == "ReplicaSet") {
-                pods.push(Key::new(Key::of(pod.as_ref()).namespace, &owner.name));
-            }
-        }
-    });
-    let home = cluster.clone();
-    work(cluster, "replicaset", queue, move |key| reconcile(home.clone(), key));
-}
-
-async fn reconcile(cluster: Arc<Cluster>, key: Key) -> Result<(), Failure> {
-    let Some(set) = cluster.caches.replica_sets.get(&key) else { return Ok(()) };
-    let Some(spec) = &set.spec else { return Ok(()) };
-    let wanted = usize::try_from(spec.replicas.unwrap_or(1)).unwrap_or(0);
-    let mut active: Vec<_> =
-        cluster.caches.pods.in_namespace(&key.namespace).into_iter().filter(|pod| is_mine(pod, &set)).collect();
-    let mut trouble = None;
-    if set.metadata.deletion_timestamp.is_none() {
-        for _ in active.len()..wanted {
-            match create_pod(&cluster, &set, &key).await {
-                Ok(Some(pod)) => active.push(pod),
-                Ok(None) => break,
-                Err(failure) => {
-                    trouble = Some(failure);
-                    break;
+            let namespace = Key::of(pod.as_ref()).namespace;
+            if let Some(owner) = controller_of(pod.as_ref()) {
+                if owner.kind == "ReplicaSet" {
+                    owned.push(Key::new(namespace, &owner.name));
+                }
+            } else if let Some(home) = home.upgrade() {
+                for set in home.caches.replica_sets.in_namespace(&namespace) {
+                    if selects_pod(&set, pod) {
+                        owned.push(Key::of(set.as_ref()));
+                    }
                 }
             }
         }
-        if active.len() > wanted {
-            // Those that serve least go first: unbound, then not ready, then the youngest.
-            active.sort_by_key(|pod| (pod.spec.as_ref().is_some_and(|spec| spec.node_name.is_some()), is_ready(pod)));
-            let surplus = active.len() - wanted;
-            for pod in active.drain(..surplus) {
-                delete_pod(&cluster, &set, &pod).await?;
-            }
-        }
-    }
-    let ready = active.iter().filter(|pod| is_ready(pod)).count();
-    let mut status = json!({
-        "replicas": active.len(),
-        "fullyLabeledReplicas": active.len(),
-        "readyReplicas": ready,
-        "availableReplicas": ready,
-        "observedGeneration": set.metadata.generation,
-        "conditions": null,
     });
-    if let Some(failure) = &trouble {
-        status["conditions"] = json!([{
-            "type": "ReplicaFailure", "status": "True", "reason": "FailedCreate",
-            "message": failure.source.to_string(), "lastTransitionTime": cluster.clock.wall(),
-        }]);
+    let (home, again) = (cluster.clone(), queue.clone());
+    work(cluster, "replicaset", queue, move |key| reconcile(home.clone(), again.clone(), key));
+}
+
+fn selects_pod(set: &ReplicaSet, pod: &Pod) -> bool {
+    set.spec.as_ref().is_some_and(|spec| selects(&spec.selector, pod.metadata.labels.as_ref()))
+}
+
+async fn reconcile(cluster: Arc<Cluster>, queue: Arc<Queue<Key>>, key: Key) -> Result<(), Failure> {
+    let Some(set) = cluster.caches.replica_sets.get(&key) else { return Ok(()) };
+    let Some(spec) = &set.spec else { return Ok(()) };
+    let wanted = usize::try_from(spec.replicas.unwrap_or(1)).unwrap_or(0);
+    let claim = Claim { cluster: &cluster, owner: set.as_ref(), selector: &spec.selector, cache: &cluster.caches.pods };
+    let mut active = claim.of(pods::is_active).await?;
+    let mut trouble = None;
+    if set.metadata.deletion_timestamp.is_none() {
+        trouble = manage(&cluster, &set, &mut active, wanted).await.err();
     }
-    if !is_current(&set, &status) {
-        let api = cluster.api::<ReplicaSet>(&key.namespace);
-        let patch = Patch::Merge(json!({ "status": status }));
-        let operation = format!("update the status of ReplicaSet {key}");
-        if let Some(set) = api.patch_status(&key.name, &PatchParams::default(), &patch).await.unless_gone(&operation)? {
-            cluster.caches.replica_sets.wrote(set);
-        }
-    }
+    let status = status(&cluster, &queue, &set, &active, wanted, trouble.as_ref());
+    statuses::write(&cluster, &cluster.caches.replica_sets, set.as_ref(), set.status.as_ref(), &status).await?;
     trouble.map_or(Ok(()), Err)
 }
 
-fn is_mine(pod: &Pod, set: &ReplicaSet) -> bool {
-    is_controlled_by(pod, set) && is_active(pod)
-}
-
-/// Whether the set's status says already what `status` would.
-fn is_current(set: &ReplicaSet, status: &serde_json::Value) -> bool {
-    let number = |name: &str| status[name].as_i64();
-    let is = |now: Option<i32>, name: &str| i64::from(now.unwrap_or(0)) == number(name).unwrap_or(0);
-    set.status.as_ref().is_some_and(|now| {
-        i64::from(now.replicas) == number("replicas").unwrap_or(0)
-            && is(now.fully_labeled_replicas, "fullyLabeledReplicas")
-            && is(now.ready_replicas, "readyReplicas")
-            && is(now.available_replicas, "availableReplicas")
-            && now.observed_generation == number("observedGeneration")
-            && now.conditions.is_some() != status["conditions"].is_null()
-    })
-}
-
-async fn create_pod(cluster: &Arc<Cluster>, set: &ReplicaSet, key: &Key) -> Result<Option<Arc<Pod>>, Failure> {
+/// Creates or deletes pods until there are `wanted`.
+async fn manage(
+    cluster: &Arc<Cluster>,
+    set: &ReplicaSet,
+    active: &mut Vec<Arc<Pod>>,
+    wanted: usize,
+) -> Result<(), Failure> {
     let template = set.spec.as_ref().and_then(|spec| spec.template.clone()).unwrap_or_default();
-    let from = template.metadata.unwrap_or_default();
-    let metadata = ObjectMeta {
-        generate_name: Some(format!("{}-", key.name)),
-        labels: from.labels,
-        annotations: from.annotations,
-        finalizers: from.finalizers,
-        owner_references: Some(vec![reference(set)]),
-        ..ObjectMeta::default()
+    for _ in active.len()..wanted {
+        match pods::create(cluster, COMPONENT, set, &pods::from_template(&template, set)).await? {
+            Some(pod) => active.push(pod),
+            None => break,
+        }
+    }
+    if active.len() > wanted {
+        active.sort_by(|a, b| pods::given_up_first(a, b));
+        let surplus = active.len() - wanted;
+        for pod in active.drain(..surplus) {
+            pods::delete(cluster, COMPONENT, set, &pod).await?;
+        }
+    }
+    Ok(())
+}
+
+fn status(
+    cluster: &Cluster,
+    queue: &Arc<Queue<Key>>,
+    set: &ReplicaSet,
+    active: &[Arc<Pod>],
+    wanted: usize,
+    trouble: Option<&Failure>,
+) -> ReplicaSetStatus {
+    let spec = set.spec.as_ref();
+    let least = spec.and_then(|spec| spec.min_ready_seconds).unwrap_or(0);
+    let labels = spec.and_then(|spec| spec.template.as_ref()?.metadata.as_ref()?.labels.clone()).unwrap_or_default();
+    let is_labelled = |pod: &&Arc<Pod>| {
+        let own = pod.metadata.labels.as_ref();
+        labels.iter().all(|(key, value)| own.and_then(|own| own.get(key)) == Some(value))
     };
-    let pod = Pod { metadata, spec: template.spec, status: None };
-    match cluster.api::<Pod>(&key.namespace).create(&PostParams::default(), &pod).await {
-        Err(error) if is_terminating(&error) => Ok(None),
-        Err(error) => {
-            record(cluster, COMPONENT, None, set, News::warning("FailedCreate", format!("Error creating: {error}")));
-            Err(error).during(&format!("create a pod of ReplicaSet {key}"))
-        }
-        Ok(pod) => {
-            let name = pod.metadata.name.clone().unwrap_or_default();
-            cluster.caches.pods.wrote(pod.clone());
-            record(cluster, COMPONENT, None, set, News::normal("SuccessfulCreate", format!("Created pod: {name}")));
-            Ok(Some(Arc::new(pod)))
-        }
+    let soon: Vec<_> = active.iter().filter_map(|pod| pods::available_in(cluster, pod, least)).collect();
+    if let Some(next) = soon.iter().filter(|left| !left.is_zero()).min() {
+        queue.push_after(cluster, Key::of(set), MIN_READY.lasting(*next));
+    }
+    let before = set.status.clone().unwrap_or_default();
+    ReplicaSetStatus {
+        replicas: count(active.len()),
+        fully_labeled_replicas: some(active.iter().filter(is_labelled).count()),
+        ready_replicas: some(soon.len()),
+        available_replicas: some(soon.iter().filter(|left| left.is_zero()).count()),
+        observed_generation: set.metadata.generation,
+        conditions: conditions(cluster, before.conditions, active.len(), wanted, trouble),
+        ..ReplicaSetStatus::default()
     }
 }
 
-async fn delete_pod(cluster: &Arc<Cluster>, set: &ReplicaSet, pod: &Pod) -> Result<(), Failure> {
-    let key = Key::of(pod);
-    let deleted = cluster.api::<Pod>(&key.namespace).delete(&key.name, &DeleteParams::default()).await;
-    let deleted = deleted.unless_gone(&format!("delete Pod {key}"))?;
-    if let Some(answer) = deleted {
-        answer.either(|going| cluster.caches.pods.wrote(going), drop);
+/// The condition `ReplicaFailure`, while there is one (kubernetes v1.20, `replica_set_utils.go`).
+fn conditions(
+    cluster: &Cluster,
+    before: Option<Vec<ReplicaSetCondition>>,
+    active: usize,
+    wanted: usize,
+    trouble: Option<&Failure>,
+) -> Option<Vec<ReplicaSetCondition>> {
+    let mut conditions = before.unwrap_or_default();
+    match trouble {
+        None => conditions.retain(|condition| condition.type_ != "ReplicaFailure"),
+        Some(_) if conditions.iter().any(|condition| condition.type_ == "ReplicaFailure") => {}
+        Some(failure) => conditions.push(ReplicaSetCondition {
+            type_: "ReplicaFailure".to_owned(),
+            status: "True".to_owned(),
+            reason: Some(if active < wanted { "FailedCreate" } else { "FailedDelete" }.to_owned()),
+            message: Some(message_of(&failure.source)),
+            last_transition_time: Some(times::now(&cluster.clock)),
+        }),
     }
-    record(cluster, COMPONENT, None, set, News::normal("SuccessfulDelete", format!("Deleted pod: {}", key.name)));
-    Ok(())
+    Some(conditions).filter(|conditions| !conditions.is_empty())
+}
+
+/// A count as Kubernetes has it.
+pub(crate) fn count(number: usize) -> i32 {
+    i32::try_from(number).unwrap_or(i32::MAX)
+}
+
+/// The same where zero is left out.
+pub(crate) fn some(number: usize) -> Option<i32> {
+    (number > 0).then(|| count(number))
 }

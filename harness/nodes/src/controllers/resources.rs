@@ -1,5 +1,6 @@
 //! Which resources a server has, as its discovery tells.
 
+use futures::future::try_join_all;
 use kube::Api;
 use kube::core::{ApiResource, DynamicObject};
 
@@ -19,26 +20,37 @@ impl Deletable {
         if self.namespaced {
             Api::namespaced_with(cluster.client.clone(), namespace, &self.resource)
         } else {
-            Api::all_with(cluster.client.clone(), &self.resource)
+            self.everywhere(cluster)
         }
+    }
+
+    /// Its objects in all namespaces.
+    pub(crate) fn everywhere(&self, cluster: &Cluster) -> Api<DynamicObject> {
+        Api::all_with(cluster.client.clone(), &self.resource)
     }
 }
 
 /// The resources that can be listed and deleted, each in its group's preferred version.
 pub(crate) async fn deletable(cluster: &Cluster) -> Result<Vec<Deletable>, Failure> {
     let client = &cluster.client;
-    let mut found = Vec::new();
-    let core = client.list_core_api_resources("v1").await.during("discover v1")?;
-    found.extend(of_list("", "v1", core.resources));
-    let groups = client.list_api_groups().await.during("discover the groups")?;
-    for group in groups.groups {
-        let Some(version) = group.preferred_version.or_else(|| group.versions.into_iter().next()) else { continue };
-        let list = client.list_api_group_resources(&version.group_version).await;
-        // A group whose server is away must not keep a namespace from going further than its own objects do.
-        let Some(list) = list.unless_gone(&format!("discover {}", version.group_version))? else { continue };
-        found.extend(of_list(&group.name, &version.version, list.resources));
-    }
-    Ok(found)
+    let core = async {
+        let list = client.list_core_api_resources("v1").await.during("discover v1")?;
+        Ok(of_list("", "v1", list.resources).collect::<Vec<_>>())
+    };
+    let others = async {
+        let groups = client.list_api_groups().await.during("discover the groups")?;
+        let lists = groups.groups.into_iter().map(|group| async move {
+            let version = group.preferred_version.or_else(|| group.versions.into_iter().next());
+            let Some(version) = version else { return Ok(Vec::new()) };
+            let list = client.list_api_group_resources(&version.group_version).await;
+            // A group whose definitions went meanwhile has nothing to delete either.
+            let list = list.unless_gone(&format!("discover {}", version.group_version))?;
+            Ok(list.map(|list| of_list(&group.name, &version.version, list.resources).collect()).unwrap_or_default())
+        });
+        try_join_all(lists).await
+    };
+    let (core, others): (Vec<_>, Vec<Vec<_>>) = futures::try_join!(core, others)?;
+    Ok(core.into_iter().chain(others.into_iter().flatten()).collect())
 }
 
 fn of_list(

@@ -7,7 +7,7 @@ use tokio_util::sync::CancellationToken;
 use super::{InPodError, Surroundings, watch};
 use crate::clock::Clock;
 use crate::logs::LogWriter;
-use crate::names::fnv32;
+use crate::names::fnv32a;
 use crate::network::Network;
 use crate::network::client::{Endpoint, client};
 use crate::network::resolver::Resolver;
@@ -35,7 +35,7 @@ impl Surroundings {
         let failed = |source| InPodError::Client { server: account.server.clone(), source };
         let client = client(network.clone(), &clock, &endpoint).map_err(failed)?;
         // Pods of one run differ; whether a name has a made-up ending, a pod cannot know.
-        let seed = self.seed.map_or_else(rand::random, |seed| seed ^ u64::from(fnv32(self.pod.name.as_bytes())));
+        let seed = self.seed.map_or_else(rand::random, |seed| seed ^ u64::from(fnv32a(self.pod.name.as_bytes())));
         Ok(PodContext {
             pod: self.pod,
             client,

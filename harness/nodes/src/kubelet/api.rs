@@ -13,7 +13,7 @@ use tokio::sync::watch;
 
 use super::Kubelet;
 use super::container::NoLog;
-use super::log_query::LogQuery;
+use super::log_query::{LogQuery, NoQuery};
 use crate::logs::{Log, Progress};
 use crate::network::Listener;
 use crate::network::serve::{Abort, Asked, Body, ClientCertificate, full, serve};
@@ -50,7 +50,8 @@ fn answer(kubelet: &Arc<Kubelet>, node: &str, request: &Request<Incoming>) -> Re
         ["containerLogs", namespace, pod, container] => {
             let query = LogQuery::parse(request.uri().query().unwrap_or_default(), kubelet.cluster.clock.wall());
             match query {
-                Err(reason) => text(StatusCode::BAD_REQUEST, &reason),
+                Err(error @ NoQuery::Undecodable) => text(StatusCode::BAD_REQUEST, &error.to_string()),
+                Err(error @ NoQuery::Invalid) => text(StatusCode::UNPROCESSABLE_ENTITY, &error.to_string()),
                 Ok(query) => logs(kubelet, node, (namespace, pod, container), &query),
             }
         }
@@ -84,12 +85,17 @@ fn logs(kubelet: &Arc<Kubelet>, node: &str, of: (&str, &str, &str), query: &LogQ
     let Some(shared) = shared else {
         return text(StatusCode::NOT_FOUND, &format!("pod \"{pod}\" does not exist"));
     };
-    let Some(container) = shared.containers.iter().find(|one| one.state().name == container) else {
+    let Some(container) = shared.all().find(|one| one.state().name == container) else {
         return text(StatusCode::NOT_FOUND, &format!("container \"{container}\" not found in pod \"{pod}\""));
     };
     let name = container.state().name;
     match container.log(query.previous) {
         Err(NoLog::Waiting(reason)) => {
+            let reason = match reason {
+                "ErrImagePull" => "image can't be pulled",
+                "ImagePullBackOff" => "trying and failing to pull image",
+                other => other,
+            };
             let message = format!("container \"{name}\" in pod \"{pod}\" is waiting to start: {reason}");
             text(StatusCode::BAD_REQUEST, &message)
         }

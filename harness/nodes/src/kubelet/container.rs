@@ -48,8 +48,18 @@ pub(crate) struct State {
     pub(crate) id: Option<String>,
 }
 
+/// When in a pod's life a container runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Role {
+    /// Before the others, to its end.
+    Init,
+    /// For the pod's whole life.
+    Main,
+}
+
 /// A container's state and logs, for its supervisor, the pod's status and the kubelet's API.
 pub(crate) struct Container {
+    pub(crate) role: Role,
     inner: Mutex<Inner>,
 }
 
@@ -69,10 +79,25 @@ pub(crate) enum NoLog {
 }
 
 impl Container {
-    pub(crate) fn new(name: &str, image: &str) -> Arc<Self> {
-        let phase = Phase::Waiting { reason: "ContainerCreating", message: None };
+    /// A container that waits for `reason`.
+    pub(crate) fn new(role: Role, name: &str, image: &str, reason: &'static str) -> Arc<Self> {
+        let phase = Phase::Waiting { reason, message: None };
         let state = State { name: name.to_owned(), image: image.to_owned(), phase, last: None, restarts: 0, id: None };
-        Arc::new(Self { inner: Mutex::new(Inner { state, logs: (None, None) }) })
+        Arc::new(Self { role, inner: Mutex::new(Inner { state, logs: (None, None) }) })
+    }
+
+    /// The part of the pod's object that is about the container, as events have it.
+    pub(crate) fn field_path(&self) -> String {
+        let list = match self.role {
+            Role::Init => "initContainers",
+            Role::Main => "containers",
+        };
+        format!("spec.{list}{{{}}}", self.lock().state.name)
+    }
+
+    /// The container's last run ended well, and there will be no other.
+    pub(crate) fn has_succeeded(&self) -> bool {
+        matches!(&self.lock().state.phase, Phase::Ended(ended) if ended.code == 0)
     }
 
     pub(crate) fn state(&self) -> State {
@@ -121,7 +146,7 @@ impl Container {
         let inner = self.lock();
         let (before, latest) = &inner.logs;
         let missing = || match &inner.state.phase {
-            Phase::Waiting { reason, .. } => NoLog::Waiting(reason),
+            Phase::Waiting { reason, .. } if !previous => NoLog::Waiting(reason),
             _ => NoLog::NoPrevious,
         };
         let waits = matches!(inner.state.phase, Phase::Waiting { .. });
@@ -161,10 +186,11 @@ mod tests {
 
     #[test]
     fn shows_the_latest_log_and_the_one_before() {
-        let container = Container::new("c", "i");
+        let container = Container::new(Role::Main, "c", "i", "ContainerCreating");
         let (first, second) = (Log::new(), Log::new());
         let now = Timestamp::UNIX_EPOCH;
         assert_eq!(container.log(false).err(), Some(NoLog::Waiting("ContainerCreating")));
+        assert_eq!(container.log(true).err(), Some(NoLog::NoPrevious));
         container.starts("1".to_owned(), first.clone(), now);
         assert_eq!(container.log(true).err(), Some(NoLog::NoPrevious));
         container.ends(ExitCode::FAILURE, now);

@@ -4,14 +4,16 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use k8s_openapi::api::core::v1::{Container as Spec, EnvVar, Pod};
+use k8s_openapi::api::core::v1::{Container as Spec, Pod};
 use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
 
 use super::Kubelet;
 use super::credentials::Credentials;
+use super::environment::Values;
 use super::shared::Shared;
 use crate::logs::LogWriter;
-use crate::names::fnv32;
+use crate::names::fnv32a;
 use crate::network::client::{Endpoint, EndpointError, client};
 use crate::network::tls::TlsSettings;
 use crate::node_network::PodNetwork;
@@ -28,9 +30,33 @@ pub(super) struct Parts<'a> {
     pub(super) credentials: Option<Credentials>,
 }
 
+type Variables = BTreeMap<String, String>;
+
 /// Makes the context of each start of a container.
-pub(super) type Contexts =
-    Box<dyn Fn(u32, LogWriter, tokio_util::sync::CancellationToken) -> Result<PodContext, EndpointError> + Send + Sync>;
+pub(super) struct Contexts {
+    environment: Box<dyn Fn() -> Result<Variables, String> + Send + Sync>,
+    make: Box<dyn Fn(Start) -> Result<PodContext, EndpointError> + Send + Sync>,
+}
+
+/// What each start of a container has of its own.
+pub(super) struct Start {
+    /// How often it was started before.
+    pub(super) restarts: u32,
+    pub(super) environment: Variables,
+    pub(super) log: LogWriter,
+    pub(super) stop: CancellationToken,
+}
+
+impl Contexts {
+    /// The environment as it is now, or in a kubelet's words what it lacks.
+    pub(super) fn environment(&self) -> Result<Variables, String> {
+        (self.environment)()
+    }
+
+    pub(super) fn make(&self, start: Start) -> Result<PodContext, EndpointError> {
+        (self.make)(start)
+    }
+}
 
 impl Parts<'_> {
     pub(super) fn build(self) -> Contexts {
@@ -41,7 +67,7 @@ impl Parts<'_> {
             image: spec.image.clone().unwrap_or_default(),
             ip: place.address,
             args: spec.args.clone().unwrap_or_default(),
-            env: environment(spec.env.as_deref().unwrap_or_default(), pod, &shared.node, place),
+            env: Variables::new(),
         };
         let credentials = credentials.unwrap_or(Credentials { token: String::new(), ca_pem: Bytes::new() });
         let service_account = ServiceAccountMount {
@@ -49,9 +75,16 @@ impl Parts<'_> {
             ca_pem: credentials.ca_pem.clone(),
             token: credentials.token,
         };
+        let seed = kubelet.seed ^ u64::from(fnv32a(seed_name(pod, &spec.name).as_bytes()));
+        let host = kubelet.nodes.get(&shared.node).copied().unwrap_or(place.address);
+        let (home, pod, container) = (kubelet.clone(), pod.clone(), spec.clone());
+        let (address, node) = (place.address, shared.node.clone());
+        let environment = move || {
+            let source = &home.cluster.caches;
+            Values { pod: &pod, node: &node, host, address, source }.of(&container)
+        };
         let (kubelet, network) = (kubelet.clone(), place.network.clone());
-        let seed = kubelet.seed ^ u64::from(fnv32(seed_name(pod, &spec.name).as_bytes()));
-        Box::new(move |restarts, log, stop| {
+        let make = move |start: Start| {
             let token = &service_account.token;
             let endpoint = Endpoint {
                 server: kubelet.server_uri.clone(),
@@ -60,17 +93,18 @@ impl Parts<'_> {
             };
             let clock = kubelet.cluster.clock.clone();
             Ok(PodContext {
-                pod: identity.clone(),
+                pod: PodIdentity { env: start.environment, ..identity.clone() },
                 client: client(network.clone(), &clock, &endpoint)?,
                 service_account: service_account.clone(),
                 files: Files::new(files.clone()),
                 network: network.clone(),
                 clock,
-                log,
-                stop,
-                random: Random::from_seed(seed.wrapping_add(u64::from(restarts) << 32)),
+                log: start.log,
+                stop: start.stop,
+                random: Random::from_seed(seed.wrapping_add(u64::from(start.restarts) << 32)),
             })
-        })
+        };
+        Contexts { environment: Box::new(environment), make: Box::new(make) }
     }
 }
 
@@ -79,21 +113,4 @@ fn seed_name(pod: &Pod, container: &str) -> String {
     let metadata = &pod.metadata;
     let name = metadata.generate_name.as_deref().or(metadata.name.as_deref()).unwrap_or_default();
     format!("{}/{name}/{container}", metadata.namespace.as_deref().unwrap_or_default())
-}
-
-/// Plain values, and what the downward API gives of the pod.
-fn environment(env: &[EnvVar], pod: &Pod, node: &str, place: &PodNetwork) -> BTreeMap<String, String> {
-    let field = |path: &str| match path {
-        "metadata.name" => pod.metadata.name.clone(),
-        "metadata.namespace" => pod.metadata.namespace.clone(),
-        "metadata.uid" => pod.metadata.uid.clone(),
-        "spec.nodeName" => Some(node.to_owned()),
-        "status.podIP" => Some(place.address.to_string()),
-        _ => None,
-    };
-    let value = |variable: &EnvVar| {
-        let from = variable.value_from.as_ref().and_then(|from| from.field_ref.as_ref());
-        variable.value.clone().or_else(|| field(&from?.field_path))
-    };
-    env.iter().filter_map(|variable| Some((variable.name.clone(), value(variable)?))).collect()
 }

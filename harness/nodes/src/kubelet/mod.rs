@@ -5,6 +5,9 @@ mod client_certificates;
 pub(crate) mod container;
 mod context;
 mod credentials;
+mod environment;
+pub(crate) mod heartbeat;
+pub(crate) mod images;
 mod log_query;
 mod mounts;
 pub(crate) mod node;
@@ -42,6 +45,7 @@ pub(crate) struct Kubelet {
     pub(crate) seed: u64,
     /// Address by node.
     pub(crate) nodes: BTreeMap<String, IpAddr>,
+    pub(crate) pulled: images::Pulled,
     /// By UID.
     pods: Mutex<BTreeMap<String, Arc<Shared>>>,
 }
@@ -64,6 +68,7 @@ impl Kubelet {
             server_uri,
             seed,
             nodes,
+            pulled: images::Pulled::default(),
             pods: Mutex::default(),
         })
     }

@@ -8,9 +8,12 @@ use kube::Api;
 use kube::api::{Patch, PatchParams, PostParams};
 use serde_json::{Value, json};
 
-use super::status::second;
 use crate::cluster::{Cluster, During as _, Failure};
 use crate::config::NodeSpec;
+use crate::times::second;
+
+/// The taint of a node whose kubelet has not said that it is ready.
+const NOT_READY: &str = "node.kubernetes.io/not-ready";
 
 /// The labels of a node.
 pub(crate) fn labels(spec: &NodeSpec) -> BTreeMap<String, String> {
@@ -25,6 +28,13 @@ pub(crate) fn labels(spec: &NodeSpec) -> BTreeMap<String, String> {
     fixed.chain(spec.roles.iter().map(|role| (format!("node-role.kubernetes.io/{role}"), String::new()))).collect()
 }
 
+/// What kubelets and the controllers of nodes note on every node.
+fn annotations() -> BTreeMap<String, String> {
+    let all =
+        [("node.alpha.kubernetes.io/ttl", "0"), ("volumes.kubernetes.io/controller-managed-attach-detach", "true")];
+    all.map(|(name, value)| (name.to_owned(), value.to_owned())).into()
+}
+
 /// Registers a node whose kubelet listens on `port`, and makes it Ready.
 pub(crate) async fn register(cluster: &Arc<Cluster>, spec: &NodeSpec, version: &str, port: u16) -> Result<(), Failure> {
     let _busy = cluster.clock.busy();
@@ -32,6 +42,7 @@ pub(crate) async fn register(cluster: &Arc<Cluster>, spec: &NodeSpec, version: &
     let mut node = Node::default();
     node.metadata.name = Some(spec.name.clone());
     node.metadata.labels = Some(labels(spec));
+    node.metadata.annotations = Some(annotations());
     let created = api.create(&PostParams::default(), &node).await;
     let created = created.unless_there(&format!("create Node {}", spec.name))?;
     let status = status(spec, version, port, &json!(second(cluster.clock.wall())));
@@ -40,8 +51,17 @@ pub(crate) async fn register(cluster: &Arc<Cluster>, spec: &NodeSpec, version: &
     api.patch_status(&spec.name, &PatchParams::default(), &patch).await.during(&operation)?;
     // A real API server taints new nodes as not ready, and the node controller takes that away when they are
     // (kubernetes v1.20, admission plugin `TaintNodesByCondition`).
-    if created.is_none_or(|node| node.spec.is_some_and(|spec| spec.taints.is_some())) {
-        let patch = Patch::Merge(json!({ "metadata": { "labels": labels(spec) }, "spec": { "taints": null } }));
+    let known = match created {
+        Some(created) => created,
+        None => api.get(&spec.name).await.during(&format!("get Node {}", spec.name))?,
+    };
+    let taints = known.spec.and_then(|spec| spec.taints).unwrap_or_default();
+    let others: Vec<_> = taints.iter().filter(|taint| taint.key != NOT_READY).collect();
+    let labelled = known.metadata.labels.unwrap_or_default();
+    let has_labels = labels(spec).iter().all(|(name, value)| labelled.get(name) == Some(value));
+    if others.len() < taints.len() || !has_labels {
+        let others = if others.is_empty() { Value::Null } else { json!(others) };
+        let patch = Patch::Merge(json!({ "metadata": { "labels": labels(spec) }, "spec": { "taints": others } }));
         let operation = format!("update Node {}", spec.name);
         api.patch(&spec.name, &PatchParams::default(), &patch).await.during(&operation)?;
     }

@@ -1,6 +1,6 @@
 //! The worker of one pod: it follows the pod's object, its volumes and its containers.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,14 +13,15 @@ use serde_json::{Value, json};
 use tokio::sync::watch;
 
 use super::Kubelet;
+use super::container::Phase;
 use super::credentials::{self, Credentials};
 use super::mounts::{self, Mounted};
-use super::shared::{Shared, Signal};
-use super::status::{self, Facts};
-use super::supervise::{Supervised, supervise};
+use super::shared::{Shared, Signal, specs};
+use super::status::{self, Eviction, Facts};
+use super::supervise::{Ready, Supervised, supervise};
 use crate::clock::Delay;
 use crate::cluster::{During as _, Failure};
-use crate::events::{News, record};
+use crate::events::{News, Source, record, record_about, reference};
 use crate::node_network::PodNetwork;
 
 /// How long a change of a ConfigMap or Secret takes to reach the files of running pods: a kubelet's sync period
@@ -30,18 +31,36 @@ pub const CONFIG_MOUNT: Delay = Delay::new("config-mount", Duration::from_mins(1
 /// How long programs get to stop before they are aborted, where the pod says nothing.
 pub const TERMINATION_GRACE: Delay = Delay::new("termination-grace", Duration::from_secs(30));
 
+/// How long a pod may be active, where it says so in `activeDeadlineSeconds`.
+const ACTIVE_DEADLINE: Delay = Delay::new("pod-active-deadline", Duration::ZERO);
+
+/// kubernetes v1.20, `pkg/kubelet/active_deadline.go`.
+const DEADLINE_EXCEEDED: Eviction =
+    Eviction { reason: "DeadlineExceeded", message: "Pod was active on the node longer than the specified deadline" };
+
 /// Mounted files by path, as a program gets them.
 type FileMap = Arc<BTreeMap<String, Bytes>>;
 
-/// What exists once the containers were started.
+/// What exists once the pod has its place.
 struct Started {
     place: PodNetwork,
     /// A pod in its node's network gives its address back to nobody.
     owns_address: bool,
+    /// What each container has mounted, init containers first.
     mounted: Vec<(Mounted, watch::Sender<FileMap>)>,
+    /// Init containers that are still to run, in their order.
+    init: VecDeque<Ready>,
+    /// The other containers, until they run.
+    main: Vec<Ready>,
     supervised: Vec<Supervised>,
     mount_pending: bool,
     stopping: bool,
+}
+
+impl Started {
+    fn has_ended(&self) -> bool {
+        self.supervised.iter().all(Supervised::has_ended)
+    }
 }
 
 pub(super) struct Worker {
@@ -54,20 +73,36 @@ pub(super) struct Worker {
     missing: Option<String>,
     /// The object was told to go; finalizers may keep it.
     released: bool,
+    /// Why the kubelet has ended the pod by itself.
+    evicted: Option<Eviction>,
 }
 
 impl Worker {
     pub(super) fn new(kubelet: Arc<Kubelet>, shared: Arc<Shared>, host: IpAddr) -> Self {
         let begun = kubelet.cluster.clock.wall();
-        Self { kubelet, shared, host, begun, started: None, written: None, missing: None, released: false }
+        Self {
+            kubelet,
+            shared,
+            host,
+            begun,
+            started: None,
+            written: None,
+            missing: None,
+            released: false,
+            evicted: None,
+        }
     }
 
     /// Works until the pod is gone or the cluster stops.
     pub(super) async fn run(mut self) {
         let stop = self.kubelet.cluster.stop.clone();
         let _synced = stop.run_until_cancelled(self.kubelet.cluster.synced()).await;
+        self.watch_deadline();
         while let Some((signal, busy)) = stop.run_until_cancelled(self.shared.queue.next()).await {
-            match self.step(signal).await {
+            let look = self.shared.begins();
+            let looked = self.step(signal).await;
+            self.shared.ends(look);
+            match looked {
                 Ok(true) => break,
                 Ok(false) => {}
                 Err(failure) => {
@@ -106,8 +141,12 @@ impl Worker {
         if pod.metadata.deletion_timestamp.is_some() {
             return self.terminate(&pod).await;
         }
+        if signal == Signal::DeadlineOver && self.evicted.is_none() {
+            self.evict(&pod);
+        }
         match &mut self.started {
-            None => self.try_start(&pod).await?,
+            None if self.evicted.is_some() => {}
+            None => self.try_start(&pod),
             Some(started) => {
                 if signal == Signal::MountDue {
                     started.mount_pending = false;
@@ -117,114 +156,124 @@ impl Worker {
                 }
             }
         }
+        self.advance();
         self.write_status(&pod).await?;
         Ok(false)
     }
 
-    async fn try_start(&mut self, pod: &Arc<Pod>) -> Result<(), Failure> {
-        let spec = pod.spec.clone().unwrap_or_default();
+    /// Ends the pod when its `activeDeadlineSeconds` are over.
+    fn watch_deadline(&self) {
+        let pod = self.shared.pod();
+        let seconds = pod.and_then(|pod| pod.spec.as_ref()?.active_deadline_seconds);
+        let Some(seconds) = seconds.and_then(|seconds| u64::try_from(seconds).ok()) else { return };
+        let delay = ACTIVE_DEADLINE.lasting(Duration::from_secs(seconds));
+        self.shared.queue.push_after(&self.kubelet.cluster, Signal::DeadlineOver, delay);
+    }
+
+    fn evict(&mut self, pod: &Pod) {
+        let done = self
+            .started
+            .as_ref()
+            .is_some_and(|started| started.init.is_empty() && started.main.is_empty() && started.has_ended());
+        if done {
+            return;
+        }
+        self.evicted = Some(DEADLINE_EXCEEDED);
+        let news = News::normal(DEADLINE_EXCEEDED.reason, DEADLINE_EXCEEDED.message);
+        record(&self.kubelet.cluster, "kubelet", Some(&self.shared.node), pod, news);
+        self.stop_containers(pod, TERMINATION_GRACE);
+    }
+
+    /// Starts the containers whose turn it is: init containers one after the other, then all others.
+    fn advance(&mut self) {
+        let Some(started) = &mut self.started else { return };
+        if started.stopping || !started.has_ended() && !started.main.is_empty() {
+            return;
+        }
+        let run = self.shared.init.len() - started.init.len();
+        let before = run.checked_sub(1).and_then(|last| self.shared.init.get(last));
+        // One that failed for good keeps all others from running.
+        if before.is_some_and(|container| !container.has_succeeded()) {
+            return;
+        }
+        let next: Vec<_> = match started.init.pop_front() {
+            Some(next) => vec![next],
+            None => std::mem::take(&mut started.main),
+        };
+        started.supervised.extend(next.into_iter().map(|ready| supervise(&self.kubelet, &self.shared, ready)));
+    }
+
+    fn try_start(&mut self, pod: &Arc<Pod>) {
         let caches = &self.kubelet.cluster.caches;
         let mut mounted = Vec::new();
-        let mut missing = None;
-        for container in &spec.containers {
+        let mut credentials = Vec::new();
+        let (mut missing, mut no_account) = (None, None);
+        for container in specs(pod) {
             match mounts::files(pod, container, caches) {
                 Ok(files) => mounted.push(files),
                 Err(lack) => {
                     missing = Some(format!("MountVolume.SetUp failed for volume \"{}\" : {}", lack.volume, lack.what));
                 }
             }
-        }
-        let mut credentials = Vec::new();
-        for container in &spec.containers {
             match credentials::find(pod, container, caches) {
                 Ok(found) => credentials.push(found),
-                Err(lack) => missing = missing.or(Some(lack)),
+                Err(lack) => no_account = Some(lack),
             }
         }
-        if let Some(missing) = missing {
+        if let Some(missing) = missing.or(no_account) {
             if self.missing.as_ref() != Some(&missing) {
                 let news = News::warning("FailedMount", missing.clone());
                 record(&self.kubelet.cluster, "kubelet", Some(&self.shared.node), pod.as_ref(), news);
                 self.missing = Some(missing);
             }
-            return Ok(());
+            return;
         }
-        self.start(pod, mounted, credentials).await
+        self.start(pod, mounted, credentials);
     }
 
-    async fn start(
-        &mut self,
-        pod: &Arc<Pod>,
-        files: Vec<Mounted>,
-        credentials: Vec<Option<Credentials>>,
-    ) -> Result<(), Failure> {
-        let spec = pod.spec.clone().unwrap_or_default();
-        let owns_address = !spec.host_network.unwrap_or(false);
+    /// Gives the pod its place in the network, and makes its containers ready to run.
+    fn start(&mut self, pod: &Arc<Pod>, files: Vec<Mounted>, credentials: Vec<Option<Credentials>>) {
+        let owns_address = !pod.spec.as_ref().and_then(|spec| spec.host_network).unwrap_or(false);
         let place = if owns_address {
             self.kubelet.network.add_pod(self.host, &self.shared.key.namespace)
         } else {
             PodNetwork { address: self.host, network: self.kubelet.network.node(self.host) }
         };
-        let mut supervised = Vec::new();
+        let mut ready = VecDeque::new();
         let mut mounted = Vec::new();
-        let mut unknown = false;
-        for (((spec, container), files), credentials) in
-            spec.containers.iter().zip(&self.shared.containers).zip(files).zip(credentials)
-        {
+        for (((spec, container), files), credentials) in specs(pod).zip(self.shared.all()).zip(files).zip(credentials) {
             let sender = watch::Sender::new(Arc::new(files.files.clone()));
-            let image = spec.image.as_deref().unwrap_or_default();
-            match self.kubelet.programs.find(image) {
-                None => {
-                    unknown = true;
-                    let reference = format!("failed to pull and unpack image \"{image}\": not found");
-                    let text = format!("rpc error: code = NotFound desc = {reference}");
-                    container.waits("ErrImagePull", Some(text.clone()));
-                    for news in [
-                        News::normal("Pulling", format!("Pulling image \"{image}\"")),
-                        News::warning("Failed", format!("Failed to pull image \"{image}\": {text}")),
-                        News::warning("Failed", "Error: ErrImagePull"),
-                        News::normal("BackOff", format!("Back-off pulling image \"{image}\"")),
-                        News::warning("Failed", "Error: ImagePullBackOff"),
-                    ] {
-                        record(&self.kubelet.cluster, "kubelet", Some(&self.shared.node), pod.as_ref(), news);
-                    }
-                }
-                Some(program) => {
-                    let context = super::context::Parts {
-                        kubelet: &self.kubelet,
-                        shared: &self.shared,
-                        pod,
-                        spec,
-                        place: &place,
-                        files: sender.subscribe(),
-                        credentials,
-                    };
-                    supervised.push(supervise(&self.kubelet, &self.shared, container, program, context.build()));
-                }
-            }
+            let context = super::context::Parts {
+                kubelet: &self.kubelet,
+                shared: &self.shared,
+                pod,
+                spec,
+                place: &place,
+                files: sender.subscribe(),
+                credentials,
+            };
+            ready.push_back(Ready { container: container.clone(), spec: spec.clone(), contexts: context.build() });
             mounted.push((files, sender));
         }
-        if unknown {
-            self.write_status(pod).await?;
-            for (spec, container) in spec.containers.iter().zip(&self.shared.containers) {
-                let image = spec.image.as_deref().unwrap_or_default();
-                if self.kubelet.programs.find(image).is_none() {
-                    container.waits("ImagePullBackOff", Some(format!("Back-off pulling image \"{image}\"")));
-                }
-            }
-        }
-        self.started =
-            Some(Started { place, owns_address, mounted, supervised, mount_pending: false, stopping: false });
-        Ok(())
+        let main = ready.split_off(self.shared.init.len().min(ready.len()));
+        self.started = Some(Started {
+            place,
+            owns_address,
+            mounted,
+            init: ready,
+            main: main.into(),
+            supervised: Vec::new(),
+            mount_pending: false,
+            stopping: false,
+        });
     }
 
     /// Takes changed volumes over if `now`, else sees to it that this happens after [`CONFIG_MOUNT`].
     fn remount(&mut self, pod: &Pod, now: bool) {
         let caches = &self.kubelet.cluster.caches;
         let Some(started) = &mut self.started else { return };
-        let containers = pod.spec.as_ref().map(|spec| spec.containers.as_slice()).unwrap_or_default();
         let mut changed = false;
-        for (container, (mounted, sender)) in containers.iter().zip(&mut started.mounted) {
+        for (container, (mounted, sender)) in specs(pod).zip(&mut started.mounted) {
             // A source that is gone leaves the files as they are, as a kubelet does.
             let Ok(newer) = mounts::files(pod, container, caches) else { continue };
             let newer = mounted.updated_to(&newer);
@@ -248,30 +297,37 @@ impl Worker {
         }
     }
 
+    /// Asks all containers to stop, and ends those that have not after `grace`.
+    fn stop_containers(&mut self, pod: &Pod, grace: Delay) {
+        let Some(started) = self.started.as_mut().filter(|started| !started.stopping) else { return };
+        started.stopping = true;
+        for supervised in &started.supervised {
+            supervised.stop.cancel();
+            let (kill, clock) = (supervised.kill.clone(), self.kubelet.cluster.clock.clone());
+            self.kubelet.cluster.spawn(async move {
+                tokio::select! {
+                    () = clock.sleep(grace) => kill.cancel(),
+                    () = kill.cancelled() => {}
+                }
+            });
+        }
+        let source = Source { component: "kubelet", host: Some(&self.shared.node) };
+        let running = self.shared.all().filter(|one| matches!(one.state().phase, Phase::Running { .. }));
+        for container in running {
+            let mut involved = reference(pod);
+            involved.field_path = Some(container.field_path());
+            let news = News::normal("Killing", format!("Stopping container {}", container.state().name));
+            record_about(&self.kubelet.cluster, source, involved, news);
+        }
+    }
+
     /// Stops the containers, then lets the object go; true when it is gone.
     async fn terminate(&mut self, pod: &Arc<Pod>) -> Result<bool, Failure> {
+        let grace = pod.metadata.deletion_grace_period_seconds.and_then(|seconds| u64::try_from(seconds).ok());
+        let grace = grace.map_or(TERMINATION_GRACE, |seconds| TERMINATION_GRACE.lasting(Duration::from_secs(seconds)));
+        self.stop_containers(pod, grace);
         if let Some(started) = &mut self.started {
-            if !started.stopping {
-                started.stopping = true;
-                let grace = pod.metadata.deletion_grace_period_seconds.and_then(|seconds| u64::try_from(seconds).ok());
-                let grace =
-                    grace.map_or(TERMINATION_GRACE, |seconds| TERMINATION_GRACE.lasting(Duration::from_secs(seconds)));
-                for supervised in &started.supervised {
-                    supervised.stop.cancel();
-                    let (kill, clock) = (supervised.kill.clone(), self.kubelet.cluster.clock.clone());
-                    self.kubelet.cluster.spawn(async move {
-                        tokio::select! {
-                            () = clock.sleep(grace) => kill.cancel(),
-                            () = kill.cancelled() => {}
-                        }
-                    });
-                }
-                for container in &self.shared.containers {
-                    let news = News::normal("Killing", format!("Stopping container {}", container.state().name));
-                    record(&self.kubelet.cluster, "kubelet", Some(&self.shared.node), pod.as_ref(), news);
-                }
-            }
-            if !started.supervised.iter().all(Supervised::has_ended) {
+            if !started.has_ended() {
                 return Ok(false);
             }
             if started.owns_address {
@@ -279,6 +335,10 @@ impl Worker {
             }
             // What follows must not find the address again when it was given to another pod meanwhile.
             started.owns_address = false;
+        }
+        if !self.released {
+            // The last word about its containers.
+            self.write_status(pod).await?;
         }
         if self.released {
             return Ok(false);
@@ -300,14 +360,17 @@ impl Worker {
     }
 
     async fn write_status(&mut self, pod: &Arc<Pod>) -> Result<(), Failure> {
+        let init: Vec<_> = self.shared.init.iter().map(|container| container.state()).collect();
         let containers: Vec<_> = self.shared.containers.iter().map(|container| container.state()).collect();
         let facts = Facts {
             pod,
+            init: &init,
             containers: &containers,
             ip: self.started.as_ref().map(|started| started.place.address),
             host: self.host,
             started: self.begun,
             now: self.kubelet.cluster.clock.wall(),
+            ended: self.evicted.filter(|_| self.started.as_ref().is_none_or(Started::has_ended)),
         };
         let status = status::status(&facts, self.written.as_ref());
         if self.written.as_ref() == Some(&status) {

@@ -1,21 +1,29 @@
-//! Runs a container's program, again and again as its pod's restart policy says.
+//! Runs a container: pulls its image, then runs its program again and again as its pod's restart policy says.
 
+mod pull;
+
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use k8s_openapi::api::core::v1::Container as Spec;
 use tokio_util::sync::CancellationToken;
 
 use super::Kubelet;
 use super::container::{Container, HEALTHY_RUN, backoff};
-use super::context::Contexts;
+use super::context::{Contexts, Start};
 use super::shared::{Shared, Signal};
 use super::status::restarts;
-use crate::events::{News, record};
+use crate::clock::{BusyGuard, Delay};
+use crate::events::{News, Source, record_about, reference};
 use crate::logs::{Log, LogWriter};
 use crate::program::{ExitCode, Program};
 
 /// How long a program may take to heed its stop token when the whole cluster stops. Real time: nobody moves the clock.
 const LAST_GRACE: Duration = Duration::from_millis(200);
+
+/// How long a kubelet waits before it looks again for what a container's environment lacks: its next look at the pod.
+const CONFIGURATION_RETRY: Delay = Delay::new("container-configuration", Duration::from_secs(10));
 
 /// Exit code of a program that panicked, as of a Go program.
 const PANICKED: ExitCode = ExitCode(2);
@@ -48,20 +56,21 @@ impl Supervised {
     }
 }
 
-pub(super) fn supervise(
-    kubelet: &Arc<Kubelet>,
-    shared: &Arc<Shared>,
-    container: &Arc<Container>,
-    program: Program,
-    contexts: Contexts,
-) -> Supervised {
+/// A container that is to run.
+pub(super) struct Ready {
+    pub(super) container: Arc<Container>,
+    pub(super) spec: Spec,
+    pub(super) contexts: Contexts,
+}
+
+pub(super) fn supervise(kubelet: &Arc<Kubelet>, shared: &Arc<Shared>, ready: Ready) -> Supervised {
     let (stop, kill) = (CancellationToken::new(), CancellationToken::new());
     let supervision = Supervision {
         kubelet: kubelet.clone(),
         shared: shared.clone(),
-        container: container.clone(),
-        program,
-        contexts,
+        container: ready.container,
+        spec: ready.spec,
+        contexts: ready.contexts,
         stop: stop.clone(),
         kill: kill.clone(),
     };
@@ -77,24 +86,31 @@ struct Supervision {
     kubelet: Arc<Kubelet>,
     shared: Arc<Shared>,
     container: Arc<Container>,
-    program: Program,
+    spec: Spec,
     contexts: Contexts,
     stop: CancellationToken,
     kill: CancellationToken,
 }
 
 impl Supervision {
-    async fn run(self, busy: Option<crate::clock::BusyGuard>) {
+    async fn run(self, busy: Option<BusyGuard>) {
+        self.runs(busy).await;
+        self.kill.cancel();
+        self.shared.queue.push(Signal::Changed);
+    }
+
+    async fn runs(&self, busy: Option<BusyGuard>) {
         let mut busy = busy;
-        let mut crashes = 0;
-        let mut restart = 0;
+        let (mut crashes, mut restart) = (0, 0);
         while !self.stop.is_cancelled() {
+            let Some(program) = self.pull(&mut busy).await else { return };
+            let Some(environment) = self.configure(&mut busy).await else { return };
             let begun = self.kubelet.cluster.clock.now();
-            let exit = self.once(restart, busy.take()).await;
+            let exit = self.once(&program, restart, environment, busy.take()).await;
             restart += 1;
-            let again = self.shared.pod().is_some_and(|pod| restarts(&pod, i32::from(exit.0)));
+            let again = self.shared.pod().is_some_and(|pod| restarts(&pod, self.container.role, i32::from(exit.0)));
             if self.stop.is_cancelled() || !again {
-                break;
+                return;
             }
             if self.kubelet.cluster.clock.now().saturating_sub(begun) >= HEALTHY_RUN {
                 crashes = 0;
@@ -103,31 +119,56 @@ impl Supervision {
                 self.announce_backoff(delay.duration);
                 let wait = self.kubelet.cluster.clock.sleep(delay);
                 if self.stop.run_until_cancelled(wait).await.is_none() {
-                    break;
+                    return;
                 }
             }
             crashes += 1;
             busy = self.kubelet.cluster.clock.busy();
         }
-        self.kill.cancel();
-        self.shared.queue.push(Signal::Changed);
+    }
+
+    /// The environment of the next run; none when the container is told to stop before it is complete.
+    async fn configure(&self, busy: &mut Option<BusyGuard>) -> Option<BTreeMap<String, String>> {
+        let clock = &self.kubelet.cluster.clock;
+        loop {
+            let lack = match self.contexts.environment() {
+                Ok(environment) => return Some(environment),
+                Err(lack) => lack,
+            };
+            self.tell(News::warning("Failed", format!("Error: {lack}")));
+            self.container.waits("CreateContainerConfigError", Some(lack));
+            let _stopped = self.stop.run_until_cancelled(self.shared.shown()).await;
+            busy.take();
+            self.stop.run_until_cancelled(clock.sleep(CONFIGURATION_RETRY)).await?;
+            *busy = clock.busy();
+        }
     }
 
     /// One run of the program, from start to end.
-    async fn once(&self, restarts: u32, busy: Option<crate::clock::BusyGuard>) -> ExitCode {
+    async fn once(
+        &self,
+        program: &Program,
+        restarts: u32,
+        environment: BTreeMap<String, String>,
+        busy: Option<BusyGuard>,
+    ) -> ExitCode {
         let clock = &self.kubelet.cluster.clock;
         let log = Log::new();
         let writer = LogWriter::new(log.clone(), clock.clone());
         let stop = self.stop.child_token();
-        let id = format!("containerd://{}", container_id(&self.shared.uid, &self.container.state().name, restarts));
+        let name = self.container.state().name;
+        let id = format!("containerd://{}", container_id(&self.shared.uid, &name, restarts));
+        self.tell(News::normal("Created", format!("Created container {name}")));
         self.container.starts(id, log, clock.wall());
-        let exit = match (self.contexts)(restarts, writer.clone(), stop.clone()) {
+        self.tell(News::normal("Started", format!("Started container {name}")));
+        let start = Start { restarts, environment, log: writer.clone(), stop: stop.clone() };
+        let exit = match self.contexts.make(start) {
             Err(error) => {
                 writer.line(format!("the in-cluster client cannot be made: {error}"));
                 ExitCode::FAILURE
             }
             Ok(context) => {
-                let mut running = tokio::spawn((self.program)(context));
+                let mut running = tokio::spawn(program(context));
                 self.shared.queue.push(Signal::Changed);
                 drop(busy);
                 tokio::select! {
@@ -160,11 +201,17 @@ impl Supervision {
         let length = if seconds < 60 { format!("{seconds}s") } else { format!("{}m{}s", seconds / 60, seconds % 60) };
         let message = format!("back-off {length} restarting failed container={name} pod={pod}");
         self.container.waits("CrashLoopBackOff", Some(message));
-        if let Some(pod) = self.shared.pod() {
-            let news = News::warning("BackOff", "Back-off restarting failed container");
-            record(&self.kubelet.cluster, "kubelet", Some(&self.shared.node), pod.as_ref(), news);
-        }
+        self.tell(News::warning("BackOff", "Back-off restarting failed container"));
         self.shared.queue.push(Signal::Changed);
+    }
+
+    /// Records an event about this container.
+    fn tell(&self, news: News) {
+        let Some(pod) = self.shared.pod() else { return };
+        let mut involved = reference(pod.as_ref());
+        involved.field_path = Some(self.container.field_path());
+        let source = Source { component: "kubelet", host: Some(&self.shared.node) };
+        record_about(&self.kubelet.cluster, source, involved, news);
     }
 }
 

@@ -1,5 +1,12 @@
 //! What nodes and controllers do, on whatever API server.
 
+pub mod garbage;
+pub mod jobs;
+pub mod nodes_and_scheduling;
+pub mod pods;
+pub mod volumes;
+pub mod workloads;
+
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
@@ -67,7 +74,7 @@ pub async fn starts_nodes_storage_and_accounts(kind: Kind) {
             is(map, "/metadata/name", "kube-root-ca.crt") && map["data"]["ca.crt"].is_string()
         })
         .await;
-    cluster.nodes.stop().await;
+    cluster.end().await;
 }
 
 pub async fn runs_a_deployment_behind_a_service(kind: Kind) {
@@ -112,7 +119,7 @@ pub async fn runs_a_deployment_behind_a_service(kind: Kind) {
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
     assert!(answer.ends_with(pod["metadata"]["name"].as_str().unwrap()), "{answer:?}");
-    cluster.nodes.stop().await;
+    cluster.end().await;
 }
 
 pub async fn rolls_out_a_new_template(kind: Kind) {
@@ -137,7 +144,7 @@ pub async fn rolls_out_a_new_template(kind: Kind) {
     cluster.until("v1", "Pod", |pods| pods.len() == 2 && pods.iter().all(runs)).await;
     cluster.patch("apps/v1", "Deployment", "web", json!({"spec": {"replicas": 0}})).await;
     cluster.until("v1", "Pod", <[Value]>::is_empty).await;
-    cluster.nodes.stop().await;
+    cluster.end().await;
 }
 
 pub async fn restarts_a_program_that_panics(kind: Kind) {
@@ -162,7 +169,7 @@ pub async fn restarts_a_program_that_panics(kind: Kind) {
     let pod = cluster.until_one("v1", "Pod", runs).await;
     assert_eq!(pod["status"]["containerStatuses"][0]["restartCount"], 2);
     assert!(cluster.clock.now() >= before + Duration::from_secs(10));
-    cluster.nodes.stop().await;
+    cluster.end().await;
 }
 
 pub async fn backs_off_from_unknown_images(kind: Kind) {
@@ -172,7 +179,7 @@ pub async fn backs_off_from_unknown_images(kind: Kind) {
         .until_one("v1", "Pod", |pod| is(pod, "/status/containerStatuses/0/state/waiting/reason", "ImagePullBackOff"))
         .await;
     cluster.until_one("v1", "Event", |event| is(event, "/message", "Back-off pulling image \"test/none:v1\"")).await;
-    cluster.nodes.stop().await;
+    cluster.end().await;
 }
 
 pub async fn mounts_config_at_once_and_updates_it_later(kind: Kind) {
@@ -208,7 +215,7 @@ pub async fn mounts_config_at_once_and_updates_it_later(kind: Kind) {
     let _progress = cluster.clock.wants_progress();
     cluster.until_one("v1", "ConfigMap", |map| is(map, "/metadata/name", "seen-two")).await;
     assert!(cluster.clock.now() >= changed + Duration::from_mins(1));
-    cluster.nodes.stop().await;
+    cluster.end().await;
 }
 
 pub async fn fills_token_secrets_of_others(kind: Kind) {
@@ -220,7 +227,7 @@ pub async fn fills_token_secrets_of_others(kind: Kind) {
     cluster
         .until_one("v1", "Secret", |secret| is(secret, "/metadata/name", "mine") && secret["data"]["token"].is_string())
         .await;
-    cluster.nodes.stop().await;
+    cluster.end().await;
 }
 
 pub async fn empties_and_finalizes_a_namespace(kind: Kind) {
@@ -236,7 +243,7 @@ pub async fn empties_and_finalizes_a_namespace(kind: Kind) {
     cluster.api("v1", "Namespace").delete(&cluster.namespace, &DeleteParams::default()).await.unwrap();
     let name = cluster.namespace.clone();
     cluster.until("v1", "Namespace", |all| !all.iter().any(|one| is(one, "/metadata/name", name.as_str()))).await;
-    cluster.nodes.stop().await;
+    cluster.end().await;
 }
 
 pub async fn serves_logs_to_clients_with_a_certificate(kind: Kind) {
@@ -260,7 +267,7 @@ pub async fn serves_logs_to_clients_with_a_certificate(kind: Kind) {
         assert!(answer.starts_with(&format!("HTTP/1.1 {status}")), "{answer}");
         assert_eq!(answer.contains("serving as web-"), status == 200, "{answer}");
     }
-    cluster.nodes.stop().await;
+    cluster.end().await;
 }
 
 pub async fn deletes_pods_and_tokens_with_their_owners(kind: Kind) {
@@ -288,7 +295,7 @@ pub async fn deletes_pods_and_tokens_with_their_owners(kind: Kind) {
     cluster.until("v1", "Secret", has_token).await;
     cluster.api("v1", "ServiceAccount").delete("robot", &DeleteParams::default()).await.unwrap();
     cluster.until("v1", "Secret", |secrets| !has_token(secrets)).await;
-    cluster.nodes.stop().await;
+    cluster.end().await;
 }
 
 /// Only where the API server can reach the simulated kubelets.
@@ -306,5 +313,5 @@ pub async fn shows_logs_through_the_api_server(kind: Kind) {
     cluster.patch("apps/v1", "Deployment", "web", json!({"spec": {"replicas": 0}})).await;
     assert_eq!(followed.next().await.unwrap().unwrap(), "stopped");
     assert!(followed.next().await.is_none());
-    cluster.nodes.stop().await;
+    cluster.end().await;
 }

@@ -3,6 +3,8 @@
 #![allow(dead_code, reason = "each test binary uses a part")]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a failure here is a failed test")]
 
+pub mod real;
+
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,7 +12,7 @@ use std::time::Duration;
 use apiserver::{ApiServer, DialFailure, Dialer, Options};
 use async_trait::async_trait;
 use futures::StreamExt as _;
-use kube::api::{Patch, PatchParams, PostParams};
+use kube::api::{DeleteParams, Patch, PatchParams, PostParams};
 use kube::core::{ApiResource, DynamicObject, GroupVersionKind};
 use kube::runtime::watcher::{self, watcher};
 use kube::{Api, ResourceExt as _};
@@ -24,14 +26,25 @@ use serde_json::{Value, json};
 use tokio_util::sync::{CancellationToken, DropGuard};
 
 /// How long anything may take in real time before a test fails.
-const BUDGET: Duration = Duration::from_secs(20);
+const BUDGET: Duration = Duration::from_mins(1);
+
+/// Kinds of the whole cluster.
+const CLUSTERWIDE: [&str; 7] = [
+    "Namespace",
+    "Node",
+    "StorageClass",
+    "PersistentVolume",
+    "CustomResourceDefinition",
+    "ClusterRole",
+    "ClusterRoleBinding",
+];
 
 /// Which API server to test on.
 pub enum Kind {
     /// Our own.
     Embedded,
-    /// A real one, whose files are in this directory.
-    Real(String),
+    /// A real one, which others use as well.
+    Real(real::Files),
 }
 
 /// An API server for a test.
@@ -41,7 +54,8 @@ struct Server {
     ca_pem: String,
     key_pem: String,
     service: SocketAddr,
-    _keep: Box<dyn std::any::Any + Send>,
+    /// The server itself, where it is this test's own.
+    keep: Option<ApiServer>,
 }
 
 /// Reaches kubelets and pods over the simulated network.
@@ -58,21 +72,18 @@ impl Dialer for OverNetwork {
 }
 
 impl Server {
-    /// A real kube-apiserver of which `directory` has a kubeconfig, `ca.crt` and `sa.key`, as `envtest-up.sh` leaves it.
-    async fn real(directory: &str) -> Self {
-        let file = |name: &str| std::fs::read_to_string(format!("{directory}/{name}")).unwrap();
-        let kubeconfig = kube::config::Kubeconfig::from_yaml(&file("kubeconfig")).unwrap();
+    async fn real(files: real::Files) -> Self {
+        let kubeconfig = kube::config::Kubeconfig::from_yaml(&files.kubeconfig).unwrap();
         let options = kube::config::KubeConfigOptions::default();
-        let config = kube::Config::from_custom_kubeconfig(kubeconfig, &options);
-        let config = config.await.unwrap();
+        let config = kube::Config::from_custom_kubeconfig(kubeconfig, &options).await.unwrap();
         let address = config.cluster_url.authority().unwrap().as_str().parse().unwrap();
         Self {
             client: kube::Client::try_from(config).unwrap(),
             address,
-            ca_pem: file("ca.crt"),
-            key_pem: file("sa.pkcs8"),
-            service: "10.0.0.1:443".parse().unwrap(),
-            _keep: Box::new(()),
+            ca_pem: files.ca_pem,
+            key_pem: files.service_account_key_pem,
+            service: real::SERVICE.parse().unwrap(),
+            keep: None,
         }
     }
 
@@ -94,7 +105,7 @@ impl Server {
             ca_pem: server.ca_pem().to_owned(),
             key_pem: key.serialize_pem(),
             service: "10.96.0.1:443".parse().unwrap(),
-            _keep: Box::new(server),
+            keep: Some(server),
         }
     }
 }
@@ -109,7 +120,7 @@ pub struct TestCluster {
     pub nodes: Nodes,
     pub namespace: String,
     _drive: DropGuard,
-    _server: Server,
+    server: Server,
 }
 
 impl TestCluster {
@@ -123,7 +134,7 @@ impl TestCluster {
         let network = world.cluster(ClusterPlan::new("host", control_plane));
         let server = match kind {
             Kind::Embedded => Server::embedded(network.for_control_plane(), clock.clone()).await,
-            Kind::Real(directory) => Server::real(&directory).await,
+            Kind::Real(files) => Server::real(files).await,
         };
         world.add_endpoint(SocketAddr::new(control_plane, 6443), server.address);
         network.add_service_endpoint(server.service, server.address);
@@ -161,20 +172,59 @@ impl TestCluster {
             nodes,
             namespace,
             _drive: drive.drop_guard(),
-            _server: server,
+            server,
         };
         cluster.create("v1", "Namespace", json!({"metadata": {"name": cluster.namespace}})).await;
         cluster
     }
 
+    /// Ends the cluster, and takes away what the test made on a server that others use.
+    pub async fn end(self) {
+        if self.server.keep.is_none() {
+            let _progress = self.clock.wants_progress();
+            let namespaces = self.api("v1", "Namespace");
+            let _gone_already = namespaces.delete(&self.namespace, &DeleteParams::default()).await;
+            let name = self.namespace.clone();
+            self.until("v1", "Namespace", |all| !all.iter().any(|one| one["metadata"]["name"] == name.as_str())).await;
+        }
+        self.nodes.stop().await;
+    }
+
     pub fn api(&self, api_version: &str, kind: &str) -> Api<DynamicObject> {
         let (group, version) = api_version.split_once('/').unwrap_or(("", api_version));
         let resource = ApiResource::from_gvk(&GroupVersionKind::gvk(group, version, kind));
-        if matches!(kind, "Namespace" | "Node" | "StorageClass") {
+        if CLUSTERWIDE.contains(&kind) {
             Api::all_with(self.client.clone(), &resource)
         } else {
             Api::namespaced_with(self.client.clone(), &self.namespace, &resource)
         }
+    }
+
+    /// Objects of a namespace that is not the test's.
+    pub fn in_namespace(&self, namespace: &str, api_version: &str, kind: &str) -> Api<DynamicObject> {
+        let (group, version) = api_version.split_once('/').unwrap_or(("", api_version));
+        let resource = ApiResource::from_gvk(&GroupVersionKind::gvk(group, version, kind));
+        Api::namespaced_with(self.client.clone(), namespace, &resource)
+    }
+
+    /// Waits until there is an object of that name, and returns it.
+    pub async fn until_there(&self, api: &Api<DynamicObject>, name: &str) -> Value {
+        let wait =
+            kube::runtime::wait::await_condition(api.clone(), name, |object: Option<&DynamicObject>| object.is_some());
+        let found = tokio::time::timeout(BUDGET, wait).await.unwrap().unwrap();
+        serde_json::to_value(found).unwrap()
+    }
+
+    /// Creates an object of a kind that the server is about to serve: a real one takes a moment after it says that a
+    /// definition is established.
+    pub async fn create_soon(&self, api_version: &str, kind: &str, object: Value) -> Value {
+        let api = self.api(api_version, kind);
+        let begin = std::time::Instant::now();
+        while let Err(error) = api.list(&kube::api::ListParams::default()).await {
+            assert!(begin.elapsed() < BUDGET, "{error}");
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        self.create(api_version, kind, object).await
     }
 
     pub async fn create(&self, api_version: &str, kind: &str, object: Value) -> Value {

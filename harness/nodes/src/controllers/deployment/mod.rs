@@ -1,44 +1,63 @@
 //! Deployment → `ReplicaSets`: rollouts, scaling, revisions, status.
 
+mod annotations;
+mod conditions;
+mod new_set;
 mod rollout;
+mod sets;
 mod status;
+pub(crate) mod strategy;
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
-use k8s_openapi::api::apps::v1::{Deployment, ReplicaSet, ReplicaSetSpec};
-use k8s_openapi::api::core::v1::PodTemplateSpec;
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
-use kube::api::{DeleteParams, Patch, PatchParams, PostParams};
+use k8s_openapi::api::apps::v1::{Deployment, DeploymentStatus, ReplicaSet};
+use kube::api::{DeleteParams, Patch, PatchParams};
 use serde_json::json;
 
-use self::rollout::{Plan, Sets, Strategy};
-use super::owners::{controller_of, is_controlled_by, reference};
+use self::conditions::{PAUSED, PROGRESSING, TIMED_OUT};
+use self::rollout::Steps;
+use self::sets::Sets;
+use self::status::Progress;
+use self::strategy::Strategy;
+use super::owners::controller_of;
+use super::statuses;
 use crate::cache::Key;
-use crate::cluster::{Cluster, During as _, Failure, is_terminating};
+use crate::clock::Delay;
+use crate::cluster::{Cluster, During as _, Failure};
 use crate::events::{News, record};
-use crate::names::{fnv32, safe_encode};
 use crate::queue::{Queue, work};
+use crate::selectors::{selects, selects_everything};
+use crate::times;
 
 const COMPONENT: &str = "deployment-controller";
-const REVISION: &str = "deployment.kubernetes.io/revision";
-const DESIRED: &str = "deployment.kubernetes.io/desired-replicas";
-const MAXIMUM: &str = "deployment.kubernetes.io/max-replicas";
-const HASH: &str = "pod-template-hash";
+
+/// A rollout is late after the Deployment's `progressDeadlineSeconds`.
+const DEADLINE: Delay = Delay::new("progress-deadline", Duration::ZERO);
 
 pub(crate) fn start(cluster: &Arc<Cluster>) {
     let queue = Queue::new(cluster.clock.clone());
     let deployments = queue.clone();
-    cluster.caches.deployments.on_change(move |change| {
-        if let Some(deployment) = change.new {
-            deployments.push(Key::of(deployment.as_ref()));
-        }
+    cluster.caches.deployments.on_change(move |change| match (change.old, change.new) {
+        (_, Some(deployment)) => deployments.push(Key::of(deployment.as_ref())),
+        (Some(gone), None) => deployments.forget_later(&Key::of(gone.as_ref())),
+        (None, None) => {}
     });
-    let sets = queue.clone();
+    let (sets, home) = (queue.clone(), Arc::downgrade(cluster));
     cluster.caches.replica_sets.on_change(move |change| {
         for set in change.both() {
-            if let Some(owner) = controller_of(set.as_ref()).filter(|owner| owner.kind == "Deployment") {
-                sets.push(Key::new(Key::of(set.as_ref()).namespace, &owner.name));
+            let namespace = Key::of(set.as_ref()).namespace;
+            if let Some(owner) = controller_of(set.as_ref()) {
+                if owner.kind == "Deployment" {
+                    sets.push(Key::new(namespace, &owner.name));
+                }
+            } else if let Some(home) = home.upgrade() {
+                for deployment in home.caches.deployments.in_namespace(&namespace) {
+                    let labels = set.metadata.labels.as_ref();
+                    if deployment.spec.as_ref().is_some_and(|spec| selects(&spec.selector, labels)) {
+                        sets.push(Key::of(deployment.as_ref()));
+                    }
+                }
             }
         }
     });
@@ -53,150 +72,118 @@ pub(crate) fn start(cluster: &Arc<Cluster>) {
             pods.push(Key::new(namespace, &owner.name));
         }
     });
-    let home = cluster.clone();
-    work(cluster, "deployment", queue, move |key| reconcile(home.clone(), key));
+    let (home, again) = (cluster.clone(), queue.clone());
+    work(cluster, "deployment", queue, move |key| reconcile(home.clone(), again.clone(), key));
 }
 
-async fn reconcile(cluster: Arc<Cluster>, key: Key) -> Result<(), Failure> {
+async fn reconcile(cluster: Arc<Cluster>, queue: Arc<Queue<Key>>, key: Key) -> Result<(), Failure> {
     let Some(deployment) = cluster.caches.deployments.get(&key) else { return Ok(()) };
+    let Some(spec) = &deployment.spec else { return Ok(()) };
+    if selects_everything(&spec.selector) {
+        return selecting_all(&cluster, &deployment).await;
+    }
+    let strategy = Strategy::of(spec);
+    let mut sets = Sets::of(&cluster, &deployment).await?;
     if deployment.metadata.deletion_timestamp.is_some() {
+        return write(&cluster, &deployment, &progress(&cluster, &deployment, &sets, &strategy).counted()).await;
+    }
+    note_pause(&cluster, &deployment).await?;
+    let Some(deployment) = cluster.caches.deployments.get(&key) else { return Ok(()) };
+    let paused = deployment.spec.as_ref().and_then(|spec| spec.paused).unwrap_or(false);
+    if paused || is_rescaled(&sets, &strategy) {
+        new_set::update(&cluster, &deployment, &mut sets).await?;
+        scale(&cluster, &deployment, &strategy, strategy.rescale(&sets)).await?;
+        if paused {
+            clean_up(&cluster, &deployment, &sets).await?;
+        }
+    } else {
+        roll_out(&cluster, &deployment, &strategy, &mut sets).await?;
+    }
+    // What was written above is in the caches.
+    let Some(deployment) = cluster.caches.deployments.get(&key) else { return Ok(()) };
+    let sets = Sets::of(&cluster, &deployment).await?;
+    let progress = progress(&cluster, &deployment, &sets, &strategy);
+    let status = if paused { progress.counted() } else { progress.rolling() };
+    match progress.look_again(&status).filter(|_| !paused) {
+        Some(left) => queue.push_after(&cluster, key, DEADLINE.lasting(left)),
+        None => queue.forget_later(&key),
+    }
+    write(&cluster, &deployment, &status).await
+}
+
+fn progress<'a>(
+    cluster: &'a Cluster,
+    deployment: &'a Deployment,
+    sets: &'a Sets,
+    strategy: &'a Strategy,
+) -> Progress<'a> {
+    Progress { ages: &cluster.ages, deployment, sets, strategy, now: times::now(&cluster.clock) }
+}
+
+async fn write(cluster: &Cluster, deployment: &Deployment, status: &DeploymentStatus) -> Result<(), Failure> {
+    statuses::write(cluster, &cluster.caches.deployments, deployment, deployment.status.as_ref(), status).await
+}
+
+/// A Deployment without a selector owns nothing.
+async fn selecting_all(cluster: &Arc<Cluster>, deployment: &Deployment) -> Result<(), Failure> {
+    let message = "This deployment is selecting all pods. A non-empty selector is required.";
+    record(cluster, COMPONENT, None, deployment, News::warning("SelectingAll", message));
+    let before = deployment.status.clone().unwrap_or_default();
+    let after = DeploymentStatus { observed_generation: deployment.metadata.generation, ..before };
+    write(cluster, deployment, &after).await
+}
+
+/// Notes that a rollout was paused or resumed, so that its deadline does not go on meanwhile.
+async fn note_pause(cluster: &Cluster, deployment: &Deployment) -> Result<(), Failure> {
+    let before = deployment.status.clone().unwrap_or_default();
+    let mut all = before.conditions.clone().unwrap_or_default();
+    let reason = conditions::reason(&all, PROGRESSING);
+    let spec = deployment.spec.as_ref();
+    if spec.and_then(status::deadline).is_none() || reason == Some(TIMED_OUT) {
         return Ok(());
     }
-    let Some(spec) = &deployment.spec else { return Ok(()) };
-    let strategy = Strategy::of(spec);
-    let mut sets = sets_of(&cluster, &deployment);
-    if !spec.paused.unwrap_or(false) {
-        let revision = next_revision(&sets);
-        match &sets.new {
-            None => {
-                let replicas = strategy.first_replicas(&sets);
-                let Some(new) = create_set(&cluster, &deployment, &strategy, replicas, revision).await? else {
-                    return Ok(());
-                };
-                sets.new = Some(Arc::new(new));
-                set_revision(&cluster, &deployment, revision).await?;
-            }
-            Some(new) => {
-                let revision = if sets.old.is_empty() { revision_of(&new.metadata).max(1) } else { revision };
-                let revision =
-                    if revision_of(&new.metadata) >= revision { revision_of(&new.metadata) } else { revision };
-                if revision_of(&new.metadata) != revision {
-                    annotate(&cluster, new, revision).await?;
-                }
-                set_revision(&cluster, &deployment, revision).await?;
-            }
-        }
-        let pods_left = old_pods(&cluster, &sets);
-        let Plan { steps } = strategy.plan(&sets, pods_left);
-        for (set, replicas) in steps {
-            scale(&cluster, &deployment, &strategy, &set, replicas).await?;
-        }
-        sets = sets_of(&cluster, &deployment);
-        clean_up(&cluster, &deployment, &strategy, &sets).await?;
-    } else if let Some(new) = sets.new.clone()
-        && sets.old.iter().all(|set| rollout::wanted(set) == 0)
-        && rollout::wanted(&new) != strategy.replicas
-    {
-        // Scaling works while the rollout is paused.
-        scale(&cluster, &deployment, &strategy, &new, strategy.replicas).await?;
-        sets = sets_of(&cluster, &deployment);
-    }
-    status::write(&cluster, &key, &sets, &strategy).await
-}
-
-fn sets_of(cluster: &Cluster, deployment: &Deployment) -> Sets {
-    let namespace = deployment.metadata.namespace.as_deref().unwrap_or_default();
-    let mut own: Vec<_> = cluster
-        .caches
-        .replica_sets
-        .in_namespace(namespace)
-        .into_iter()
-        .filter(|set| is_controlled_by(set.as_ref(), deployment) && set.metadata.deletion_timestamp.is_none())
-        .collect();
-    own.sort_by_key(|set| revision_of(&set.metadata));
-    let template = deployment.spec.as_ref().map(|spec| without_hash(&spec.template));
-    let is_new =
-        |set: &Arc<ReplicaSet>| set.spec.as_ref().and_then(|spec| spec.template.as_ref()).map(without_hash) == template;
-    let new = own.iter().position(is_new).map(|at| own.remove(at));
-    Sets { new, old: own }
-}
-
-fn without_hash(template: &PodTemplateSpec) -> PodTemplateSpec {
-    let mut template = template.clone();
-    if let Some(metadata) = &mut template.metadata {
-        if let Some(labels) = &mut metadata.labels {
-            labels.remove(HASH);
-        }
-        metadata.labels = metadata.labels.take().filter(|labels| !labels.is_empty());
-        metadata.creation_timestamp = None;
-    }
-    template
-}
-
-fn revision_of(metadata: &ObjectMeta) -> i64 {
-    metadata.annotations.as_ref().and_then(|annotations| annotations.get(REVISION)?.parse().ok()).unwrap_or(0)
-}
-
-fn next_revision(sets: &Sets) -> i64 {
-    sets.old.iter().map(|set| revision_of(&set.metadata)).max().unwrap_or(0) + 1
-}
-
-/// Pods of old sets that are still there, ended ones aside.
-fn old_pods(cluster: &Cluster, sets: &Sets) -> usize {
-    let there = |set: &Arc<ReplicaSet>| {
-        let namespace = set.metadata.namespace.as_deref().unwrap_or_default();
-        let pods = cluster.caches.pods.in_namespace(namespace);
-        pods.iter().filter(|pod| is_controlled_by(pod.as_ref(), set.as_ref()) && !super::pods::has_ended(pod)).count()
+    let paused = spec.and_then(|spec| spec.paused).unwrap_or(false);
+    let (reason, message) = match (paused, reason == Some(PAUSED)) {
+        (true, false) => (PAUSED, "Deployment is paused"),
+        (false, true) => ("DeploymentResumed", "Deployment is resumed"),
+        _ => return Ok(()),
     };
-    sets.old.iter().map(there).sum()
+    conditions::set(&mut all, conditions::new(PROGRESSING, "Unknown", reason, message, &times::now(&cluster.clock)));
+    write(cluster, deployment, &DeploymentStatus { conditions: Some(all), ..before }).await
 }
 
-async fn create_set(
+/// Whether the wanted number changed since the sets were last written.
+fn is_rescaled(sets: &Sets, strategy: &Strategy) -> bool {
+    sets.active().filter_map(|set| annotations::desired(set)).any(|desired| desired != strategy.replicas)
+}
+
+async fn roll_out(
     cluster: &Arc<Cluster>,
     deployment: &Deployment,
     strategy: &Strategy,
-    replicas: i32,
-    revision: i64,
-) -> Result<Option<ReplicaSet>, Failure> {
-    let Key { namespace, name } = Key::of(deployment);
-    let Some(spec) = &deployment.spec else { return Ok(None) };
-    let mut template = without_hash(&spec.template);
-    let text = serde_json::to_vec(&template).unwrap_or_default();
-    let hash = safe_encode(&fnv32(&text).to_string());
-    template.metadata.get_or_insert_default().labels.get_or_insert_default().insert(HASH.to_owned(), hash.clone());
-    let mut selector = spec.selector.clone();
-    selector.match_labels.get_or_insert_default().insert(HASH.to_owned(), hash.clone());
-    // What kubectl notes of its own about the deployment says nothing about the set.
-    let mut annotations: BTreeMap<_, _> = deployment.metadata.annotations.clone().unwrap_or_default();
-    annotations.retain(|name, _| name != "kubectl.kubernetes.io/last-applied-configuration");
-    annotations.extend(strategy.annotations());
-    annotations.insert(REVISION.to_owned(), revision.to_string());
-    let set = ReplicaSet {
-        metadata: ObjectMeta {
-            name: Some(format!("{name}-{hash}")),
-            namespace: Some(namespace.clone()),
-            labels: template.metadata.as_ref().and_then(|metadata| metadata.labels.clone()),
-            annotations: Some(annotations),
-            owner_references: Some(vec![reference(deployment)]),
-            ..ObjectMeta::default()
-        },
-        spec: Some(ReplicaSetSpec {
-            replicas: Some(replicas),
-            min_ready_seconds: spec.min_ready_seconds,
-            selector,
-            template: Some(template),
-        }),
-        status: None,
-    };
-    match cluster.api(&namespace).create(&PostParams::default(), &set).await {
-        Err(error) if is_terminating(&error) => Ok(None),
-        created => {
-            let created: ReplicaSet = created.during(&format!("create ReplicaSet {namespace}/{name}-{hash}"))?;
-            cluster.caches.replica_sets.wrote(created.clone());
-            scaled(cluster, deployment, "up", &format!("{name}-{hash}"), replicas);
-            Ok(Some(created))
+    sets: &mut Sets,
+) -> Result<(), Failure> {
+    new_set::update(cluster, deployment, sets).await?;
+    if strategy.recreate {
+        let steps = Strategy::end_old(sets);
+        if !steps.is_empty() {
+            return scale(cluster, deployment, strategy, steps).await;
+        }
+        if sets.old_pods_run(cluster) {
+            return Ok(());
         }
     }
+    if sets.new.is_none() {
+        sets.new = new_set::create(cluster, deployment, strategy, sets).await?;
+    }
+    let steps = if strategy.recreate {
+        sets.new.iter().map(|new| (new.clone(), strategy.replicas)).collect()
+    } else {
+        strategy.roll(sets)
+    };
+    scale(cluster, deployment, strategy, steps).await?;
+    let complete = deployment.status.as_ref().is_some_and(|status| status::is_complete(deployment, status));
+    if complete { clean_up(cluster, deployment, sets).await } else { Ok(()) }
 }
 
 fn scaled(cluster: &Arc<Cluster>, deployment: &Deployment, way: &str, set: &str, replicas: i32) {
@@ -204,57 +191,56 @@ fn scaled(cluster: &Arc<Cluster>, deployment: &Deployment, way: &str, set: &str,
     record(cluster, COMPONENT, None, deployment, News::normal("ScalingReplicaSet", message));
 }
 
+/// Takes `steps`, where they change something.
 async fn scale(
     cluster: &Arc<Cluster>,
     deployment: &Deployment,
     strategy: &Strategy,
-    set: &ReplicaSet,
-    replicas: i32,
+    steps: Steps,
 ) -> Result<(), Failure> {
-    let annotations: BTreeMap<_, _> = strategy.annotations().into();
-    let patch = json!({ "metadata": { "annotations": annotations }, "spec": { "replicas": replicas } });
-    patch_set(cluster, set, patch).await?;
-    let way = if replicas > rollout::wanted(set) { "up" } else { "down" };
-    scaled(cluster, deployment, way, set.metadata.name.as_deref().unwrap_or_default(), replicas);
+    let sizes = annotations::sizes(strategy);
+    for (set, replicas) in steps {
+        let has = |name: &String, value: &String| {
+            set.metadata.annotations.as_ref().and_then(|annotations| annotations.get(name)) == Some(value)
+        };
+        let before = sets::wanted(&set);
+        if before == replicas && sizes.iter().all(|(name, value)| has(name, value)) {
+            continue;
+        }
+        let patch = json!({ "metadata": { "annotations": sizes }, "spec": { "replicas": replicas } });
+        if patch_set(cluster, &set, patch).await?.is_some() && before != replicas {
+            let way = if replicas > before { "up" } else { "down" };
+            scaled(cluster, deployment, way, set.metadata.name.as_deref().unwrap_or_default(), replicas);
+        }
+    }
     Ok(())
 }
 
-async fn annotate(cluster: &Cluster, set: &ReplicaSet, revision: i64) -> Result<(), Failure> {
-    patch_set(cluster, set, json!({ "metadata": { "annotations": { REVISION: revision.to_string() } } })).await
-}
-
-async fn patch_set(cluster: &Cluster, set: &ReplicaSet, patch: serde_json::Value) -> Result<(), Failure> {
+async fn patch_set(
+    cluster: &Cluster,
+    set: &ReplicaSet,
+    patch: serde_json::Value,
+) -> Result<Option<Arc<ReplicaSet>>, Failure> {
     let key = Key::of(set);
     let api = cluster.api::<ReplicaSet>(&key.namespace);
     let patched = api.patch(&key.name, &PatchParams::default(), &Patch::Merge(patch)).await;
-    if let Some(set) = patched.unless_gone(&format!("update ReplicaSet {key}"))? {
-        cluster.caches.replica_sets.wrote(set);
-    }
-    Ok(())
+    let patched = patched.unless_gone(&format!("update ReplicaSet {key}"))?;
+    Ok(patched.map(|set| {
+        cluster.caches.replica_sets.wrote(set.clone());
+        Arc::new(set)
+    }))
 }
 
-async fn set_revision(cluster: &Cluster, deployment: &Deployment, revision: i64) -> Result<(), Failure> {
-    if revision_of(&deployment.metadata) == revision {
-        return Ok(());
-    }
-    let key = Key::of(deployment);
-    let patch = Patch::Merge(json!({ "metadata": { "annotations": { REVISION: revision.to_string() } } }));
-    let api = cluster.api::<Deployment>(&key.namespace);
-    let patched = api.patch(&key.name, &PatchParams::default(), &patch).await;
-    if let Some(deployment) = patched.unless_gone(&format!("update Deployment {key}"))? {
-        cluster.caches.deployments.wrote(deployment);
-    }
-    Ok(())
-}
-
-/// Deletes the oldest sets beyond the history's limit, once the rollout is complete.
-async fn clean_up(cluster: &Cluster, deployment: &Deployment, strategy: &Strategy, sets: &Sets) -> Result<(), Failure> {
-    let limit = deployment.spec.as_ref().and_then(|spec| spec.revision_history_limit).unwrap_or(10);
-    let surplus = sets.old.len().saturating_sub(usize::try_from(limit).unwrap_or(0));
-    if surplus == 0 || !strategy.is_complete(sets) {
-        return Ok(());
-    }
-    for set in sets.old.iter().take(surplus).filter(|set| rollout::wanted(set) == 0 && rollout::there(set) == 0) {
+/// Deletes the oldest sets beyond the history's limit, where they have no pods.
+async fn clean_up(cluster: &Cluster, deployment: &Deployment, sets: &Sets) -> Result<(), Failure> {
+    let limit = deployment.spec.as_ref().and_then(|spec| spec.revision_history_limit).unwrap_or(i32::MAX);
+    let alive: Vec<_> = sets.old.iter().filter(|set| set.metadata.deletion_timestamp.is_none()).collect();
+    let surplus = alive.len().saturating_sub(usize::try_from(limit).unwrap_or(0));
+    let is_idle = |set: &ReplicaSet| {
+        let seen = set.status.as_ref().and_then(|status| status.observed_generation);
+        sets::wanted(set) == 0 && sets::there(set) == 0 && set.metadata.generation <= seen
+    };
+    for set in alive.into_iter().take(surplus).filter(|set| is_idle(set)) {
         let key = Key::of(set.as_ref());
         let api = cluster.api::<ReplicaSet>(&key.namespace);
         api.delete(&key.name, &DeleteParams::background()).await.unless_gone(&format!("delete ReplicaSet {key}"))?;

@@ -2,92 +2,34 @@
 
 use std::sync::Arc;
 
-use k8s_openapi::api::apps::v1::{DeploymentSpec, ReplicaSet};
-use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
+use k8s_openapi::api::apps::v1::ReplicaSet;
 
-use super::{DESIRED, MAXIMUM};
-
-/// The `ReplicaSets` of a Deployment; the old ones by revision.
-#[derive(Debug, Clone, Default)]
-pub(super) struct Sets {
-    pub(super) new: Option<Arc<ReplicaSet>>,
-    pub(super) old: Vec<Arc<ReplicaSet>>,
-}
-
-/// What a Deployment asks of its rollouts, in whole replicas.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Strategy {
-    pub(super) replicas: i32,
-    pub(super) max_unavailable: i32,
-    max_surge: i32,
-    recreate: bool,
-}
+use super::annotations;
+use super::sets::{Sets, available, wanted};
+use super::strategy::Strategy;
 
 /// Sets to scale, and to what.
-#[derive(Debug)]
-pub(super) struct Plan {
-    pub(super) steps: Vec<(Arc<ReplicaSet>, i32)>,
-}
-
-pub(super) fn wanted(set: &ReplicaSet) -> i32 {
-    set.spec.as_ref().and_then(|spec| spec.replicas).unwrap_or(1)
-}
-
-pub(super) fn there(set: &ReplicaSet) -> i32 {
-    set.status.as_ref().map_or(0, |status| status.replicas)
-}
-
-pub(super) fn available(set: &ReplicaSet) -> i32 {
-    set.status.as_ref().and_then(|status| status.available_replicas).unwrap_or(0)
-}
+pub(super) type Steps = Vec<(Arc<ReplicaSet>, i32)>;
 
 impl Strategy {
-    pub(super) fn of(spec: &DeploymentSpec) -> Self {
-        let replicas = spec.replicas.unwrap_or(1);
-        let strategy = spec.strategy.clone().unwrap_or_default();
-        let recreate = strategy.type_.as_deref() == Some("Recreate");
-        let rolling = strategy.rolling_update.unwrap_or_default();
-        // The defaults of both are 25%: the surge rounded up, the unavailable down (apps/v1 documentation).
-        let max_surge = share(rolling.max_surge.as_ref(), replicas, true);
-        let mut max_unavailable = share(rolling.max_unavailable.as_ref(), replicas, false);
-        if max_surge == 0 && max_unavailable == 0 {
-            max_unavailable = 1;
-        }
-        if recreate {
-            return Self { replicas, max_unavailable: 0, max_surge: 0, recreate };
-        }
-        Self { replicas, max_unavailable: max_unavailable.min(replicas), max_surge, recreate }
-    }
-
-    pub(super) fn annotations(&self) -> [(String, String); 2] {
-        let most = self.replicas + self.max_surge;
-        [(DESIRED.to_owned(), self.replicas.to_string()), (MAXIMUM.to_owned(), most.to_string())]
-    }
-
     /// Replicas that a new set starts with.
     pub(super) fn first_replicas(&self, sets: &Sets) -> i32 {
-        let old: i32 = sets.old.iter().map(|set| wanted(set)).sum();
         if self.recreate {
-            return if old == 0 && sets.old.iter().all(|set| there(set) == 0) { self.replicas } else { 0 };
+            return self.replicas;
         }
-        (self.replicas + self.max_surge - old).clamp(0, self.replicas)
+        let old: i32 = sets.old.iter().map(|set| wanted(set)).sum();
+        (self.most() - old).clamp(0, self.replicas)
     }
 
-    pub(super) fn plan(&self, sets: &Sets, old_pods: usize) -> Plan {
+    /// The next steps of replacing old pods in turns. What must be there stays there.
+    pub(super) fn roll(&self, sets: &Sets) -> Steps {
         let mut steps = Vec::new();
-        let Some(new) = &sets.new else { return Plan { steps } };
+        let Some(new) = &sets.new else { return steps };
         let old_wanted: i32 = sets.old.iter().map(|set| wanted(set)).sum();
-        if self.recreate {
-            steps.extend(sets.old.iter().filter(|set| wanted(set) > 0).map(|set| (set.clone(), 0)));
-            if steps.is_empty() && old_pods == 0 && wanted(new) != self.replicas {
-                steps.push((new.clone(), self.replicas));
-            }
-            return Plan { steps };
-        }
         let new_wanted = if wanted(new) >= self.replicas {
             self.replicas
         } else {
-            let room = self.replicas + self.max_surge - old_wanted - wanted(new);
+            let room = self.most() - old_wanted - wanted(new);
             (wanted(new) + room.max(0)).min(self.replicas)
         };
         if new_wanted != wanted(new) {
@@ -109,24 +51,82 @@ impl Strategy {
                 steps.push((set.clone(), wanted(set) - unhealthy - healthy));
             }
         }
-        Plan { steps }
+        steps
     }
 
-    pub(super) fn is_complete(&self, sets: &Sets) -> bool {
-        sets.new.as_ref().is_some_and(|new| there(new) == self.replicas && available(new) == self.replicas)
-            && sets.old.iter().all(|set| there(set) == 0)
+    /// The steps of ending all old pods, before a new one starts.
+    pub(super) fn end_old(sets: &Sets) -> Steps {
+        sets.old.iter().filter(|set| wanted(set) > 0).map(|set| (set.clone(), 0)).collect()
     }
-}
 
-fn share(value: Option<&IntOrString>, of: i32, round_up: bool) -> i32 {
-    let percent = |percent: i32| {
-        let hundredths = of.saturating_mul(percent);
-        if round_up { (hundredths + 99) / 100 } else { hundredths / 100 }
-    };
-    match value {
-        None => percent(25),
-        Some(IntOrString::Int(number)) => *number,
-        Some(IntOrString::String(text)) => percent(text.trim_end_matches('%').parse().unwrap_or(25)),
+    /// The steps after the wanted number changed, also in the middle of a rollout: every set keeps its share (kubernetes
+    /// v1.20, `pkg/controller/deployment/sync.go`, `scale`).
+    pub(super) fn rescale(&self, sets: &Sets) -> Steps {
+        let active: Vec<_> = sets.active().cloned().collect();
+        let only = match active.as_slice() {
+            [] => sets.new.clone().or_else(|| sets.old.last().cloned()),
+            [only] => Some(only.clone()),
+            _ => None,
+        };
+        if let Some(only) = only {
+            return if wanted(&only) == self.replicas { Vec::new() } else { vec![(only, self.replicas)] };
+        }
+        if active.is_empty() {
+            return Vec::new();
+        }
+        if sets.new.as_ref().is_some_and(|new| self.is_saturated(new)) {
+            return Self::end_old(sets);
+        }
+        if self.recreate { Vec::new() } else { self.proportions(active) }
+    }
+
+    /// Whether the set has all pods of the Deployment, and knows so.
+    fn is_saturated(&self, new: &ReplicaSet) -> bool {
+        let all = self.replicas;
+        wanted(new) == all && annotations::desired(new) == Some(all) && available(new) == all
+    }
+
+    /// Gives every one of the `active` sets its share of the replicas that are to come or to go.
+    fn proportions(&self, active: Vec<Arc<ReplicaSet>>) -> Steps {
+        let allowed = if self.replicas > 0 { self.most() } else { 0 };
+        let more = allowed - active.iter().map(|set| wanted(set)).sum::<i32>();
+        let mut sets = active;
+        let created = |set: &ReplicaSet| set.metadata.creation_timestamp.as_ref().map(|time| time.0);
+        // The larger first. Of equal ones the newer grows first and the older shrinks first.
+        sets.sort_by(|a, b| {
+            let by_age = created(b).cmp(&created(a)).then_with(|| b.metadata.name.cmp(&a.metadata.name));
+            wanted(b).cmp(&wanted(a)).then(if more > 0 { by_age } else { by_age.reverse() })
+        });
+        let mut added = 0;
+        let mut sizes: Vec<_> = sets
+            .iter()
+            .map(|set| {
+                let left = more - added;
+                let share = self.fraction(set);
+                let share = if more > 0 { share.min(left) } else { share.max(left) };
+                let share = if left == 0 { 0 } else { share };
+                added += share;
+                wanted(set) + share
+            })
+            .collect();
+        // What rounding left over is the largest's.
+        if let Some(first) = sizes.first_mut() {
+            *first = (*first + more - added).max(0);
+        }
+        sets.into_iter().zip(sizes).collect()
+    }
+
+    /// How much `set` would grow or shrink to keep its proportion.
+    fn fraction(&self, set: &ReplicaSet) -> i32 {
+        if self.replicas == 0 {
+            return -wanted(set);
+        }
+        let former = annotations::maximum(set).filter(|maximum| *maximum > 0).unwrap_or_else(|| self.most());
+        let product = i64::from(wanted(set)) * i64::from(self.most());
+        let former = i64::from(former);
+        // Rounded half away from zero, as the original does; all of it is positive.
+        let size = (2 * product + former) / (2 * former);
+        i32::try_from(size).unwrap_or(i32::MAX) - wanted(set)
     }
 }
 
@@ -139,7 +139,8 @@ mod tests {
 
     fn set(wanted: i32, available: i32) -> Arc<ReplicaSet> {
         let set = json!({
-            "metadata": {}, "spec": {"replicas": wanted, "selector": {}},
+            "metadata": {"annotations": {"deployment.kubernetes.io/max-replicas": "5"}},
+            "spec": {"replicas": wanted, "selector": {}},
             "status": {"replicas": available, "availableReplicas": available},
         });
         Arc::new(serde_json::from_value(set).unwrap())
@@ -148,6 +149,10 @@ mod tests {
     fn strategy(replicas: i32, kind: &str) -> Strategy {
         let spec = json!({"replicas": replicas, "selector": {}, "template": {}, "strategy": {"type": kind}});
         Strategy::of(&serde_json::from_value(spec).unwrap())
+    }
+
+    fn replicas(steps: &Steps) -> Vec<i32> {
+        steps.iter().map(|(_, replicas)| *replicas).collect()
     }
 
     #[rstest]
@@ -161,27 +166,34 @@ mod tests {
     #[case::rolls_four(4, (1, 0), &[(4, 4)], &[3])]
     #[case::rolls_on(4, (2, 2), &[(3, 3)], &[1])]
     fn rolls_without_falling_below_what_must_be_there(
-        #[case] replicas: i32,
+        #[case] all: i32,
         #[case] new: (i32, i32),
         #[case] old: &[(i32, i32)],
         #[case] expected: &[i32],
     ) {
         let sets = Sets { new: Some(set(new.0, new.1)), old: old.iter().map(|(w, a)| set(*w, *a)).collect() };
-        let plan = strategy(replicas, "RollingUpdate").plan(&sets, 0);
-        let replicas: Vec<_> = plan.steps.iter().map(|(_, replicas)| *replicas).collect();
-        assert_eq!(replicas, expected);
+        assert_eq!(replicas(&strategy(all, "RollingUpdate").roll(&sets)), expected);
     }
 
     #[rstest]
-    #[case(1, &[0])]
-    #[case(0, &[])]
-    fn recreates_only_after_the_old_pods_are_gone(#[case] old_wanted: i32, #[case] expected: &[i32]) {
-        let sets = Sets { new: Some(set(0, 0)), old: vec![set(old_wanted, 0)] };
-        let steps = strategy(1, "Recreate").plan(&sets, 1).steps;
-        assert_eq!(steps.iter().map(|(_, replicas)| *replicas).collect::<Vec<_>>(), expected);
-        if old_wanted == 0 {
-            let steps = strategy(1, "Recreate").plan(&sets, 0).steps;
-            assert_eq!(steps.iter().map(|(_, replicas)| *replicas).collect::<Vec<_>>(), [1]);
-        }
+    #[case::the_only_one(6, (4, 4), &[], &[6])]
+    #[case::the_newest_of_none(2, (0, 0), &[(0, 0)], &[2])]
+    #[case::nothing_to_do(4, (4, 4), &[], &[])]
+    #[case::each_its_share(8, (2, 2), &[(3, 3)], &[6, 4])]
+    #[case::down_to_nothing(0, (2, 2), &[(3, 3)], &[0, 0])]
+    fn scales_every_set_by_its_share(
+        #[case] all: i32,
+        #[case] new: (i32, i32),
+        #[case] old: &[(i32, i32)],
+        #[case] expected: &[i32],
+    ) {
+        let sets = Sets { new: Some(set(new.0, new.1)), old: old.iter().map(|(w, a)| set(*w, *a)).collect() };
+        assert_eq!(replicas(&strategy(all, "RollingUpdate").rescale(&sets)), expected);
+    }
+
+    #[test]
+    fn ends_all_old_sets_that_have_pods() {
+        let sets = Sets { new: None, old: vec![set(0, 0), set(2, 1)] };
+        assert_eq!(replicas(&Strategy::end_old(&sets)), [0]);
     }
 }

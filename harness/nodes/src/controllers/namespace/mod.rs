@@ -1,20 +1,25 @@
 //! Namespaces that are being deleted: empties them, then lets them go.
 
+mod conditions;
+
 use std::sync::Arc;
 use std::time::Duration;
 
 use futures::StreamExt as _;
 use k8s_openapi::api::core::v1::Namespace;
+use kube::Api;
 use kube::ResourceExt as _;
-use kube::api::{DeleteParams, ListParams, WatchParams};
-use kube::core::WatchEvent;
+use kube::api::{DeleteParams, ListParams, Patch, PatchParams, WatchParams};
+use kube::core::{ApiResource, WatchEvent};
 use serde_json::json;
 
+use self::conditions::Left;
 use super::resources::{Deletable, deletable};
 use crate::cache::Key;
 use crate::clock::Delay;
-use crate::cluster::{Cluster, During as _, Failure};
+use crate::cluster::{Cluster, During as _, Failure, message_of};
 use crate::queue::{Queue, work};
+use crate::times;
 
 /// The finalizer that this controller takes away.
 const FINALIZER: &str = "kubernetes";
@@ -44,11 +49,20 @@ async fn finalize(cluster: Arc<Cluster>, queue: Arc<Queue<String>>, name: String
     else {
         return Ok(());
     };
-    let mut remaining = None;
+    let (mut remaining, mut left, mut failed) = (None, Left::default(), None);
     for resource in deletable(&cluster).await?.into_iter().filter(|resource| resource.namespaced) {
-        if let Some(left) = empty(&cluster, &resource, &name).await? {
-            remaining = Some((resource, left));
+        match empty(&cluster, &resource, &name, &mut left).await {
+            Ok(None) => {}
+            Ok(Some(version)) => remaining = Some((resource, version)),
+            Err(failure) => {
+                left.failures.push(message_of(&failure.source));
+                failed = Some(failure);
+            }
         }
+    }
+    let Some(namespace) = tell(&cluster, &namespace, &left).await? else { return Ok(()) };
+    if let Some(failure) = failed {
+        return Err(failure);
     }
     if let Some((resource, version)) = remaining {
         // Pods take their time to stop and finalizers theirs: look again when something of the kind is gone.
@@ -76,8 +90,32 @@ async fn finalize(cluster: Arc<Cluster>, queue: Arc<Queue<String>>, name: String
     Ok(())
 }
 
+/// Writes what is left into the namespace's conditions; the namespace as it is then, or none when it is gone.
+async fn tell(cluster: &Cluster, namespace: &Arc<Namespace>, left: &Left) -> Result<Option<Arc<Namespace>>, Failure> {
+    let before = namespace.status.as_ref().and_then(|status| status.conditions.as_deref()).unwrap_or_default();
+    let after = left.conditions(before, &times::now(&cluster.clock));
+    if after == before {
+        return Ok(Some(namespace.clone()));
+    }
+    let name = namespace.name_any();
+    let patch =
+        Patch::Merge(json!({ "metadata": { "uid": namespace.metadata.uid }, "status": { "conditions": after } }));
+    let api = Api::<Namespace>::all(cluster.client.clone());
+    let patched = api.patch_status(&name, &PatchParams::default(), &patch).await;
+    let patched = patched.unless_gone(&format!("update the status of Namespace {name}"))?;
+    Ok(patched.map(|patched| {
+        cluster.caches.namespaces.wrote(patched.clone());
+        Arc::new(patched)
+    }))
+}
+
 /// Deletes the resource's objects in the namespace; the version of the list if any are left.
-async fn empty(cluster: &Cluster, resource: &Deletable, namespace: &str) -> Result<Option<String>, Failure> {
+async fn empty(
+    cluster: &Cluster,
+    resource: &Deletable,
+    namespace: &str,
+    counts: &mut Left,
+) -> Result<Option<String>, Failure> {
     let api = resource.api(cluster, namespace);
     let what = format!("{} of Namespace {namespace}", resource.resource.plural);
     let list = || async {
@@ -95,8 +133,13 @@ async fn empty(cluster: &Cluster, resource: &Deletable, namespace: &str) -> Resu
             api.delete(&name, &background).await.unless_gone(&format!("delete {name} of {what}"))?;
         }
     }
-    let left = list().await?.filter(|left| !left.items.is_empty());
-    Ok(left.map(|left| left.metadata.resource_version.unwrap_or_default()))
+    let Some(left) = list().await?.filter(|left| !left.items.is_empty()) else { return Ok(None) };
+    let ApiResource { plural, group, .. } = &resource.resource;
+    counts.resources.insert(format!("{plural}.{group}"), left.items.len());
+    for finalizer in left.items.iter().flat_map(|object| object.metadata.finalizers.iter().flatten()) {
+        *counts.finalizers.entry(finalizer.clone()).or_default() += 1;
+    }
+    Ok(Some(left.metadata.resource_version.unwrap_or_default()))
 }
 
 /// Waits until an object of the kind is deleted. Without a watch that can tell, a delay takes its place: to look again at
@@ -124,8 +167,6 @@ async fn sees_deletion(cluster: &Cluster, resource: &Deletable, namespace: &str,
 
 #[cfg(test)]
 mod tests {
-    use kube::core::ApiResource;
-
     use super::*;
     use crate::clock::{Clock, VirtualClock};
     use crate::testing::client;
