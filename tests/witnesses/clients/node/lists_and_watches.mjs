@@ -45,6 +45,7 @@ await new Promise((resolve) => {
 
 step("an informer");
 const events = [];
+let stopped = false;
 const informer = k8s.makeInformer(config, path, () => core.listNamespacedConfigMap({ namespace, labelSelector: "app" }), "app");
 const done = new Promise((resolve) => {
   informer.on("add", (object) => events.push(`added ${object.metadata.name}`));
@@ -54,6 +55,8 @@ const done = new Promise((resolve) => {
     resolve();
   });
   informer.on("error", (error) => {
+    // Stopping it breaks its own request off.
+    if (stopped) return;
     events.push(`error ${error}`);
     resolve();
   });
@@ -63,6 +66,7 @@ await core.createNamespacedConfigMap({ namespace, body: configMap("fresh", { n: 
 await core.replaceNamespacedConfigMap({ namespace, name: "fresh", body: configMap("fresh", { n: "2" }, { app: "x" }) });
 await core.deleteNamespacedConfigMap({ namespace, name: "fresh" });
 await done;
+stopped = true;
 await informer.stop();
 console.log(events.join("\n"));
 console.log(informer.list(namespace).map((object) => object.metadata.name).sort().join(" "));
