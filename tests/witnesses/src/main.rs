@@ -83,7 +83,8 @@ async fn compare(arguments: Arguments) -> Result<bool, Cause> {
     drop(theatre);
 
     let names: Vec<_> = there.iter().map(|client| client.name.clone()).collect();
-    let names: Vec<_> = names.into_iter().filter(|name| plays.iter().any(|play: &Play| play.client.name == *name)).collect();
+    let names: Vec<_> =
+        names.into_iter().filter(|name| plays.iter().any(|play: &Play| play.client.name == *name)).collect();
     println!("{}", report::table(&outcomes, &names));
     for outcome in outcomes.iter().filter(|outcome| outcome.fails()) {
         println!("\n{}", report::differences(outcome));

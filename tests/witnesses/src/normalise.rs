@@ -94,10 +94,16 @@ mod tests {
     #[case::repeated_event("Normal  Pulled  2s (x3 over 41s)  kubelet", "Normal  Pulled  AGE  kubelet")]
     #[case::restarts("a   0/1   Error   2 (12s ago)   14s", "a  0/1  Error  2 (AGE ago)  AGE")]
     #[case::metadata("  resourceVersion: \"417\"\n", "  resourceVersion: \"RV\"\n")]
-    #[case::json(r#""resourceVersion":"417","uid":"0b53e4d2-9a4f-4c35-8b0f-3c3e9a5a1b77""#, r#""resourceVersion":"RV","uid":"UID""#)]
+    #[case::json(
+        r#""resourceVersion":"417","uid":"0b53e4d2-9a4f-4c35-8b0f-3c3e9a5a1b77""#,
+        r#""resourceVersion":"RV","uid":"UID""#
+    )]
     #[case::time("creationTimestamp: \"2021-01-13T13:20:00Z\"", "creationTimestamp: \"TIME\"")]
     #[case::human_time("Start Time:   Thu, 26 Nov 2026 02:11:35 +0000", "Start Time:  TIME")]
-    #[case::server("The connection to the server 127.0.0.1:6443 was refused", "The connection to the server SERVER was refused")]
+    #[case::server(
+        "The connection to the server 127.0.0.1:6443 was refused",
+        "The connection to the server SERVER was refused"
+    )]
     #[case::addresses("10.0.0.17 10.0.113.4 10.233.64.9", "CLUSTER-IP CLUSTER-IP POD-IP")]
     #[case::words_stay("kube-proxy api-server web-canary 10s-of", "kube-proxy api-server web-canary 10s-of")]
     #[case::hashes_stay("pod-template-hash: 7d9f5bc6d8", "pod-template-hash: 7d9f5bc6d8")]

@@ -45,7 +45,7 @@ pub fn table(outcomes: &[Outcome], clients: &[String]) -> String {
         }
     }
     let mut table = Table::new();
-    table.load_preset(presets::NOTHING).set_header(["session"].into_iter().chain(clients.iter().map(String::as_str)));
+    table.load_style(presets::NOTHING).set_header(["session"].into_iter().chain(clients.iter().map(String::as_str)));
     for session in sessions {
         let cell = |client: &String| {
             let found = outcomes.iter().find(|outcome| outcome.session == session && outcome.client == *client);

@@ -36,7 +36,8 @@ pub(super) async fn play(things: &Things) -> Result<Vec<Entry>, Cause> {
     let begin = things.api().list(&ListParams::default()).await?.metadata.resource_version.unwrap_or_default();
     let watching = async {
         let mut seen = Seen::default();
-        let mut events = Box::pin(things.api().watch(&WatchParams::default(), &begin).await?);
+        let api = things.api();
+        let mut events = Box::pin(api.watch(&WatchParams::default(), &begin).await?);
         while let Some(event) = events.try_next().await? {
             let last = match &event {
                 WatchEvent::Added(thing) => seen.note("added", thing),
@@ -49,12 +50,12 @@ pub(super) async fn play(things: &Things) -> Result<Vec<Entry>, Cause> {
                 return Ok(seen);
             }
         }
-        Err("the watch ended early".into())
+        Err::<_, Cause>("the watch ended early".into())
     };
     let watching = tokio::time::timeout(LIMIT, watching);
     let (seen, written) = tokio::join!(watching, things.write());
     written?;
-    let seen: Seen = seen??;
+    let seen = seen??;
     let events = seen.by_name.iter().map(|(name, events)| format!("{name}: {}\n", events.join(", ")));
     Ok(vec![
         entry("what each object went through", events.collect::<String>()),

@@ -95,8 +95,7 @@ async fn node(directory: &Path) -> Result<Client, Missing> {
     let mut command = Command::new("node");
     command.arg("--version");
     answer(command).await.map_err(|reason| missing(format!("Node.js: {reason}")))?;
-    let manifest: serde_json::Value =
-        serde_json::from_str(&manifest).map_err(|error| missing(error.to_string()))?;
+    let manifest: serde_json::Value = serde_json::from_str(&manifest).map_err(|error| missing(error.to_string()))?;
     let version = manifest.get("version").and_then(serde_json::Value::as_str).unwrap_or_default();
     let parsed = Version::parse(version).ok_or_else(|| missing(format!("its version is {version:?}")))?;
     Ok(Client { name: format!("node {version}"), version: parsed, tool: Tool::Node(modules) })
@@ -105,7 +104,10 @@ async fn node(directory: &Path) -> Result<Client, Missing> {
 /// What `ci/witnesses` noted when it could not provide a client.
 fn why(directory: &Path, name: &str) -> String {
     let noted = std::fs::read_to_string(directory.join(format!("{name}.missing")));
-    noted.map_or_else(|_| format!("{} has no {name}; run ci/witnesses", directory.display()), |why| why.trim().to_owned())
+    noted.map_or_else(
+        |_| format!("{} has no {name}; run ci/witnesses", directory.display()),
+        |why| why.trim().to_owned(),
+    )
 }
 
 async fn answer(mut command: Command) -> Result<String, String> {

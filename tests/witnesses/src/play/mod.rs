@@ -8,9 +8,9 @@ mod stage;
 
 use std::time::Duration;
 
-pub use self::scripts::{Script, ScriptsError, scripts};
+pub use self::scripts::{Script, scripts};
 pub use self::sessions::{PlayError, Player};
-pub use self::stage::{Stage, StageError};
+pub use self::stage::Stage;
 
 /// Longest a command may take before it counts as hanging: the slowest waits for pods on two busy cores.
 const LIMIT: Duration = Duration::from_secs(60);

@@ -57,10 +57,6 @@ impl Output {
         });
         Self { so_far, reader }
     }
-
-    fn text(&self) -> String {
-        String::from_utf8_lossy(&self.so_far.borrow()).into_owned()
-    }
 }
 
 impl Process {
@@ -129,11 +125,6 @@ impl Process {
             // It may be gone already.
             let _ = killpg(group, Signal::SIGKILL);
         }
-    }
-
-    /// What it printed so far.
-    pub(super) fn so_far(&self) -> String {
-        self.stdout.text()
     }
 }
 

@@ -69,8 +69,7 @@ pub fn scripts(directory: &Path, extension: &str) -> Result<Vec<Script>, Scripts
     };
     let list = directory.join("differs.yaml");
     let text = std::fs::read_to_string(&list).map_err(unreadable(&list))?;
-    let known: Vec<Known> =
-        serde_yaml::from_str(&text).map_err(|source| ScriptsError::Parse { path: list, source })?;
+    let known: Vec<Known> = serde_yaml::from_str(&text).map_err(|source| ScriptsError::Parse { path: list, source })?;
     let mut found = Vec::new();
     for entry in std::fs::read_dir(directory).map_err(unreadable(directory))? {
         let path = entry.map_err(unreadable(directory))?.path();
@@ -89,12 +88,7 @@ impl Script {
     ///
     /// # Errors
     /// [`PlayError`] when this machine is at fault.
-    pub async fn play(
-        &self,
-        tool: &Tool,
-        stage: &Stage<'_>,
-        normaliser: &Normaliser,
-    ) -> Result<Vec<Entry>, PlayError> {
+    pub async fn play(&self, tool: &Tool, stage: &Stage<'_>, normaliser: &Normaliser) -> Result<Vec<Entry>, PlayError> {
         let failed = |source| PlayError::Io { session: self.name.clone(), source };
         let sandbox = Sandbox::new(&stage.server.access.kubeconfig(&stage.namespace), None).map_err(failed)?;
         let mut command = match tool {

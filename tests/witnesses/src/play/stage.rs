@@ -50,8 +50,8 @@ impl<'a> Stage<'a> {
     pub async fn open(server: &'a Server, namespace: &str) -> Result<Self, StageError> {
         let (side, name) = (server.side, namespace.to_owned());
         let refused = |source| StageError::Refused { side, namespace: name.clone(), source };
-        let object: Namespace = serde_json::from_value(json!({"metadata": {"name": namespace}}))
-            .map_err(|error| refused(error.into()))?;
+        let object: Namespace =
+            serde_json::from_value(json!({"metadata": {"name": namespace}})).map_err(|error| refused(error.into()))?;
         let namespaces: Api<Namespace> = Api::all(server.client.clone());
         namespaces.create(&PostParams::default(), &object).await.map_err(|error| refused(error.into()))?;
         let filled = async {
@@ -82,7 +82,8 @@ impl<'a> Stage<'a> {
             Err(kube::Error::Api(status)) => return format!("refused: {}", status.message),
             Err(error) => return format!("failed: {error}"),
         };
-        let gone = conditions::is_deleted(&uid.unwrap_or_default());
+        let uid = uid.unwrap_or_default();
+        let gone = conditions::is_deleted(&uid);
         match tokio::time::timeout(LIMIT, await_condition(namespaces, &self.namespace, gone)).await {
             Ok(Ok(_)) => "gone".to_owned(),
             Ok(Err(error)) => format!("failed: {error}"),

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 
 use serde::Deserialize;
 
-pub use self::load::{LoadError, load};
+pub use self::load::load;
 use crate::difference::Difference;
 
 /// What stands for the session's own namespace in commands and files.
