@@ -17,16 +17,18 @@ const fn rule(pattern: &'static str, replacement: &'static str, reason: &'static
 }
 
 /// In their order: secrets before what may be inside of them, whole times before ages.
-const RULES: [Rule; 24] = [
+const RULES: [Rule; 26] = [
     rule(r"-----BEGIN [A-Z ]+-----[\s\S]+?-----END [A-Z ]+-----", "PEM", "keys and certificates are made per server"),
     rule(r"\bLS0tLS1CRUdJTi[A-Za-z0-9+/=]+", "PEM64", "the same in base64"),
     rule(r"\beyJ[\w-]+\.[\w-]+\.[\w-]+", "TOKEN", "tokens are signed per server"),
     rule(r"\bZXlK[A-Za-z0-9+/=]{40,}", "TOKEN64", "the same in base64"),
     rule(r"(ca\.crt:\s+)\d+ bytes", "${1}SIZE", "the authority's certificate has a size of its own"),
     rule(r"\b[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}\b", "UID", "drawn at random"),
+    rule(r"\bcontainerd://[0-9a-f]{64}\b", "CONTAINER", "drawn at random"),
     rule(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)?", "TIME", "when it happened"),
     rule(r"(Mon|Tue|Wed|Thu|Fri|Sat|Sun), \d\d [A-Z][a-z]{2} \d{4} \d\d:\d\d:\d\d (\+0000|GMT|UTC)", "TIME", "when"),
-    rule(r#"([rR]esource_?[vV]ersion"?[:=] ?['"]?)\d+"#, "${1}RV", "counts all writes to the server's storage"),
+    rule(r#"([rR]esource_?[vV]ersion[\\"]*[:=] ?[\\'"]*)\d+"#, "${1}RV", "counts all writes to the server's storage"),
+    rule(r"(Resource Version:\s+)\d+", "${1}RV", "the same in descriptions"),
     rule(r"(The resourceVersion for the provided (?:watch|list) is too old: )\d+( \(\d+\))?", "${1}RV", "the same"),
     rule(r"(too old resource version: )\d+ \(\d+\)", "${1}RV", "the same"),
     rule(r#"("?continue"?: ?['"]?)[A-Za-z0-9_=-]{20,}"#, "${1}CONTINUE", "holds a resource version"),
@@ -35,12 +37,16 @@ const RULES: [Rule; 24] = [
         "${1}AGE ago",
         "how long ago depends on when it is asked",
     ),
-    rule(r"(\s)(?:\d+[ydhms]){1,2}(?: \(x\d+ over (?:\d+[ydhms]){1,2}\))?(\s|$)", "${1}AGE${2}", "the same in tables"),
+    rule(
+        r"([^:\s]\s{2,})(?:\d+[ydhms]){1,2}(?: \(x\d+ over (?:\d+[ydhms]){1,2}\))?(\s|$)",
+        "${1}AGE${2}",
+        "the same in tables",
+    ),
     rule(r"(\s)<invalid>(\s|$)", "${1}AGE${2}", "the age of what is younger than a second on another clock"),
     rule(r"\b10\.0\.\d+\.\d+\b", "CLUSTER-IP", "drawn at random from the range for Services"),
     rule(r"\b10\.233\.\d+\.\d+\b", "POD-IP", "counts the pods of all sessions"),
     rule(r"\b(3[01]\d{3}|32[0-6]\d\d|327[0-5]\d|3276[0-7])\b", "NODE-PORT", "drawn at random"),
-    rule(r#"("?Port"?: ?)\d{5}\b"#, "${1}PORT", "a kubelet's port of the machine's choice"),
+    rule(r#"(\bPort"?: ?)\d{5}\b"#, "${1}PORT", "a kubelet's port of the machine's choice"),
     rule(r"-[bcdfghjklmnpqrstvwxz2456789]{5}\b", "-RANDOM", "generated names (apimachinery, util/rand: no vowels)"),
     rule(r#"(eventTime|event\.)[0-9a-f]{16}\b"#, "${1}EVENT", "events are named by their time"),
     rule(r"\.1[0-9a-f]{15}\b", ".EVENT", "events are named by their time in nanoseconds"),
@@ -105,6 +111,7 @@ mod tests {
         "The connection to the server SERVER was refused"
     )]
     #[case::addresses("10.0.0.17 10.0.113.4 10.233.64.9", "CLUSTER-IP CLUSTER-IP POD-IP")]
+    #[case::amounts_stay("cpu:        200m\n", "cpu:  200m\n")]
     #[case::words_stay("kube-proxy api-server web-canary 10s-of", "kube-proxy api-server web-canary 10s-of")]
     #[case::hashes_stay("pod-template-hash: 7d9f5bc6d8", "pod-template-hash: 7d9f5bc6d8")]
     #[case::indentation_stays("    a: b\n", "    a: b\n")]

@@ -4,8 +4,10 @@ import { PassThrough } from "node:stream";
 import { NS, attempt, config, core, k8s, step } from "./_transcript.mjs";
 
 const namespace = NS;
-await attempt("create a pod", () =>
-  core.createNamespacedPod({ namespace, body: { metadata: { name: "ticker" }, spec: { containers: [{ name: "ticker", image: "ticker" }] } } }), (answer) => answer.spec);
+// As the admission plugin ServiceAccount has it, which envtest's servers run without.
+const account = { serviceAccountName: "default", automountServiceAccountToken: false };
+const spec = { containers: [{ name: "ticker", image: "ticker" }], ...account };
+await attempt("create a pod", () => core.createNamespacedPod({ namespace, body: { metadata: { name: "ticker" }, spec } }), (answer) => answer.spec);
 for (let tries = 0; tries < 200; tries += 1) {
   const pod = await core.readNamespacedPod({ namespace, name: "ticker" });
   if (pod.status.phase === "Running") break;

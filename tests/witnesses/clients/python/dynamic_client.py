@@ -42,6 +42,6 @@ tried("get what is not there", maps.get, name="nope", namespace=NS)
 step("list")
 print([item.metadata.name for item in maps.get(namespace=NS).items])
 step("watch")
-for event in maps.watch(namespace=NS, timeout=1):
-    print(event["type"], event["object"].metadata.name)
+# A watch from the beginning has no order (kubernetes v1.20, `watch_cache.go`, a map).
+print("\n".join(sorted(event["type"] + " " + event["object"].metadata.name for event in maps.watch(namespace=NS, timeout=1))))
 tried("delete", maps.delete, name="a", namespace=NS)

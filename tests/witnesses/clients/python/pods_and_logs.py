@@ -4,9 +4,14 @@ from _transcript import NS, attempt, client, core, step
 from kubernetes import watch
 
 
+# As the admission plugin ServiceAccount has it, which envtest's servers run without.
+ACCOUNT = {"serviceAccountName": "default", "automountServiceAccountToken": False}
+
+
 def pod(name, image, **spec):
     """A pod of one container."""
-    return {"metadata": {"name": name, "labels": {"run": name}}, "spec": {"containers": [{"name": name, "image": image}], **spec}}
+    return {"metadata": {"name": name, "labels": {"run": name}},
+            "spec": {"containers": [{"name": name, "image": image}], **ACCOUNT, **spec}}
 
 
 attempt("create", core.create_namespaced_pod, NS, pod("ticker", "ticker"), look=lambda made: made.spec)
