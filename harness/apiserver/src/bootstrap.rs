@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 use crate::objects::Place;
 use crate::state::State;
 use crate::status::Failure;
+use crate::validation::SYSTEM_PRIORITIES;
 
 /// The first address of the range of `ClusterIP`s: the Service `kubernetes`.
 #[must_use]
@@ -43,6 +44,17 @@ pub fn create(state: &State, advertise: IpAddr) -> Result<(), Failure> {
         let plural = format!("{}s", text("/kind").to_lowercase());
         create("rbac.authorization.k8s.io", &plural, &text("/metadata/namespace"), role)?;
     }
+    for (name, value, description) in SYSTEM_PRIORITIES {
+        let class = json!({"metadata": {"name": name}, "value": value, "description": description});
+        create("scheduling.k8s.io", "priorityclasses", "", class)?;
+    }
+    let flows: Vec<Value> = serde_json::from_str(include_str!("../data/flowcontrol.json"))
+        .map_err(|error| Failure::internal(error.to_string()))?;
+    for flow in flows {
+        let kind = flow.get("kind").and_then(Value::as_str).unwrap_or_default();
+        create("flowcontrol.apiserver.k8s.io", &format!("{}s", kind.to_lowercase()), "", flow)?;
+    }
+    crate::apiservices::sync(state);
     let labels = json!({"component": "apiserver", "provider": "kubernetes"});
     let address = service_address(state.service_cidr_prefix).to_string();
     let port = json!({"name": "https", "port": 443, "targetPort": 6443});

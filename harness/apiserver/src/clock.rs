@@ -40,6 +40,13 @@ impl ServerClock {
         stamp(self.after(seconds))
     }
 
+    /// `seconds` after the moment that `text` names, in the same form.
+    #[must_use]
+    pub fn stamp_moved(self, text: &str, seconds: i64) -> String {
+        let moment: Timestamp = text.parse().unwrap_or_else(|_| self.now());
+        stamp(moment.checked_add(SignedDuration::from_secs(seconds)).unwrap_or(moment))
+    }
+
     /// Seconds since the moment that `text` names.
     #[must_use]
     pub fn seconds_since(self, text: &str) -> Option<i64> {

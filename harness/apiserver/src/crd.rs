@@ -185,6 +185,7 @@ pub fn resources(crd: &Value) -> Vec<Arc<Resource>> {
                     storage_version: format!("{group}/{storage}"),
                 }),
                 full_name: group_resource(plural, group),
+                hub: None,
                 kind,
             })
         })

@@ -1,6 +1,8 @@
 //! Discovery documents, versions, health and the OpenAPI document.
 
+use base64::Engine as _;
 use serde_json::{Value, json};
+use sha2::{Digest as _, Sha256};
 
 use crate::registry::{Registry, Resource, Subresource};
 
@@ -56,6 +58,39 @@ pub fn one_group(registry: &Registry, name: &str) -> Option<Value> {
     Some(document)
 }
 
+/// Group and version in which the original keeps a resource in etcd: the preferred version, but for a few kinds
+/// (pkg/kubeapiserver/default_storage_factory_builder.go, Kubernetes 1.20, and the codecs of the delegated servers).
+fn encoded_in(resource: &Resource) -> (&str, &str) {
+    if let Some(custom) = &resource.custom {
+        let version = custom.storage_version.rsplit('/').next().unwrap_or_default();
+        return (&resource.group, version);
+    }
+    let kept = resource.hub.as_deref().unwrap_or(resource);
+    match &*kept.full_name {
+        "apiservices.apiregistration.k8s.io"
+        | "customresourcedefinitions.apiextensions.k8s.io"
+        | "ingressclasses.networking.k8s.io"
+        | "ingresses.networking.k8s.io"
+        | "csidrivers.storage.k8s.io"
+        | "mutatingwebhookconfigurations.admissionregistration.k8s.io"
+        | "validatingwebhookconfigurations.admissionregistration.k8s.io"
+        | "certificatesigningrequests.certificates.k8s.io"
+        | "leases.coordination.k8s.io"
+        | "runtimeclasses.node.k8s.io" => (&kept.group, "v1beta1"),
+        _ => (&kept.group, &kept.version),
+    }
+}
+
+/// What tells a client whether two resources are stored as one: none for what is not stored.
+fn storage_hash(resource: &Resource) -> Option<String> {
+    if !resource.verbs.contains(&"watch") {
+        return None;
+    }
+    let (group, version) = encoded_in(resource);
+    let digest = Sha256::digest(format!("{group}/{version}/{}", resource.kind));
+    Some(base64::engine::general_purpose::STANDARD.encode(digest.get(..8)?))
+}
+
 fn entry(resource: &Resource) -> Value {
     let mut entry = json!({
         "name": resource.plural,
@@ -68,6 +103,9 @@ fn entry(resource: &Resource) -> Value {
         if !names.is_empty() {
             entry[key] = json!(names);
         }
+    }
+    if let Some(hash) = storage_hash(resource) {
+        entry["storageVersionHash"] = Value::from(hash);
     }
     entry
 }
@@ -100,39 +138,11 @@ pub fn resources(registry: &Registry, group: &str, version: &str) -> Option<Valu
     }
     let group_version = if group.is_empty() { version.to_owned() } else { format!("{group}/{version}") };
     let mut document = json!({"kind": "APIResourceList"});
-    // The original leaves the version out for the core group only.
-    if !group.is_empty() {
+    // Two groups whose list has no version, for old clients (`keepUnversioned` in apiserver's discovery of 1.20).
+    if !matches!(group, "" | "extensions") {
         document["apiVersion"] = Value::from("v1");
     }
     document["groupVersion"] = Value::from(group_version);
     document["resources"] = Value::from(entries);
     Some(document)
-}
-
-/// The paths of `/`, as far as they are served.
-#[must_use]
-pub fn paths(registry: &Registry) -> Value {
-    let mut paths = vec!["/api".to_owned(), "/api/v1".to_owned(), "/apis".to_owned(), "/apis/".to_owned()];
-    for (group, versions) in registry.groups() {
-        paths.push(format!("/apis/{group}"));
-        paths.extend(versions.iter().map(|version| format!("/apis/{group}/{version}")));
-    }
-    let others = ["/healthz", "/livez", "/openapi/v2", "/readyz", "/version"];
-    paths.extend(others.iter().map(|path| (*path).to_owned()));
-    paths.sort();
-    json!({"paths": paths})
-}
-
-/// The checks of `/healthz?verbose` and its kin.
-const CHECKS: &[&str] =
-    &["ping", "log", "etcd", "poststarthook/rbac/bootstrap-roles", "poststarthook/crd-informer-synced"];
-
-/// The text of a health endpoint.
-#[must_use]
-pub fn health(name: &str, verbose: bool) -> String {
-    if !verbose {
-        return "ok".to_owned();
-    }
-    let lines: Vec<String> = CHECKS.iter().map(|check| format!("[+]{check} ok\n")).collect();
-    format!("{}{name} check passed\n", lines.concat())
 }

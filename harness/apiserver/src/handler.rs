@@ -3,34 +3,36 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use http::{HeaderMap, Method, Request, Response, StatusCode};
+use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode};
 use http_body_util::BodyExt as _;
 use hyper::body::Incoming;
-use serde_json::{Value, json};
+use serde_json::Value;
 
-use crate::answer::{self, Body, Shower};
+use crate::answer::{self, Body};
 use crate::authn::{self, PeerCertificate, User};
 use crate::authz::{self, Ask};
-use crate::deletion::{DeleteOptions, Deleted};
-use crate::negotiate::{self, Form};
-use crate::objects::{Intent, Part, Place};
-use crate::patch::Patch;
-use crate::reads::{self, Selection};
+use crate::call::Call;
+use crate::negotiate::{Encoding, Endpoint};
+use crate::parameters::ListOptions;
 use crate::registry::Resource;
 use crate::request::{self, Query, ResourcePath, Target};
 use crate::state::State;
-use crate::status::{Cause, Failure, quoted};
-use crate::{discovery, logs, openapi, proxy, reviews, scale, surface};
+use crate::status::Failure;
+use crate::{deprecation, discovery, logs, negotiate, openapi, paths, proxy, reads, surface};
 
 /// The largest body that is read (`--max-request-bytes` of etcd and the original's own limit: 3 MiB).
 const LARGEST_BODY: usize = 3 * 1024 * 1024;
 
 /// Answers `request`.
 pub async fn handle(state: Arc<State>, peer: Arc<PeerCertificate>, request: Request<Incoming>) -> Response<Body> {
-    match respond(&state, &peer, request).await {
+    let form = negotiate::for_failure(request.headers());
+    let query = Query::parse(request.uri().query());
+    let people = negotiate::is_for_people(request.headers(), query.first("pretty"));
+    let response = match respond(&state, &peer, request).await {
         Ok(response) => response,
-        Err(failure) => answer::failure(&failure),
-    }
+        Err(failure) => answer::failure(form, &failure),
+    };
+    if people { answer::for_people(response).await } else { response }
 }
 
 async fn respond(
@@ -38,11 +40,19 @@ async fn respond(
     peer: &PeerCertificate,
     request: Request<Incoming>,
 ) -> Result<Response<Body>, Failure> {
+    let target = request::parse_path(request.uri().path());
+    if target == Target::Nothing {
+        let (path, url) = (request.uri().path(), request.uri());
+        let why = "failed to create RequestInfo: unable to determine kind and namespace from url";
+        let text = format!("Internal Server Error: {path:?}: {why}, {url}\n");
+        return Ok(answer::text(StatusCode::INTERNAL_SERVER_ERROR, text));
+    }
     let user = authn::authenticate(peer, request.headers(), &state.tokens, &state.store, state.clock)
         .map_err(|_| Failure::unauthorized())?;
     let user = impersonated(state, user, request.headers())?;
     let query = Query::parse(request.uri().query());
-    match request::parse_path(request.uri().path()) {
+    match target {
+        Target::Nothing => Err(Failure::unknown_resource()),
         Target::Path(path) => {
             let ask = Ask::Path { verb: request.method().as_str().to_lowercase(), path };
             authorize(state, &user, &ask)?;
@@ -69,10 +79,11 @@ fn ask(method: &Method, path: &ResourcePath, query: &Query) -> Ask {
     let verb = request::verb(method, path, query);
     let mut name = path.name.clone();
     // A list that asks for one name is judged as if it named it.
-    if name.is_empty() && matches!(verb, "list" | "watch" | "deletecollection") {
-        let selector = query.get("fieldSelector").unwrap_or_default();
-        let named = selector.split(',').find_map(|part| part.strip_prefix("metadata.name="));
-        named.unwrap_or_default().trim_start_matches('=').clone_into(&mut name);
+    if name.is_empty()
+        && matches!(verb, "list" | "watch" | "deletecollection")
+        && let Ok(options) = ListOptions::read(query)
+    {
+        options.fields.exact("metadata.name").unwrap_or_default().clone_into(&mut name);
     }
     let verb = if path.subresource == "proxy" { proxy_verb(method) } else { verb };
     Ask::Resource {
@@ -135,19 +146,27 @@ fn path_answer(state: &State, request: &Request<Incoming>) -> Result<Response<Bo
     let registry = state.registry();
     let path = request.uri().path();
     let trimmed = if path.len() > 1 { path.trim_end_matches('/') } else { path };
-    let form = || negotiate::wanted(request.headers());
+    let form = || negotiate::wanted(request.headers(), Endpoint::Plain);
     let document = |value: &Value| Ok(answer::value(form()?, StatusCode::OK, value));
     let segments: Vec<&str> = trimmed.split('/').skip(1).collect();
+    if request.method() != Method::GET && matches!(segments.first(), Some(&("api" | "apis" | "version"))) {
+        return Err(Failure::method_not_allowed());
+    }
     match segments.as_slice() {
-        [""] => Ok(answer::indented(StatusCode::OK, &discovery::paths(&registry))),
+        [""] => Ok(answer::indented(StatusCode::OK, &paths::all(&registry))),
         ["api"] => document(&discovery::api_versions(state.address)),
         ["apis"] => document(&discovery::groups(&registry)),
+        ["version"] if form()?.encoding != Encoding::Json => Err(Failure::not_acceptable()),
         ["version"] => Ok(answer::indented(StatusCode::OK, &discovery::version())),
-        [name @ ("healthz" | "livez" | "readyz")] => Ok(answer::text(
-            StatusCode::OK,
-            discovery::health(name, request.uri().query().is_some_and(|q| q.contains("verbose"))),
-        )),
-        ["healthz" | "livez" | "readyz", _, ..] => Ok(answer::text(StatusCode::OK, "ok")),
+        [name @ ("healthz" | "livez" | "readyz")] if trimmed == path => {
+            let query = Query::parse(request.uri().query());
+            let verbose = request.uri().query().is_some_and(|query| query.contains("verbose"));
+            let excluded: Vec<&str> = query.get("exclude").into_iter().collect();
+            Ok(answer::text(StatusCode::OK, paths::health(name, verbose, &excluded)))
+        }
+        [name @ ("healthz" | "livez" | "readyz"), check @ ..] if paths::is_check(name, &check.join("/")) => {
+            Ok(answer::text(StatusCode::OK, "ok"))
+        }
         ["openapi", "v2"] => {
             let accept =
                 request.headers().get(http::header::ACCEPT).and_then(|value| value.to_str().ok()).unwrap_or_default();
@@ -175,11 +194,15 @@ fn path_answer(state: &State, request: &Request<Incoming>) -> Result<Response<Bo
             }
             None => Ok(no_such_group(state, request, group, version)),
         },
+        // What goes on behind an empty segment is no resource.
+        ["api", _, ..] => Err(Failure::unknown_resource()),
+        ["apis", group, _, ..] if discovery::one_group(&registry, group).is_some() => Err(Failure::unknown_resource()),
+        ["apis", group, version, ..] => Ok(no_such_group(state, request, group, version)),
         _ => {
             if surface::original_answers(path) {
                 note_miss(state, request);
             }
-            Ok(answer::indented(StatusCode::NOT_FOUND, &discovery::paths(&registry)))
+            Ok(answer::indented(StatusCode::NOT_FOUND, &paths::of_the_last_server()))
         }
     }
 }
@@ -213,6 +236,12 @@ async fn resource_answer(
     if resource.namespaced && path.namespace.is_empty() && !path.name.is_empty() {
         return Err(Failure::unknown_resource());
     }
+    // What can only be created has no names.
+    if !path.name.is_empty()
+        && !resource.verbs.iter().any(|verb| matches!(*verb, "get" | "update" | "patch" | "delete"))
+    {
+        return Err(Failure::unknown_resource());
+    }
     let itself = path.resource == "namespaces" && path.name == path.namespace;
     if !resource.namespaced && !path.namespace.is_empty() && !itself {
         return Err(Failure::unknown_resource());
@@ -223,7 +252,7 @@ async fn resource_answer(
         if resource.custom.is_none() && !resource.answers(&path.subresource) {
             note_miss(state, &request);
         }
-        let Some(sub) = resource.subresource(&path.subresource) else {
+        let Some(sub) = resource.subresource(&path.subresource).filter(|sub| resource.answers(sub.name)) else {
             return Err(Failure::unknown_resource());
         };
         match sub.name {
@@ -232,14 +261,36 @@ async fn resource_answer(
             "log" => return logs::answer(state, &path, &query).await,
             _ => {}
         }
-    } else if !resource.verbs.contains(&verb) {
+    } else if !resource.verbs.contains(&verb) || !is_routed(request.method(), resource, &path) {
         return Err(Failure::method_not_allowed());
     }
     let (parts, body) = request.into_parts();
-    let form = negotiate::wanted(&parts.headers)?;
+    let endpoint = if resource.custom.is_some() { Endpoint::Custom } else { Endpoint::BuiltIn };
+    let form = negotiate::wanted(&parts.headers, endpoint)?;
     let body = read_body(body).await?;
+    if matches!(verb, "get" | "list") {
+        reads::fresh(state, resource.stored(), &query).await;
+    }
     let call = Call { state, user, resource, path: &path, query: &query, headers: &parts.headers, body, form };
-    call.answer(verb)
+    let failed = |failure: Failure| answer::failure(negotiate::for_failure(&parts.headers), &failure);
+    let mut response = call.answer(verb).unwrap_or_else(failed);
+    if let Some(warning) = deprecation::warning(resource).and_then(|text| HeaderValue::from_str(&text).ok()) {
+        response.headers_mut().insert(http::header::WARNING, warning);
+    }
+    Ok(response)
+}
+
+/// Whether the original has a route for the method: objects are made and deleted together in a namespace alone, and
+/// never under the name of one.
+fn is_routed(method: &Method, resource: &Resource, path: &ResourcePath) -> bool {
+    let collection = path.name.is_empty();
+    match *method {
+        Method::GET => true,
+        Method::POST => collection && !path.watch && !(resource.namespaced && path.namespace.is_empty()),
+        Method::PUT | Method::PATCH => !collection && !path.watch,
+        Method::DELETE => !path.watch && !(collection && resource.namespaced && path.namespace.is_empty()),
+        _ => false,
+    }
 }
 
 async fn read_body(body: Incoming) -> Result<Bytes, Failure> {
@@ -252,220 +303,5 @@ async fn read_body(body: Incoming) -> Result<Bytes, Failure> {
             Err(failure)
         }
         Err(error) => Err(Failure::bad_request(error.to_string())),
-    }
-}
-
-/// A request for a stored resource.
-struct Call<'a> {
-    state: &'a Arc<State>,
-    user: &'a User,
-    resource: &'a Arc<Resource>,
-    path: &'a ResourcePath,
-    query: &'a Query,
-    headers: &'a HeaderMap,
-    body: Bytes,
-    form: Form,
-}
-
-impl Call<'_> {
-    fn shower(&self) -> Shower {
-        let whole = self.query.get("includeObject") == Some("Object");
-        Shower::new(self.resource, self.form, self.state.clock, whole)
-    }
-
-    fn place(&self) -> Place<'_> {
-        Place {
-            state: self.state,
-            resource: self.resource,
-            namespace: if self.resource.namespaced { &self.path.namespace } else { "" },
-            dry_run: self.query.get("dryRun") == Some("All"),
-        }
-    }
-
-    fn object(&self) -> Result<Value, Failure> {
-        let object = negotiate::read_object(self.resource, self.headers, &self.body)?;
-        if self.path.subresource != "scale" && self.path.subresource != "binding" {
-            negotiate::check_kind(self.resource, &object)?;
-        }
-        Ok(object)
-    }
-
-    fn answer(&self, verb: &str) -> Result<Response<Body>, Failure> {
-        if self.resource.group == "authorization.k8s.io" {
-            let object = self.object()?;
-            let review = reviews::answer(self.state, self.user, self.resource, &self.path.namespace, &object)?;
-            return Ok(answer::value(self.form, StatusCode::CREATED, &review));
-        }
-        match self.path.subresource.as_str() {
-            "scale" => return self.scale(verb),
-            "binding" => return self.bind(),
-            _ => {}
-        }
-        if matches!(verb, "create" | "update" | "patch" | "delete" | "deletecollection") {
-            self.check_dry_run(verb)?;
-        }
-        match verb {
-            "get" => Ok(self.shower().answer(StatusCode::OK, &*self.place().get(&self.path.name)?)),
-            "list" => {
-                let selection = self.selection()?;
-                reads::list(self.state, self.resource, &selection, &self.shower(), self.query)
-            }
-            "watch" => reads::watch(self.state, self.resource, self.selection()?, self.shower(), self.query),
-            "create" => self.create(),
-            "update" => self.update(),
-            "patch" => self.patch(),
-            "delete" => self.delete(),
-            "deletecollection" => self.delete_collection(),
-            _ => Err(Failure::method_not_allowed()),
-        }
-    }
-
-    /// `dryRun` is all or nothing.
-    fn check_dry_run(&self, verb: &str) -> Result<(), Failure> {
-        let Some(given) = self.query.get("dryRun").filter(|given| *given != "All") else { return Ok(()) };
-        let kind = match verb {
-            "create" => "CreateOptions",
-            "patch" => "PatchOptions",
-            "update" => "UpdateOptions",
-            _ => "DeleteOptions",
-        };
-        let shown = format!("[]string{{{}}}", quoted(given));
-        let cause = Cause::unsupported("dryRun", shown, &[quoted("All")]);
-        Err(Failure::invalid(kind, "meta.k8s.io", "", &[cause]))
-    }
-
-    fn selection(&self) -> Result<Selection, Failure> {
-        let namespace = if self.resource.namespaced { &*self.path.namespace } else { "" };
-        Selection::read(self.resource, namespace, &self.path.name, self.query)
-    }
-
-    fn create(&self) -> Result<Response<Body>, Failure> {
-        if !self.path.name.is_empty() || (self.resource.namespaced && self.path.namespace.is_empty()) {
-            return Err(Failure::method_not_allowed());
-        }
-        let stored = self.place().create(self.object()?)?;
-        Ok(self.shower().answer(StatusCode::CREATED, &stored))
-    }
-
-    fn part(&self) -> Part {
-        match self.path.subresource.as_str() {
-            "status" => Part::Status,
-            "finalize" => Part::Finalize,
-            _ => Part::Object,
-        }
-    }
-
-    fn update(&self) -> Result<Response<Body>, Failure> {
-        if self.path.name.is_empty() {
-            return Err(Failure::method_not_allowed());
-        }
-        let object = self.object()?;
-        let change = |_: &Value| Ok(object.clone());
-        let (stored, created) = self.place().update(&self.path.name, self.part(), Intent::Put, change)?;
-        let status = if created { StatusCode::CREATED } else { StatusCode::OK };
-        Ok(self.shower().answer(status, &stored))
-    }
-
-    fn patch(&self) -> Result<Response<Body>, Failure> {
-        if self.path.name.is_empty() {
-            return Err(Failure::method_not_allowed());
-        }
-        let patch = Patch::read(self.state, self.resource, self.headers, &self.body)?;
-        let revision = |value: &Value| value.pointer("/metadata/resourceVersion").cloned();
-        let change = |object: &Value| {
-            let mut patched = patch.apply(object)?;
-            negotiate::check_patched_kind(self.resource, &patched)?;
-            // A patch that names no revision is meant for whatever is there.
-            if revision(&patched) == revision(object)
-                && let Some(Value::Object(meta)) = patched.get_mut("metadata")
-            {
-                meta.remove("resourceVersion");
-            }
-            Ok(patched)
-        };
-        let (stored, _) = self.place().update(&self.path.name, self.part(), Intent::Patch, change)?;
-        Ok(self.shower().answer(StatusCode::OK, &stored))
-    }
-
-    fn delete_options(&self) -> Result<DeleteOptions, Failure> {
-        if self.body.is_empty() {
-            return Ok(DeleteOptions::read(&Value::Null, self.query));
-        }
-        let body = negotiate::read_object(self.resource, self.headers, &self.body)?;
-        Ok(DeleteOptions::read(&body, self.query))
-    }
-
-    fn dry_run_of(&self, place: &mut Place<'_>) {
-        let in_body = serde_json::from_slice::<Value>(&self.body).ok();
-        place.dry_run |= in_body.is_some_and(|body| body.pointer("/dryRun/0").is_some());
-    }
-
-    fn delete(&self) -> Result<Response<Body>, Failure> {
-        let options = self.delete_options()?;
-        let mut place = self.place();
-        self.dry_run_of(&mut place);
-        match place.delete(&self.path.name, &options)? {
-            Deleted::Object(stored) => Ok(self.shower().answer(StatusCode::OK, &stored)),
-            Deleted::Gone(stored) => {
-                let mut details = json!({"name": self.path.name});
-                if !self.resource.group.is_empty() {
-                    details["group"] = Value::from(self.resource.group.as_str());
-                }
-                details["kind"] = Value::from(self.resource.plural.as_str());
-                details["uid"] = stored.value.pointer("/metadata/uid").cloned().unwrap_or_default();
-                let status = json!({"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success", "details": details});
-                Ok(answer::value(self.form, StatusCode::OK, &status))
-            }
-        }
-    }
-
-    fn delete_collection(&self) -> Result<Response<Body>, Failure> {
-        let options = self.delete_options()?;
-        let (objects, revision) = self.selection()?.list(self.state, self.resource);
-        for stored in &objects {
-            let text = |pointer: &str| stored.value.pointer(pointer).and_then(Value::as_str).unwrap_or_default();
-            let mut place = self.place();
-            self.dry_run_of(&mut place);
-            let place = Place { namespace: text("/metadata/namespace"), ..place };
-            match place.delete(text("/metadata/name"), &options) {
-                Ok(_) => {}
-                // Someone else was quicker.
-                Err(failure) if failure.code == StatusCode::NOT_FOUND => {}
-                Err(failure) => return Err(failure),
-            }
-        }
-        Ok(self.shower().list(&objects, revision, None))
-    }
-
-    fn scale(&self, verb: &str) -> Result<Response<Body>, Failure> {
-        let place = self.place();
-        let name = &self.path.name;
-        if verb == "get" {
-            let stored = place.get(name)?;
-            return Ok(answer::value(self.form, StatusCode::OK, &scale::read(self.resource, &stored.value)));
-        }
-        let (patch, whole) = if verb == "patch" {
-            (Some(Patch::read(self.state, self.resource, self.headers, &self.body)?), Value::Null)
-        } else {
-            (None, self.object()?)
-        };
-        let change = |object: &Value| {
-            let wanted = match &patch {
-                Some(patch) => patch.apply(&scale::read(self.resource, object))?,
-                None => whole.clone(),
-            };
-            scale::write(self.resource, object, &wanted)
-        };
-        let (stored, _) = place.update(name, Part::Object, Intent::Patch, change)?;
-        Ok(answer::value(self.form, StatusCode::OK, &scale::read(self.resource, &stored.value)))
-    }
-
-    /// Puts a pod on a node.
-    fn bind(&self) -> Result<Response<Body>, Failure> {
-        let binding = self.object()?;
-        let node = binding.pointer("/target/name").and_then(Value::as_str).unwrap_or_default().to_owned();
-        self.place().bind_pod(&self.path.name, &node)?;
-        let status = json!({"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success", "code": 201});
-        Ok(answer::value(self.form, StatusCode::CREATED, &status))
     }
 }

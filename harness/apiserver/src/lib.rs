@@ -25,28 +25,41 @@
 //! # }
 //! ```
 
+mod admission;
 mod answer;
+mod apiservices;
 mod authn;
 mod authz;
 mod bootstrap;
+mod call;
 mod clock;
+mod components;
+mod conversion;
 mod crd;
 mod defaults;
 mod deletion;
+mod deprecation;
 mod discovery;
+mod eviction;
+mod gojson;
 mod handler;
+mod jsoniter;
 mod jsonpath;
 mod logs;
 mod names;
 mod negotiate;
+mod normal;
 mod objects;
 mod openapi;
 mod options;
+mod parameters;
 mod patch;
+mod paths;
 pub mod pki;
 mod pods;
 mod proto;
 mod proxy;
+mod quantity;
 mod reads;
 mod registry;
 mod request;
@@ -57,6 +70,7 @@ mod selector;
 mod server;
 mod services;
 mod shape;
+mod show;
 mod state;
 mod status;
 mod store;
@@ -165,6 +179,7 @@ impl ApiServer {
             dialer: options.dialer,
             upstream_tls: upstream::client_tls(kubelet_client)?,
             service_cidr_prefix: options.service_cidr_prefix,
+            service_account_admission: options.service_account_admission,
             address,
         }));
         bootstrap::create(&state, options.advertise).map_err(|failure| StartError::Bootstrap(failure.message))?;

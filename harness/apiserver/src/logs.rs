@@ -8,6 +8,7 @@ use http_body_util::{BodyExt as _, Empty};
 use serde_json::Value;
 
 use crate::answer::{self, Body};
+use crate::parameters::integer;
 use crate::request::{Query, ResourcePath};
 use crate::state::State;
 use crate::status::{Cause, Failure};
@@ -29,7 +30,7 @@ fn names(pod: &Value, key: &str) -> Vec<String> {
 fn check_options(name: &str, query: &Query) -> Result<(), Failure> {
     let mut causes = Vec::new();
     for (key, least) in [("tailLines", 0), ("limitBytes", 1), ("sinceSeconds", 1)] {
-        let Some(given) = query.get(key).and_then(|text| text.parse::<i64>().ok()) else { continue };
+        let Some(given) = query.first(key).map(integer).transpose()? else { continue };
         if given < least {
             let detail = if least == 0 { "must be greater than or equal to 0" } else { "must be greater than 0" };
             causes.push(Cause::invalid(key, given, detail));

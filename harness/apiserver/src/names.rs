@@ -58,8 +58,9 @@ fn label_1035(text: &str) -> Vec<String> {
     faults
 }
 
-/// A name that is a segment of a path: RBAC's rule.
-fn path_segment(text: &str) -> Vec<String> {
+/// What is wrong with `text` as a segment of a path: RBAC's rule, and that of every path (`IsValidPathSegmentName`).
+#[must_use]
+pub fn path_segment(text: &str) -> Vec<String> {
     let mut faults = Vec::new();
     if text == "." || text == ".." {
         faults.push(format!("may not be '{text}'"));
@@ -96,6 +97,46 @@ fn qualified_name(text: &str) -> Option<String> {
         return Some("name part must be no more than 63 characters".to_owned());
     }
     (!is_word(own)).then(|| KEY_NAME.to_owned())
+}
+
+/// What is wrong with `text` as the key of a label (`IsQualifiedName`).
+#[must_use]
+pub fn label_key_faults(text: &str) -> Vec<String> {
+    const HINT: &str = " with an optional DNS subdomain prefix and '/' (e.g. 'example.com/MyName')";
+    let mut parts = text.split('/');
+    let (prefix, own) = match (parts.next(), parts.next(), parts.next()) {
+        (Some(own), None, _) => (None, own),
+        (Some(prefix), Some(own), None) => (Some(prefix), own),
+        _ => return vec![format!("a qualified name {}{HINT}", KEY_NAME.trim_start_matches("name part "))],
+    };
+    let mut faults = Vec::new();
+    match prefix {
+        Some("") => faults.push("prefix part must be non-empty".to_owned()),
+        Some(prefix) => faults.extend(subdomain(prefix).iter().map(|fault| format!("prefix part {fault}"))),
+        None => {}
+    }
+    if own.is_empty() {
+        faults.push("name part must be non-empty".to_owned());
+    } else if own.len() > 63 {
+        faults.push("name part must be no more than 63 characters".to_owned());
+    }
+    if !is_word(own) {
+        faults.push(KEY_NAME.to_owned());
+    }
+    faults
+}
+
+/// What is wrong with `text` as the value of a label (`IsValidLabelValue`).
+#[must_use]
+pub fn label_value_faults(text: &str) -> Vec<String> {
+    let mut faults = Vec::new();
+    if text.len() > 63 {
+        faults.push("must be no more than 63 characters".to_owned());
+    }
+    if !text.is_empty() && !is_word(text) {
+        faults.push(LABEL_VALUE.to_owned());
+    }
+    faults
 }
 
 fn is_word(text: &str) -> bool {

@@ -1,5 +1,7 @@
 //! Writing objects: what every write has in common, whatever the kind.
 
+mod checks;
+
 use std::sync::{Arc, PoisonError};
 
 use serde_json::{Map, Value};
@@ -10,6 +12,8 @@ use crate::state::State;
 use crate::status::{Cause, Failure};
 use crate::store::{Key, Refusal, Stored};
 use crate::{crd, defaults, pods, services};
+
+use checks::creates_on_update;
 
 /// Where a write goes.
 #[derive(Clone, Copy)]
@@ -48,12 +52,6 @@ fn text<'a>(value: &'a Value, pointer: &str) -> &'a str {
     value.pointer(pointer).and_then(Value::as_str).unwrap_or_default()
 }
 
-/// Kinds that a PUT may create, as their strategies say in Kubernetes 1.20.
-fn creates_on_update(resource: &Resource) -> bool {
-    matches!(&*resource.full_name, "endpoints" | "events" | "services" | "leases.coordination.k8s.io")
-        || resource.group == "rbac.authorization.k8s.io"
-}
-
 /// Five characters that cannot form words, as `generateName` appends them.
 fn random_suffix() -> String {
     const ALPHABET: &[u8] = b"bcdfghjklmnpqrstvwxz2456789";
@@ -62,7 +60,7 @@ fn random_suffix() -> String {
 }
 
 /// What a body of a wrong shape is told.
-fn undecodable(resource: &Resource, text: &str) -> Failure {
+pub fn undecodable(resource: &Resource, text: &str) -> Failure {
     let (kind, version) = (&resource.kind, &resource.version);
     Failure::bad_request(format!("{kind} in version \"{version}\" cannot be handled as a {kind}: {text}"))
 }
@@ -87,36 +85,6 @@ impl Place<'_> {
         found.ok_or_else(|| Failure::not_found(self.resource, name))
     }
 
-    /// The namespace must be there, and not on its way out.
-    fn check_namespace(&self, object: &Value) -> Result<(), Failure> {
-        if !self.resource.namespaced {
-            return Ok(());
-        }
-        let found = self.state.store.get(&Arc::from("namespaces"), &Key::new("", self.namespace));
-        let namespace = found.ok_or_else(|| Failure::core_not_found("namespaces", self.namespace))?;
-        if namespace.value.pointer("/metadata/deletionTimestamp").is_some() {
-            let name = Some(text(object, "/metadata/name")).filter(|name| !name.is_empty());
-            let name = name.unwrap_or_else(|| text(object, "/metadata/generateName"));
-            return Err(Failure::namespace_terminating(self.resource, name, self.namespace));
-        }
-        Ok(())
-    }
-
-    fn check_place(&self, object: &mut Value) -> Result<(), Failure> {
-        let meta = metadata(object);
-        if self.resource.namespaced {
-            let given = meta.get("namespace").and_then(Value::as_str).unwrap_or_default();
-            if !given.is_empty() && given != self.namespace {
-                let text = "the namespace of the provided object does not match the namespace sent on the request";
-                return Err(Failure::bad_request(text));
-            }
-            meta.insert("namespace".to_owned(), Value::from(self.namespace));
-        } else {
-            meta.remove("namespace");
-        }
-        Ok(())
-    }
-
     /// Creates `object`.
     ///
     /// # Errors
@@ -124,15 +92,16 @@ impl Place<'_> {
     pub fn create(&self, mut object: Value) -> Result<Arc<Stored>, Failure> {
         let resource = self.resource;
         shape(resource, &mut object).map_err(|text| undecodable(resource, &text))?;
-        self.check_place(&mut object)?;
+        // The admission plugin `NamespaceLifecycle` comes before the object's own rules.
         self.check_namespace(&object)?;
-        if !text(&object, "/metadata/resourceVersion").is_empty() {
-            return Err(Failure::internal("resourceVersion should not be set on objects to be created"));
-        }
+        self.check_place(&mut object)?;
+        let generated = !text(&object, "/metadata/generateName").is_empty();
+        let given = metadata(&mut object).remove("resourceVersion");
         self.identify(&mut object);
         self.reset_status(&mut object);
         fill(resource, &mut object);
         if resource.custom.is_none() {
+            self.admit_new(&mut object)?;
             defaults::fill_new(resource, &mut object);
         }
         if &**self.table() == "customresourcedefinitions.apiextensions.k8s.io" {
@@ -149,20 +118,33 @@ impl Place<'_> {
         }
         let name = text(&object, "/metadata/name").to_owned();
         let object = in_order(resource, object);
+        let taken = || self.taken(&name, generated);
+        self.charge_new(&object)?;
         if self.dry_run {
-            return match self.state.store.get(self.table(), &self.key(&name)) {
-                Some(_) => Err(Failure::already_exists(resource, &name)),
-                None => Ok(Stored::detached(object)),
-            };
+            let known = self.state.store.get(self.table(), &self.key(&name));
+            return if known.is_some() { Err(taken()) } else { Ok(Stored::detached(object)) };
         }
-        let stored = self
-            .state
-            .store
-            .create(self.table(), self.key(&name), object)
-            .map_err(|_| Failure::already_exists(resource, &name))?;
+        // The storage takes what is no number, or zero, for none.
+        if given.as_ref().and_then(Value::as_str).and_then(|text| text.parse::<u64>().ok()).is_some_and(|n| n > 0) {
+            return Err(Failure::internal("resourceVersion should not be set on objects to be created"));
+        }
+        let stored = self.state.store.create(self.table(), self.key(&name), object).map_err(|_| taken())?;
         drop(guard);
         self.after_write();
         Ok(stored)
+    }
+
+    /// What is said about a name that is taken.
+    fn taken(&self, name: &str, generated: bool) -> Failure {
+        if generated {
+            return Failure::generated_name_taken(self.resource);
+        }
+        let mut failure = Failure::already_exists(self.resource, name);
+        let known = self.state.store.get(self.table(), &self.key(name));
+        if known.is_some_and(|known| known.value.pointer("/metadata/deletionTimestamp").is_some()) {
+            failure.message.insert_str(0, "object is being deleted: ");
+        }
+        failure
     }
 
     /// Gives a new object its name, if it has only a prefix, and what makes it unique.
@@ -170,7 +152,7 @@ impl Place<'_> {
         let stamp = self.state.clock.stamp();
         let counts = counts_generations(self.resource);
         let meta = metadata(object);
-        for key in ["selfLink", "managedFields", "deletionTimestamp", "deletionGracePeriodSeconds", "generation"] {
+        for key in ["selfLink", "managedFields", "deletionTimestamp", "deletionGracePeriodSeconds"] {
             meta.remove(key);
         }
         meta.insert("uid".to_owned(), Value::from(uuid::Uuid::new_v4().to_string()));
@@ -220,8 +202,15 @@ impl Place<'_> {
     ) -> Result<(Arc<Stored>, bool), Failure> {
         loop {
             let Some(before) = self.state.store.get(self.table(), &self.key(name)) else {
-                if intent == Intent::Put && part == Part::Object && creates_on_update(self.resource) {
-                    return self.create(change(&Value::Null)?).map(|stored| (stored, true));
+                if intent == Intent::Put {
+                    let object = change(&Value::Null)?;
+                    self.check_name(name, &object)?;
+                    if &**self.table() != "services" {
+                        self.check_uid(name, &object, "")?;
+                    }
+                    if part == Part::Object && creates_on_update(self.resource) {
+                        return self.create(object).map(|stored| (stored, true));
+                    }
                 }
                 return Err(Failure::not_found(self.resource, name));
             };
@@ -248,9 +237,9 @@ impl Place<'_> {
         let key = self.key(name);
         let store = &self.state.store;
         let stored = if finished(self.resource, &object) {
-            // The answer shows the object as it was asked for; it is gone afterwards.
-            let shown = Stored::detached(object.clone());
-            store.remove(self.table(), &key, before, Some(object))?;
+            // The answer shows the object as it was asked for, those who watch see what was there: it is gone.
+            let shown = Stored::detached(object);
+            store.remove(self.table(), &key, before)?;
             self.after_removal(&before.value);
             shown
         } else {
@@ -278,14 +267,12 @@ impl Place<'_> {
             }
             None => undecodable(resource, &text),
         })?;
-        self.check_place(&mut object)?;
-        let given = text(&object, "/metadata/name");
-        if given != name {
-            return Err(Failure::bad_request(format!(
-                "the name of the object ({given}) does not match the name on the URL ({name})"
-            )));
+        self.check_name(name, &object)?;
+        if intent == Intent::Put {
+            self.check_uid(name, &object, text(&before.value, "/metadata/uid"))?;
         }
         self.check_revision(name, intent, &object, before)?;
+        self.check_place(&mut object)?;
         let old = &before.value;
         let mut object = match part {
             Part::Object => {
@@ -297,15 +284,8 @@ impl Place<'_> {
                 }
                 object
             }
-            Part::Status => with(old, "status", object.get("status")),
-            Part::Finalize => {
-                let mut merged = old.clone();
-                let finalizers = object.pointer("/spec/finalizers").cloned();
-                if let Some(spec) = merged.get_mut("spec").and_then(Value::as_object_mut) {
-                    put_or_remove(spec, "finalizers", finalizers.as_ref());
-                }
-                merged
-            }
+            Part::Status => self.status_of(object, old),
+            Part::Finalize => with(&object, "status", old.get("status")),
         };
         keep_identity(&mut object, old);
         if &**self.table() == "namespaces" && part == Part::Object {
@@ -327,35 +307,37 @@ impl Place<'_> {
         if &**self.table() == "customresourcedefinitions.apiextensions.k8s.io" && part == Part::Object {
             crd::fill_status(&mut object, &self.state.clock.stamp());
         }
+        if part == Part::Object && resource.custom.is_none() {
+            self.admit_change(&mut object, old)?;
+        }
         self.count_generation(part, &mut object, old);
         if part == Part::Finalize {
             return Ok(in_order(resource, object));
         }
-        check(resource, &object, Some(old))?;
+        check(resource, &object, Some((old, part)))?;
+        if part == Part::Object && resource.custom.is_none() {
+            self.judge_change(&object, old)?;
+        }
         Ok(in_order(resource, object))
     }
 
-    fn check_revision(&self, name: &str, intent: Intent, object: &Value, before: &Arc<Stored>) -> Result<(), Failure> {
-        let resource = self.resource;
-        let given = text(object, "/metadata/resourceVersion");
-        if given.is_empty() {
-            if intent == Intent::Put && resource.custom.is_some() {
-                let cause = Cause::invalid("metadata.resourceVersion", "0x0", "must be specified for an update");
-                return Err(Failure::invalid(&resource.plural, &resource.group, name, &[cause]));
-            }
-        } else if given != before.revision.to_string() {
-            return Err(Failure::conflict(resource, name));
+    /// What an update of the status makes: of built-in kinds the client's metadata and status beside everything else
+    /// that was there, of others the status alone (the strategies of `status` in Kubernetes 1.20).
+    fn status_of(&self, object: Value, old: &Value) -> Value {
+        if self.resource.custom.is_some() || self.resource.group == "apiextensions.k8s.io" {
+            return with(old, "status", object.get("status"));
         }
-        let (uid, known) = (text(object, "/metadata/uid"), text(&before.value, "/metadata/uid"));
-        if intent == Intent::Put && !uid.is_empty() && uid != known {
-            let place = if self.namespace.is_empty() { String::new() } else { format!("{}/", self.namespace) };
-            let why = format!(
-                "StorageError: invalid object, Code: 4, Key: /registry/{}/{place}{name}, ResourceVersion: 0, AdditionalErrorMsg: Precondition failed: UID in precondition: {uid}, UID in object meta: {known}",
-                resource.plural
-            );
-            return Err(Failure::conflict_because(resource, name, &why));
+        let mut merged = with(old, "status", object.get("status"));
+        if let (Some(map), Some(meta)) = (merged.as_object_mut(), object.get("metadata")) {
+            map.insert("metadata".to_owned(), meta.clone());
         }
-        Ok(())
+        let kept = match &**self.table() {
+            "deployments.apps" => "labels",
+            "pods" => "ownerReferences",
+            _ => return merged,
+        };
+        put_or_remove(metadata(&mut merged), kept, old.pointer(&format!("/metadata/{kept}")));
+        merged
     }
 
     fn count_generation(&self, part: Part, object: &mut Value, old: &Value) {
@@ -372,22 +354,33 @@ impl Place<'_> {
             map.remove("kind");
             map.remove("apiVersion");
         }
-        if new != before {
+        // Its annotations go to its replica sets.
+        let annotated = &**self.table() == "deployments.apps"
+            && object.pointer("/metadata/annotations") != old.pointer("/metadata/annotations");
+        if new != before || annotated {
             let generation = old.pointer("/metadata/generation").and_then(Value::as_i64).unwrap_or(0);
             metadata(object).insert("generation".to_owned(), Value::from(generation + 1));
         }
     }
 
-    /// What goes with an object that is removed: a definition takes its objects along.
+    /// What goes with an object that is removed: a definition takes its objects along, a Service its Endpoints.
     pub fn after_removal(&self, removed: &Value) {
+        if &**self.table() == "services" {
+            let (endpoints, key) = (Arc::from("endpoints"), self.key(text(removed, "/metadata/name")));
+            if let Some(found) = self.state.store.get(&endpoints, &key) {
+                // Someone else was quicker, which is as good.
+                let _ = self.state.store.remove(&endpoints, &key, &found);
+            }
+        }
         if &**self.table() != "customresourcedefinitions.apiextensions.k8s.io" {
             return;
         }
         for resource in crd::resources(removed) {
             for (key, stored) in self.state.store.list(&resource.full_name, None).objects {
                 // Gone already is as good.
-                let _ = self.state.store.remove(&resource.full_name, &key, &stored, None);
+                let _ = self.state.store.remove(&resource.full_name, &key, &stored);
             }
+            self.state.store.close(&resource.full_name);
         }
         self.state.reload_definitions();
     }

@@ -87,6 +87,9 @@ pub struct Options {
     pub advertise: IpAddr,
     /// How kubelets and pods are reached.
     pub dialer: Arc<dyn Dialer>,
+    /// Whether pods get a `ServiceAccount`, and its token mounted, as the admission plugin does that a cluster has, and
+    /// an API server alone has not.
+    pub service_account_admission: bool,
     /// Shifts the server's clock: creation times, and the validity of tokens and certificates.
     pub clock_offset_seconds: i64,
 }
@@ -100,6 +103,7 @@ impl Default for Options {
             // From the range for documentation: nothing answers there.
             advertise: IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1)),
             dialer: Arc::new(TcpDialer),
+            service_account_admission: true,
             clock_offset_seconds: 0,
         }
     }
@@ -111,6 +115,7 @@ impl std::fmt::Debug for Options {
             .field("server_names", &self.server_names)
             .field("service_cidr_prefix", &self.service_cidr_prefix)
             .field("advertise", &self.advertise)
+            .field("service_account_admission", &self.service_account_admission)
             .field("clock_offset_seconds", &self.clock_offset_seconds)
             .finish_non_exhaustive()
     }

@@ -16,6 +16,9 @@ fn text<'a>(value: &'a Value, pointer: &str) -> &'a str {
 impl Place<'_> {
     /// Mounts the account's token, as the `ServiceAccount` admission plugin does.
     pub fn admit_pod(&self, object: &mut Value) {
+        if !self.state.service_account_admission {
+            return;
+        }
         let Some(spec) = object.get_mut("spec").and_then(Value::as_object_mut) else { return };
         let account = spec.get("serviceAccountName").and_then(Value::as_str).unwrap_or("default").to_owned();
         spec.insert("serviceAccountName".to_owned(), Value::from(account.as_str()));
@@ -37,20 +40,28 @@ impl Place<'_> {
         }
     }
 
-    /// Puts the pod `name` on `node`.
+    /// Puts the pod `name` on a node, as `binding` says.
     ///
     /// # Errors
-    /// 404, or 409 when it is on a node already.
-    pub fn bind_pod(&self, name: &str, node: &str) -> Result<(), Failure> {
+    /// 404, or 409 when it is on a node already, or on its way out.
+    pub fn bind_pod(&self, name: &str, binding: &Value) -> Result<(), Failure> {
         loop {
             let before = self.get(name)?;
+            let conflict = |why: &str| Err(Failure::conflict_below(self.resource, "binding", name, why));
+            if before.value.pointer("/metadata/deletionTimestamp").is_some() {
+                return conflict(&format!("pod {name} is being deleted, cannot be assigned to a host"));
+            }
             let bound = text(&before.value, "/spec/nodeName");
             if !bound.is_empty() {
-                let why = format!("pod {name} is already assigned to node {}", crate::status::quoted(bound));
-                return Err(Failure::conflict_because(self.resource, &format!("{name}/binding"), &why));
+                return conflict(&format!("pod {name} is already assigned to node {}", crate::status::quoted(bound)));
             }
             let mut object = before.value.clone();
-            object["spec"]["nodeName"] = Value::from(node);
+            object["spec"]["nodeName"] = Value::from(text(binding, "/target/name"));
+            for (key, value) in
+                binding.pointer("/metadata/annotations").and_then(Value::as_object).into_iter().flatten()
+            {
+                object["metadata"]["annotations"][key] = value.clone();
+            }
             let condition = serde_json::json!({
                 "type": "PodScheduled", "status": "True", "lastProbeTime": null,
                 "lastTransitionTime": self.state.clock.stamp(),
@@ -59,6 +70,10 @@ impl Place<'_> {
                 Some(conditions) => conditions.push(condition),
                 None => object["status"]["conditions"] = Value::from(vec![condition]),
             }
+            if self.dry_run {
+                return Ok(());
+            }
+            let object = crate::shape::in_order(self.resource, object);
             match self.state.store.replace(self.table(), &self.key(name), &before, object) {
                 Ok(_) => return Ok(()),
                 Err(Refusal::Gone) => return Err(Failure::not_found(self.resource, name)),

@@ -1,29 +1,14 @@
 //! Reads Kubernetes' protobuf bodies, as kubectl 1.32 and later sends them, by the numbers of the type table.
 
+pub mod encode;
+
 use base64::Engine as _;
 use serde_json::{Map, Value};
 
-use crate::types::{self, Fields, Type};
+use crate::types::{self, Field, Fields, Type};
 
 /// What every body starts with.
-const MAGIC: &[u8] = b"k8s\0";
-
-/// Pointers to numbers or flags in the original: a zero that was sent is meant.
-const MEANT_ZEROS: &[&str] = &[
-    "replicas",
-    "gracePeriodSeconds",
-    "terminationGracePeriodSeconds",
-    "tolerationSeconds",
-    "revisionHistoryLimit",
-    "automountServiceAccountToken",
-    "optional",
-    "partition",
-    "orphanDependents",
-    "enableServiceLinks",
-    "allowPrivilegeEscalation",
-    "leaseTransitions",
-    "allowed",
-];
+pub const MAGIC: &[u8] = b"k8s\0";
 
 /// One field of a message.
 enum Wire<'a> {
@@ -119,7 +104,7 @@ fn read_message(message: &[u8], fields: &Fields, base: u32, into: &mut Map<Strin
     for (number, wire) in (Message { rest: message }) {
         let wanted = base * 1000 + number;
         if let Some((name, field)) = fields.iter().find(|(_, field)| field.number == wanted) {
-            read_field(name, &field.kind, &wire, into);
+            read_field(name, field, &wire, into);
         } else if base == 0
             && let Wire::Bytes(bytes) = wire
             && fields.values().any(|field| field.number / 1000 == number)
@@ -129,8 +114,8 @@ fn read_message(message: &[u8], fields: &Fields, base: u32, into: &mut Map<Strin
     }
 }
 
-fn read_field(name: &str, kind: &Type, wire: &Wire<'_>, into: &mut Map<String, Value>) {
-    match kind {
+fn read_field(name: &str, field: &Field, wire: &Wire<'_>, into: &mut Map<String, Value>) {
+    match &field.kind {
         Type::List(item) => {
             if let Some(value) = read_value(item, wire)
                 && let Value::Array(items) = into.entry(name).or_insert_with(|| Value::Array(Vec::new()))
@@ -149,8 +134,9 @@ fn read_field(name: &str, kind: &Type, wire: &Wire<'_>, into: &mut Map<String, V
                 items.insert(key, value);
             }
         }
-        _ => {
-            let zero = matches!(wire, Wire::Number(0)) && !MEANT_ZEROS.contains(&name);
+        kind => {
+            // A pointer's zero that was sent is meant.
+            let zero = matches!(wire, Wire::Number(0)) && !field.pointer;
             if let Some(value) = read_value(kind, wire).filter(|value| !zero && !value.is_null()) {
                 into.insert(name.to_owned(), value);
             }

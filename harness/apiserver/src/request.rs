@@ -19,6 +19,8 @@ pub struct ResourcePath {
     pub subresource: String,
     /// What follows the subresource, with its leading slash.
     pub rest: String,
+    /// The deprecated way to watch: `watch` before the resource.
+    pub watch: bool,
 }
 
 /// What a path leads to.
@@ -28,6 +30,8 @@ pub enum Target {
     Resource(ResourcePath),
     /// Any other path.
     Path(String),
+    /// A watch of nothing: the original gives up before it knows who asks.
+    Nothing,
 }
 
 /// `%41` and the like decoded; what is no valid escape stays.
@@ -51,11 +55,22 @@ pub fn percent_decoded(text: &str) -> String {
     String::from_utf8_lossy(&out).into_owned()
 }
 
+fn has_valid_escapes(text: &str) -> bool {
+    let is_hex = |byte: Option<u8>| byte.is_some_and(|byte| byte.is_ascii_hexdigit());
+    text.split('%').skip(1).all(|rest| {
+        let mut bytes = rest.bytes();
+        is_hex(bytes.next()) && is_hex(bytes.next())
+    })
+}
+
 /// Takes `path` apart.
 #[must_use]
 pub fn parse_path(path: &str) -> Target {
     let other = || Target::Path(percent_decoded(path));
-    let mut segments = path.trim_start_matches('/').split('/');
+    // Go takes a path apart after it has decoded it; what goes through a proxy stays as it is.
+    let whole = if path.contains("/proxy/") { path.to_owned() } else { path.replace("%2F", "/").replace("%2f", "/") };
+    let path = whole.as_str();
+    let mut segments = path.strip_prefix('/').unwrap_or(path).split('/');
     let mut next = || segments.next().map(percent_decoded).unwrap_or_default();
     let mut found = ResourcePath::default();
     match next().as_str() {
@@ -70,10 +85,18 @@ pub fn parse_path(path: &str) -> Target {
     if found.version.is_empty() || first.is_empty() {
         return other();
     }
+    if first == "watch" {
+        found.watch = true;
+        first = next();
+        if first.is_empty() {
+            return Target::Nothing;
+        }
+    }
     if first == "namespaces" {
         let namespace = next();
         let below = next();
-        if below.is_empty() || below == "status" || below == "finalize" {
+        let ends = below.is_empty() && !path.trim_end_matches('/').contains("//");
+        if ends || below == "status" || below == "finalize" {
             // The namespace itself: it counts as lying in itself.
             found.namespace.clone_from(&namespace);
             found.name = namespace;
@@ -81,13 +104,20 @@ pub fn parse_path(path: &str) -> Target {
             found.subresource = below;
             return Target::Resource(found);
         }
+        // Nothing lies in a namespace without a name.
+        first = if namespace.is_empty() { String::new() } else { below };
         found.namespace = namespace;
-        first = below;
     }
     found.resource = first;
     found.name = next();
     found.subresource = next();
     let consumed: Vec<&str> = segments.collect();
+    // Nothing lies behind an empty segment, but for what goes through a proxy.
+    let empty = path.split('/').skip(1).position(str::is_empty);
+    let last = path.matches('/').count().saturating_sub(1);
+    if found.subresource != "proxy" && empty.is_some_and(|at| at < last) {
+        found.resource = String::new();
+    }
     if !consumed.is_empty() {
         found.rest = format!("/{}", consumed.join("/"));
     }
@@ -99,14 +129,29 @@ pub fn parse_path(path: &str) -> Target {
 pub struct Query(Vec<(String, String)>);
 
 impl Query {
-    /// Reads the text after the `?`.
+    /// Reads the text after the `?`. What is no valid escape drops its pair, and a semicolon ends one, as in Go 1.15's
+    /// `url.ParseQuery`.
     #[must_use]
     pub fn parse(text: Option<&str>) -> Self {
-        let decode = |part: &str| percent_decoded(&part.replace('+', " "));
-        let pairs = text.unwrap_or_default().split('&').filter(|pair| !pair.is_empty());
-        Self(
-            pairs.map(|pair| pair.split_once('=').unwrap_or((pair, ""))).map(|(k, v)| (decode(k), decode(v))).collect(),
-        )
+        let decode = |part: &str| {
+            let part = part.replace('+', " ");
+            has_valid_escapes(&part).then(|| percent_decoded(&part))
+        };
+        let pairs = text.unwrap_or_default().split(['&', ';']).filter(|pair| !pair.is_empty());
+        let pairs = pairs.map(|pair| pair.split_once('=').unwrap_or((pair, "")));
+        Self(pairs.filter_map(|(key, value)| Some((decode(key)?, decode(value)?))).collect())
+    }
+
+    /// The first value of `key`, an empty one too.
+    #[must_use]
+    pub fn first(&self, key: &str) -> Option<&str> {
+        self.0.iter().find(|(found, _)| found == key).map(|(_, value)| value.as_str())
+    }
+
+    /// Every value of `key`.
+    #[must_use]
+    pub fn all(&self, key: &str) -> Vec<&str> {
+        self.0.iter().filter(|(found, _)| found == key).map(|(_, value)| value.as_str()).collect()
     }
 
     /// The first value of `key`, if it is not empty.
@@ -115,11 +160,11 @@ impl Query {
         self.0.iter().find(|(found, _)| found == key).map(|(_, value)| value.as_str()).filter(|value| !value.is_empty())
     }
 
-    /// Whether `key` is set to something true.
+    /// Whether `key` is there and neither `0` nor `false`: all else is true, an empty value too
+    /// (`Convert_Slice_string_To_bool` of apimachinery, Kubernetes 1.20).
     #[must_use]
     pub fn flag(&self, key: &str) -> bool {
-        let found = self.0.iter().find(|(found, _)| found == key).map(|(_, value)| value.as_str());
-        matches!(found, Some("1" | "t" | "T" | "true" | "TRUE" | "True"))
+        self.first(key).is_some_and(|value| value != "0" && !value.eq_ignore_ascii_case("false"))
     }
 }
 
@@ -133,9 +178,10 @@ pub fn verb(method: &Method, path: &ResourcePath, query: &Query) -> &'static str
         Method::PATCH => "patch",
         Method::DELETE if collection => "deletecollection",
         Method::DELETE => "delete",
+        _ if path.watch => "watch",
+        _ if !collection => "get",
         _ if query.flag("watch") => "watch",
-        _ if collection => "list",
-        _ => "get",
+        _ => "list",
     }
 }
 
@@ -146,7 +192,8 @@ mod tests {
 
     fn path(parts: [&str; 7]) -> Target {
         let [group, version, namespace, resource, name, subresource, rest] = parts.map(str::to_owned);
-        Target::Resource(ResourcePath { group, version, namespace, resource, name, subresource, rest })
+        let watch = false;
+        Target::Resource(ResourcePath { group, version, namespace, resource, name, subresource, rest, watch })
     }
 
     #[rstest]
@@ -164,6 +211,24 @@ mod tests {
     #[case("/apis/apps/v1", Target::Path("/apis/apps/v1".into()))]
     fn takes_paths_apart(#[case] text: &str, #[case] expected: Target) {
         assert_eq!(parse_path(text), expected);
+    }
+
+    #[test]
+    fn knows_the_deprecated_paths_of_watches() {
+        let Target::Resource(path) = parse_path("/api/v1/watch/namespaces/a/pods/p") else { panic!("no resource") };
+        assert!(path.watch);
+        assert_eq!((&*path.namespace, &*path.resource, &*path.name), ("a", "pods", "p"));
+        assert_eq!(verb(&Method::GET, &path, &Query::default()), "watch");
+    }
+
+    #[rstest]
+    #[case("watch=0", false)]
+    #[case("watch=False", false)]
+    #[case("watch", true)]
+    #[case("watch=no", true)]
+    #[case("watch=%zz", false)]
+    fn takes_for_true_what_is_not_false(#[case] query: &str, #[case] expected: bool) {
+        assert_eq!(Query::parse(Some(query)).flag("watch"), expected);
     }
 
     #[test]

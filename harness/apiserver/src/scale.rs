@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use crate::jsonpath;
 use crate::registry::Resource;
-use crate::status::Failure;
+use crate::status::{Cause, Failure};
 
 fn paths(resource: &Resource) -> (&str, &str) {
     let custom = resource.custom.as_ref().and_then(|custom| custom.scale.as_ref());
@@ -43,16 +43,38 @@ pub fn read(resource: &Resource, object: &Value) -> Value {
     scale
 }
 
+/// What is said where there is no object to scale: the built-in kinds name the scale of it, but for StatefulSets.
+#[must_use]
+pub fn missing(resource: &Resource, name: &str) -> Failure {
+    if resource.custom.is_some() || resource.plural == "statefulsets" {
+        return Failure::not_found(resource, name);
+    }
+    Failure::not_found_below(resource, "scale", name)
+}
+
 /// `object` with the replicas that `scale` wants.
 ///
 /// # Errors
 /// 422 when it wants none of a number.
 pub fn write(resource: &Resource, object: &Value, scale: &Value) -> Result<Value, Failure> {
+    let text =
+        |value: &Value, pointer: &str| value.pointer(pointer).and_then(Value::as_str).unwrap_or_default().to_owned();
     let replicas = scale.pointer("/spec/replicas").and_then(Value::as_i64).unwrap_or(0);
+    let name = text(object, "/metadata/name");
+    let mut causes = Vec::new();
+    if text(scale, "/metadata/namespace").is_empty() {
+        causes.push(Cause::required("metadata.namespace", ""));
+    }
     if replicas < 0 {
-        let cause = crate::status::Cause::invalid("spec.replicas", replicas, "must be greater than or equal to 0");
-        let name = object.pointer("/metadata/name").and_then(Value::as_str).unwrap_or_default();
-        return Err(Failure::invalid("Scale", "autoscaling", name, &[cause]));
+        causes.push(Cause::invalid("spec.replicas", replicas, "must be greater than or equal to 0"));
+    }
+    if !causes.is_empty() {
+        return Err(Failure::invalid("Scale", "autoscaling", &name, &causes));
+    }
+    let (uid, known) = (text(scale, "/metadata/uid"), text(object, "/metadata/uid"));
+    if !uid.is_empty() && uid != known {
+        let why = format!("Precondition failed: UID in precondition: {uid}, UID in object meta: {known}");
+        return Err(Failure::conflict_below(resource, "scale", &name, &why));
     }
     let mut scaled = object.clone();
     let mut at = &mut scaled;

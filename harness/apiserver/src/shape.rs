@@ -2,9 +2,10 @@
 
 use serde_json::{Map, Value};
 
+use crate::objects::Part;
 use crate::registry::Resource;
 use crate::status::{Cause, Failure};
-use crate::{defaults, schema, types, validation};
+use crate::{defaults, normal, schema, validation};
 
 fn text<'a>(value: &'a Value, pointer: &str) -> &'a str {
     value.pointer(pointer).and_then(Value::as_str).unwrap_or_default()
@@ -60,13 +61,18 @@ fn ordered(mut map: Map<String, Value>, first: &[&str]) -> Map<String, Value> {
     out
 }
 
-/// Kind, version and metadata first, as the original writes objects.
+/// The object as the original writes it: of built-in kinds by their type, of others kind, version and metadata first.
 pub fn in_order(resource: &Resource, mut object: Value) -> Value {
     let Some(map) = object.as_object_mut() else { return object };
     let api_version =
         resource.custom.as_ref().map_or_else(|| resource.api_version(), |custom| custom.storage_version.clone());
     map.insert("kind".to_owned(), Value::from(resource.kind.as_str()));
     map.insert("apiVersion".to_owned(), Value::from(api_version));
+    if let Some(type_name) = resource.type_name {
+        // What the server itself made has the right types.
+        let _ = normal::normalize(type_name, &mut object);
+        return object;
+    }
     if let Some(Value::Object(metadata)) = map.get_mut("metadata") {
         *metadata = ordered(std::mem::take(metadata), METADATA_ORDER);
     }
@@ -74,13 +80,24 @@ pub fn in_order(resource: &Resource, mut object: Value) -> Value {
     object
 }
 
-/// Kinds whose objects count the changes of their spec.
+/// Kinds whose objects count the changes of their spec, as their strategies in pkg/registry say (Kubernetes 1.20).
 pub fn counts_generations(resource: &Resource) -> bool {
     resource.custom.is_some()
         || matches!(
             &*resource.full_name,
-            "deployments.apps"
+            "replicationcontrollers"
+                | "daemonsets.apps"
+                | "deployments.apps"
                 | "replicasets.apps"
+                | "statefulsets.apps"
+                | "endpointslices.discovery.k8s.io"
+                | "ingressclasses.networking.k8s.io"
+                | "ingresses.networking.k8s.io"
+                | "networkpolicies.networking.k8s.io"
+                | "poddisruptionbudgets.policy"
+                | "priorityclasses.scheduling.k8s.io"
+                | "flowschemas.flowcontrol.apiserver.k8s.io"
+                | "prioritylevelconfigurations.flowcontrol.apiserver.k8s.io"
                 | "customresourcedefinitions.apiextensions.k8s.io"
                 | "validatingwebhookconfigurations.admissionregistration.k8s.io"
                 | "mutatingwebhookconfigurations.admissionregistration.k8s.io"
@@ -93,10 +110,10 @@ pub fn counts_generations(resource: &Resource) -> bool {
 /// What the original's decoder says.
 pub fn shape(resource: &Resource, object: &mut Value) -> Result<(), String> {
     if let Some(type_name) = resource.type_name {
-        return types::normalize(type_name, object);
+        return normal::normalize(type_name, object);
     }
     let mut meta = Value::Object(std::mem::take(metadata(object)));
-    types::normalize("meta.ObjectMeta", &mut meta)?;
+    normal::normalize("meta.ObjectMeta", &mut meta)?;
     if let (Value::Object(meta), Value::Object(map)) = (meta, object) {
         map.insert("metadata".to_owned(), Value::Object(meta));
     }
@@ -115,11 +132,11 @@ pub fn fill(resource: &Resource, object: &mut Value) {
     }
 }
 
-pub fn check(resource: &Resource, object: &Value, before: Option<&Value>) -> Result<(), Failure> {
-    let mut causes = validation::validate(resource, object);
-    if let Some(before) = before {
-        causes.extend(validation::validate_update(resource, object, before));
-    }
+pub fn check(resource: &Resource, object: &Value, before: Option<(&Value, Part)>) -> Result<(), Failure> {
+    let mut causes = match before {
+        Some((before, part)) => validation::validate_update(resource, object, before, part),
+        None => validation::validate(resource, object),
+    };
     if let Some(schema) = resource.custom.as_ref().and_then(|custom| custom.schema.as_deref()) {
         causes.extend(schema::validate(schema, object));
     }
@@ -134,7 +151,12 @@ pub fn refuse(resource: &Resource, object: &Value, causes: &[Cause]) -> Result<(
     if causes.is_empty() {
         return Ok(());
     }
-    Err(Failure::invalid(&resource.kind, &resource.group, text(object, "/metadata/name"), causes))
+    // These two kinds' strategies ask for the first group that has them, which is their oldest one.
+    let group = match &*resource.full_name {
+        "ingresses.networking.k8s.io" | "networkpolicies.networking.k8s.io" => "extensions",
+        _ => &resource.group,
+    };
+    Err(Failure::invalid(&resource.kind, group, text(object, "/metadata/name"), causes))
 }
 
 /// What a client cannot change stays.

@@ -32,6 +32,8 @@ pub struct State {
     pub upstream_tls: Arc<rustls::ClientConfig>,
     /// First two bytes of every `ClusterIP`.
     pub service_cidr_prefix: [u8; 2],
+    /// See [`Options`](crate::Options).
+    pub service_account_admission: bool,
     /// Where the server listens.
     pub address: std::net::SocketAddr,
     /// Ends everything.
@@ -59,6 +61,8 @@ pub struct Parts {
     /// See [`State`].
     pub service_cidr_prefix: [u8; 2],
     /// See [`State`].
+    pub service_account_admission: bool,
+    /// See [`State`].
     pub address: std::net::SocketAddr,
 }
 
@@ -74,6 +78,7 @@ impl State {
             dialer: parts.dialer,
             upstream_tls: parts.upstream_tls,
             service_cidr_prefix: parts.service_cidr_prefix,
+            service_account_admission: parts.service_account_admission,
             address: parts.address,
             stop: CancellationToken::new(),
             allocation: Mutex::new(()),
@@ -95,7 +100,12 @@ impl State {
         let definitions = self.store.list(&table, None).objects;
         let custom: Vec<Arc<Resource>> =
             definitions.iter().flat_map(|(_, definition)| crd::resources(&definition.value)).collect();
+        for resource in &custom {
+            self.store.open(&resource.full_name);
+        }
         *registry = Arc::new(Registry::new(custom));
+        drop(registry);
+        crate::apiservices::sync(self);
     }
 
     /// Notes a request that is outside what is served.

@@ -47,7 +47,25 @@ impl Cause {
 /// `text` as Go's `%q` writes it.
 #[must_use]
 pub fn quoted(text: &str) -> String {
-    Value::from(text).to_string()
+    let mut out = String::with_capacity(text.len() + 2);
+    out.push('"');
+    for c in text.chars() {
+        match c {
+            '"' | '\\' => out.extend(['\\', c]),
+            '\n' => out.push_str("\\n"),
+            '\r' => out.push_str("\\r"),
+            '\t' => out.push_str("\\t"),
+            '\u{7}' => out.push_str("\\a"),
+            '\u{8}' => out.push_str("\\b"),
+            '\u{b}' => out.push_str("\\v"),
+            '\u{c}' => out.push_str("\\f"),
+            '\0'..' ' | '\u{7f}' => out.push_str(&format!("\\x{:02x}", u32::from(c))),
+            '\u{80}'..='\u{a0}' | '\u{ad}' => out.push_str(&format!("\\u{:04x}", u32::from(c))),
+            _ => out.push(c),
+        }
+    }
+    out.push('"');
+    out
 }
 
 /// A failure as the API server tells it: a `Status` object with an HTTP code.
@@ -61,6 +79,8 @@ pub struct Failure {
     pub reason: &'static str,
     /// The `details`; `None` where the original has none.
     pub details: Option<Value>,
+    /// The `metadata`, where it says anything.
+    pub metadata: Option<Value>,
 }
 
 fn details(name: &str, group: &str, kind: &str) -> Map<String, Value> {
@@ -75,7 +95,7 @@ fn details(name: &str, group: &str, kind: &str) -> Map<String, Value> {
 
 impl Failure {
     fn new(code: StatusCode, reason: &'static str, message: impl Into<String>) -> Self {
-        Self { code, message: message.into(), reason, details: None }
+        Self { code, message: message.into(), reason, details: None, metadata: None }
     }
 
     fn about(mut self, name: &str, group: &str, kind: &str) -> Self {
@@ -119,6 +139,23 @@ impl Failure {
     pub fn conflict_because(resource: &Resource, name: &str, why: &str) -> Self {
         let message = format!("Operation cannot be fulfilled on {} {}: {why}", resource.full_name, quoted(name));
         Self::new(StatusCode::CONFLICT, "Conflict", message).about(name, &resource.group, &resource.plural)
+    }
+
+    /// The operation on what lies below an object meets another state than it asked for.
+    #[must_use]
+    pub fn conflict_below(resource: &Resource, subresource: &str, name: &str, why: &str) -> Self {
+        let kind = format!("{}/{subresource}", resource.plural);
+        let message =
+            format!("Operation cannot be fulfilled on {} {}: {why}", qualified(&kind, &resource.group), quoted(name));
+        Self::new(StatusCode::CONFLICT, "Conflict", message).about(name, &resource.group, &kind)
+    }
+
+    /// What should lie below an object is not there, because the object is not.
+    #[must_use]
+    pub fn not_found_below(resource: &Resource, subresource: &str, name: &str) -> Self {
+        let kind = format!("{}/{subresource}", resource.plural);
+        let message = format!("{} {} not found", qualified(&kind, &resource.group), quoted(name));
+        Self::new(StatusCode::NOT_FOUND, "NotFound", message).about(name, &resource.group, &kind)
     }
 
     /// A precondition of a deletion does not hold: the original names the kind here, not the resource.
@@ -210,6 +247,19 @@ impl Failure {
         Self::new(StatusCode::NOT_ACCEPTABLE, "NotAcceptable", "406: Not Acceptable").about("", "", "")
     }
 
+    /// No asked media type can be produced, and these could.
+    #[must_use]
+    pub fn only_acceptable(accepted: &str) -> Self {
+        let text = format!("only the following media types are accepted: {accepted}");
+        Self::new(StatusCode::NOT_ACCEPTABLE, "NotAcceptable", text)
+    }
+
+    /// The asked shape does not fit what is shown; `message` is complete.
+    #[must_use]
+    pub fn unfit_shape(message: impl Into<String>) -> Self {
+        Self::new(StatusCode::NOT_ACCEPTABLE, "NotAcceptable", message)
+    }
+
     /// The body's media type is not one of `accepted`.
     #[must_use]
     pub fn unsupported_media_type(accepted: &str) -> Self {
@@ -229,6 +279,49 @@ impl Failure {
     #[must_use]
     pub fn expired(asked: u64, oldest: u64) -> Self {
         Self::new(StatusCode::GONE, "Expired", format!("too old resource version: {asked} ({oldest})"))
+    }
+
+    /// The revision of a list is no longer remembered.
+    #[must_use]
+    pub fn list_expired() -> Self {
+        Self::new(StatusCode::GONE, "Expired", "The resourceVersion for the provided list is too old.")
+    }
+
+    /// The revision of a list's first page is no longer remembered; `metadata` holds what goes on all the same.
+    #[must_use]
+    pub fn continue_expired(metadata: &Value) -> Self {
+        const TEXT: &str = "The provided continue parameter is too old to display a consistent list result. You can start a new list without the continue parameter, or use the continue token in this response to retrieve the remainder of the results. Continuing with the provided token results in an inconsistent list - objects that were created, modified, or deleted between the time the first chunk was returned and now may show up in the list.";
+        Self { metadata: Some(metadata.clone()), ..Self::new(StatusCode::GONE, "Expired", TEXT) }
+    }
+
+    /// The revision asked for has not come yet; zero seconds name no time to come again.
+    #[must_use]
+    pub fn too_large_revision(asked: u64, newest: u64, retry_after_seconds: u32) -> Self {
+        let text = format!("Timeout: Too large resource version: {asked}, current: {newest}");
+        let mut failure = Self::new(StatusCode::GATEWAY_TIMEOUT, "Timeout", text);
+        let mut details = json!({
+            "causes": [{"reason": "ResourceVersionTooLarge", "message": "Too large resource version"}],
+        });
+        if retry_after_seconds > 0 {
+            details["retryAfterSeconds"] = Value::from(retry_after_seconds);
+        }
+        failure.details = Some(details);
+        failure
+    }
+
+    /// A name that the server made up is taken: the client should try again.
+    #[must_use]
+    pub fn generated_name_taken(resource: &Resource) -> Self {
+        let kind = qualified(&resource.kind, &resource.group);
+        let text = format!("The POST operation against {kind} could not be completed at this time, please try again.");
+        let failure = Self::new(StatusCode::INTERNAL_SERVER_ERROR, "ServerTimeout", text);
+        failure.about("POST", &resource.group, &resource.kind)
+    }
+
+    /// After how many seconds a client may come again.
+    #[must_use]
+    pub fn retry_after_seconds(&self) -> Option<u64> {
+        self.details.as_ref()?.get("retryAfterSeconds")?.as_u64()
     }
 
     /// A JSON patch that does not apply.
@@ -254,6 +347,9 @@ impl Failure {
     #[must_use]
     pub fn to_value(&self) -> Value {
         let mut status = json!({"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Failure"});
+        if let Some(metadata) = &self.metadata {
+            status["metadata"] = metadata.clone();
+        }
         status["message"] = Value::from(self.message.as_str());
         if !self.reason.is_empty() {
             status["reason"] = Value::from(self.reason);

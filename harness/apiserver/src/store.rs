@@ -1,31 +1,21 @@
 //! Storage: objects by resource, one revision for all, and the changes that watchers follow.
 
-use std::collections::{BTreeMap, HashMap, VecDeque};
+mod history;
+mod key;
+#[cfg(test)]
+mod laws;
+
+use std::collections::{BTreeMap, HashMap};
 use std::ops::Bound;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use bytes::Bytes;
 use serde_json::Value;
-use tokio::sync::watch;
 
-/// Changes that are remembered per resource; a watcher that falls further behind starts anew.
-const REMEMBERED: usize = 1024;
+pub use history::{Change, Follower, Form, Lost};
+pub use key::Key;
 
-/// Where an object is within its resource.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Key {
-    /// Namespace; empty for cluster-wide objects.
-    pub namespace: String,
-    /// Name.
-    pub name: String,
-}
-
-impl Key {
-    /// The key of `namespace` and `name`.
-    pub fn new(namespace: impl Into<String>, name: impl Into<String>) -> Self {
-        Self { namespace: namespace.into(), name: name.into() }
-    }
-}
+use history::Table;
 
 /// An object as it is stored: never changed, only replaced.
 #[derive(Debug)]
@@ -38,9 +28,18 @@ pub struct Stored {
 }
 
 impl Stored {
-    fn new(mut value: Value, revision: u64) -> Arc<Self> {
+    /// `value` at `revision`.
+    fn at(mut value: Value, revision: u64) -> Arc<Self> {
         if let Some(Value::Object(metadata)) = value.get_mut("metadata") {
-            metadata.insert("resourceVersion".to_owned(), Value::from(revision.to_string()));
+            let revision = Value::from(revision.to_string());
+            if let Some(known) = metadata.get_mut("resourceVersion") {
+                *known = revision;
+            } else {
+                // Where the original writes it: behind these, before all others.
+                const BEFORE: [&str; 5] = ["name", "generateName", "namespace", "selfLink", "uid"];
+                let place = metadata.keys().take_while(|key| BEFORE.contains(&key.as_str())).count();
+                metadata.shift_insert(place, "resourceVersion".to_owned(), revision);
+            }
         }
         Arc::new(Self { value, revision, json: OnceLock::new() })
     }
@@ -57,19 +56,6 @@ impl Stored {
     }
 }
 
-/// What happened to an object.
-#[derive(Debug)]
-pub struct Change {
-    /// The revision of the change.
-    pub revision: u64,
-    /// What it was before; `None` when it was created.
-    pub before: Option<Arc<Stored>>,
-    /// What it is now; for a deleted object its last state.
-    pub object: Arc<Stored>,
-    /// Whether it is gone now.
-    pub deleted: bool,
-}
-
 /// Why a write did not happen.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Refusal {
@@ -81,32 +67,6 @@ pub enum Refusal {
     Changed,
 }
 
-struct Table {
-    objects: BTreeMap<Key, Arc<Stored>>,
-    changes: VecDeque<Arc<Change>>,
-    /// The newest revision whose change is forgotten.
-    forgotten: u64,
-    newest: watch::Sender<u64>,
-}
-
-impl Table {
-    fn new() -> Self {
-        let newest = watch::Sender::new(0);
-        Self { objects: BTreeMap::new(), changes: VecDeque::new(), forgotten: 0, newest }
-    }
-
-    fn record(&mut self, change: Change) {
-        let revision = change.revision;
-        self.changes.push_back(Arc::new(change));
-        if self.changes.len() > REMEMBERED
-            && let Some(oldest) = self.changes.pop_front()
-        {
-            self.forgotten = oldest.revision;
-        }
-        self.newest.send_replace(revision);
-    }
-}
-
 struct Inner {
     revision: u64,
     tables: HashMap<Arc<str>, Table>,
@@ -114,7 +74,7 @@ struct Inner {
 
 impl Inner {
     fn table(&mut self, name: &Arc<str>) -> &mut Table {
-        self.tables.entry(Arc::clone(name)).or_insert_with(Table::new)
+        self.tables.entry(Arc::clone(name)).or_insert_with(|| Table::new(0))
     }
 }
 
@@ -125,7 +85,7 @@ pub struct Store {
 
 /// Objects of a moment, and its revision.
 pub struct Snapshot {
-    /// The objects, ordered by namespace and name.
+    /// The objects, in the order of their keys.
     pub objects: Vec<(Key, Arc<Stored>)>,
     /// The revision of the moment.
     pub revision: u64,
@@ -135,6 +95,16 @@ impl Default for Store {
     fn default() -> Self {
         Self::new()
     }
+}
+
+fn within<'a>(
+    table: &'a Table,
+    namespace: Option<&'a str>,
+) -> impl Iterator<Item = (&'a Key, &'a Arc<Stored>)> + use<'a> {
+    let start = Bound::Included(Key::new(namespace.unwrap_or_default(), ""));
+    let start = if namespace.is_some() { start } else { Bound::Unbounded };
+    let entries = table.objects.range((start, Bound::Unbounded));
+    entries.take_while(move |(key, _)| namespace.is_none_or(|namespace| key.namespace == namespace))
 }
 
 impl Store {
@@ -149,6 +119,22 @@ impl Store {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Begins a table now: what was before cannot be followed. Nothing where there is one.
+    pub fn open(&self, table: &Arc<str>) {
+        let mut inner = self.lock();
+        if inner.tables.get(table).is_none_or(Table::is_closed) {
+            let begun = Table::new(inner.revision);
+            inner.tables.insert(Arc::clone(table), begun);
+        }
+    }
+
+    /// Ends a table: its followers end once they have seen what is left.
+    pub fn close(&self, table: &Arc<str>) {
+        if let Some(table) = self.lock().tables.get_mut(table) {
+            table.close();
+        }
+    }
+
     /// The object at `key`.
     pub fn get(&self, table: &Arc<str>, key: &Key) -> Option<Arc<Stored>> {
         self.lock().tables.get(table)?.objects.get(key).cloned()
@@ -158,17 +144,43 @@ impl Store {
     pub fn list(&self, table: &Arc<str>, namespace: Option<&str>) -> Snapshot {
         let inner = self.lock();
         let revision = inner.revision;
-        let mut objects = Vec::new();
+        let objects = inner
+            .tables
+            .get(table)
+            .map(|table| within(table, namespace).map(|(key, stored)| (key.clone(), Arc::clone(stored))).collect());
+        Snapshot { objects: objects.unwrap_or_default(), revision }
+    }
+
+    /// All objects of a resource, or those of one namespace, as they were at `revision`.
+    ///
+    /// # Errors
+    /// When changes since then are forgotten.
+    pub fn list_at(&self, table: &Arc<str>, namespace: Option<&str>, revision: u64) -> Result<Snapshot, Lost> {
+        let inner = self.lock();
+        let mut objects: BTreeMap<Key, Arc<Stored>> = BTreeMap::new();
         if let Some(table) = inner.tables.get(table) {
-            let start = Key::new(namespace.unwrap_or_default(), "");
-            let entries = table.objects.range((Bound::Included(start), Bound::Unbounded));
-            objects.extend(
-                entries
-                    .take_while(|(key, _)| namespace.is_none_or(|namespace| key.namespace == namespace))
-                    .map(|(key, stored)| (key.clone(), Arc::clone(stored))),
-            );
+            objects.extend(within(table, namespace).map(|(key, stored)| (key.clone(), Arc::clone(stored))));
+            table.undo(&mut objects, revision)?;
+            if let Some(namespace) = namespace {
+                objects.retain(|key, _| key.namespace == namespace);
+            }
         }
-        Snapshot { objects, revision }
+        Ok(Snapshot { objects: objects.into_iter().collect(), revision })
+    }
+
+    /// The newest revision.
+    pub fn revision(&self) -> u64 {
+        self.lock().revision
+    }
+
+    /// The revision of a resource's newest change.
+    pub fn latest(&self, table: &Arc<str>) -> Option<u64> {
+        self.lock().tables.get(table).and_then(Table::latest)
+    }
+
+    /// The revision that the original's cache of a resource has: that of its newest change, or of its beginning.
+    pub fn position(&self, table: &Arc<str>) -> u64 {
+        self.lock().table(table).position()
     }
 
     /// Stores a new object.
@@ -181,11 +193,10 @@ impl Store {
             return Err(Refusal::Exists);
         }
         inner.revision += 1;
-        let revision = inner.revision;
-        let object = Stored::new(value, revision);
+        let object = Stored::at(value, inner.revision);
         let table = inner.table(table);
-        table.objects.insert(key, Arc::clone(&object));
-        table.record(Change { revision, before: None, object: Arc::clone(&object), deleted: false });
+        table.objects.insert(key.clone(), Arc::clone(&object));
+        table.record(Change::new(key, None, Arc::clone(&object), false));
         Ok(object)
     }
 
@@ -207,24 +218,18 @@ impl Store {
         if slot.revision != before.revision {
             return Err(Refusal::Changed);
         }
-        let object = Stored::new(value, revision);
+        let object = Stored::at(value, revision);
         let before = std::mem::replace(slot, Arc::clone(&object));
-        found.record(Change { revision, before: Some(before), object: Arc::clone(&object), deleted: false });
+        found.record(Change::new(key.clone(), Some(before), Arc::clone(&object), false));
         inner.revision = revision;
         Ok(object)
     }
 
-    /// Removes the object that the caller has read as `before`; `last` is what watchers are told it was.
+    /// Removes the object that the caller has read as `before`: those who watch are told of it as it was.
     ///
     /// # Errors
     /// When the object is gone or someone else replaced it.
-    pub fn remove(
-        &self,
-        table: &Arc<str>,
-        key: &Key,
-        before: &Arc<Stored>,
-        last: Option<Value>,
-    ) -> Result<Arc<Stored>, Refusal> {
+    pub fn remove(&self, table: &Arc<str>, key: &Key, before: &Arc<Stored>) -> Result<Arc<Stored>, Refusal> {
         let mut inner = self.lock();
         let revision = inner.revision + 1;
         let found = inner.table(table);
@@ -234,78 +239,16 @@ impl Store {
             Some(_) => {}
         }
         found.objects.remove(key);
-        let object = Stored::new(last.unwrap_or_else(|| before.value.clone()), revision);
-        let before = Some(Arc::clone(before));
-        found.record(Change { revision, before, object: Arc::clone(&object), deleted: true });
+        let object = Stored::at(before.value.clone(), revision);
+        found.record(Change::new(key.clone(), Some(Arc::clone(before)), Arc::clone(&object), true));
         inner.revision = revision;
         Ok(object)
     }
 
     /// Follows the changes of a resource after `revision`.
     pub fn watch(self: &Arc<Self>, table: &Arc<str>, revision: u64) -> Follower {
-        let newest = self.lock().table(table).newest.subscribe();
-        Follower { store: Arc::clone(self), table: Arc::clone(table), seen: revision, newest }
-    }
-}
-
-/// The changes asked for are no longer remembered.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Forgotten {
-    /// The revision asked for.
-    pub asked: u64,
-    /// The oldest revision from which one can follow.
-    pub oldest: u64,
-}
-
-/// Follows the changes of one resource: a cursor into the shared changes, not a copy of them.
-pub struct Follower {
-    store: Arc<Store>,
-    table: Arc<str>,
-    seen: u64,
-    newest: watch::Receiver<u64>,
-}
-
-impl Follower {
-    /// The changes not yet seen, as soon as there are any.
-    ///
-    /// # Errors
-    /// [`Forgotten`] when this follower was too slow or started too far back.
-    pub async fn next(&mut self) -> Result<Vec<Arc<Change>>, Forgotten> {
-        loop {
-            let changes = self.ready()?;
-            if !changes.is_empty() {
-                return Ok(changes);
-            }
-            if self.newest.changed().await.is_err() {
-                // The store lives as long as this follower, and the sender with it.
-                return Ok(Vec::new());
-            }
-        }
-    }
-
-    /// The revision up to which everything was seen: the store's newest one when nothing is waiting.
-    pub fn position(&mut self) -> u64 {
-        let inner = self.store.lock();
-        let waiting = inner.tables.get(&self.table).and_then(|table| table.changes.back()).map_or(0, |c| c.revision);
-        if waiting <= self.seen {
-            self.seen = self.seen.max(inner.revision);
-        }
-        self.seen
-    }
-
-    fn ready(&mut self) -> Result<Vec<Arc<Change>>, Forgotten> {
-        self.newest.borrow_and_update();
-        let inner = self.store.lock();
-        let Some(table) = inner.tables.get(&self.table) else { return Ok(Vec::new()) };
-        if self.seen < table.forgotten {
-            return Err(Forgotten { asked: self.seen, oldest: table.forgotten });
-        }
-        let start = table.changes.partition_point(|change| change.revision <= self.seen);
-        let changes: Vec<_> = table.changes.range(start..).cloned().collect();
-        if let Some(last) = changes.last() {
-            self.seen = last.revision;
-        }
-        Ok(changes)
+        let newest = self.lock().table(table).subscribe();
+        Follower::new(Arc::clone(self), Arc::clone(table), revision, newest)
     }
 }
 
@@ -313,6 +256,7 @@ impl Follower {
 mod tests {
     #![allow(clippy::unwrap_used, reason = "a failing test may panic")]
     use super::*;
+    use history::REMEMBERED;
     use serde_json::json;
 
     fn table() -> Arc<str> {
@@ -329,7 +273,7 @@ mod tests {
         let first = store.create(&table(), Key::new("a", "x"), object("x")).unwrap();
         let mut follower = store.watch(&table(), first.revision);
         let second = store.replace(&table(), &Key::new("a", "x"), &first, object("x")).unwrap();
-        store.remove(&table(), &Key::new("a", "x"), &second, None).unwrap();
+        store.remove(&table(), &Key::new("a", "x"), &second).unwrap();
         let changes = follower.next().await.unwrap();
         assert_eq!(changes.len(), 2);
         assert!(changes[1].deleted);
@@ -342,7 +286,33 @@ mod tests {
         for index in 0..=REMEMBERED {
             store.create(&table(), Key::new("a", index.to_string()), object("x")).unwrap();
         }
-        assert!(store.watch(&table(), 1).next().await.is_err());
+        assert!(matches!(store.watch(&table(), 1).next().await, Err(Lost::Forgotten { asked: 1, .. })));
+        assert!(store.list_at(&table(), None, 1).is_err());
+    }
+
+    #[tokio::test]
+    async fn ends_followers_of_a_closed_table() {
+        let store = Arc::new(Store::new());
+        store.open(&table());
+        let mut follower = store.watch(&table(), 1);
+        store.close(&table());
+        assert_eq!(follower.next().await.unwrap_err(), Lost::Closed);
+    }
+
+    #[test]
+    fn lists_what_was_at_a_revision() {
+        let store = Store::new();
+        let x = store.create(&table(), Key::new("a", "x"), object("x")).unwrap();
+        let y = store.create(&table(), Key::new("a", "y"), object("y")).unwrap();
+        let x = store.replace(&table(), &Key::new("a", "x"), &x, object("x")).unwrap();
+        store.remove(&table(), &Key::new("a", "x"), &x).unwrap();
+        let names = |revision| -> Vec<(String, u64)> {
+            let snapshot = store.list_at(&table(), Some("a"), revision).unwrap();
+            snapshot.objects.into_iter().map(|(key, stored)| (key.name, stored.revision)).collect()
+        };
+        assert_eq!(names(y.revision), [("x".to_owned(), 2), ("y".to_owned(), 3)]);
+        assert_eq!(names(4), [("x".to_owned(), 4), ("y".to_owned(), 3)]);
+        assert_eq!(names(5), [("y".to_owned(), 3)]);
     }
 
     #[test]
@@ -357,10 +327,10 @@ mod tests {
     #[test]
     fn lists_one_namespace_only() {
         let store = Store::new();
-        for (namespace, name) in [("a", "x"), ("ab", "y"), ("b", "z")] {
+        for (namespace, name) in [("a", "x"), ("ab", "y"), ("a-b", "v"), ("b", "z")] {
             store.create(&table(), Key::new(namespace, name), object(name)).unwrap();
         }
         assert_eq!(store.list(&table(), Some("a")).objects.len(), 1);
-        assert_eq!(store.list(&table(), None).objects.len(), 3);
+        assert_eq!(store.list(&table(), None).objects.len(), 4);
     }
 }

@@ -63,9 +63,8 @@ mod tests {
     /// The rows of one resource, as `surface.toml` has them.
     fn rows(resource: &Resource) -> Vec<String> {
         let mut rows = vec![
-            format!("[resources.\"{}\"]", resource.full_name),
+            format!("[resources.\"{}/{}\"]", resource.full_name, resource.version),
             format!("kind = \"{}\"", resource.kind),
-            format!("version = \"{}\"", resource.version),
             format!("namespaced = {}", resource.namespaced),
             format!("verbs = {}", list(resource.verbs)),
         ];

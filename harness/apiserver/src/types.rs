@@ -1,14 +1,14 @@
 //! Shapes of the built-in kinds: field types, patch strategies and protobuf numbers, as data.
 //!
-//! `data/types.json` was derived from the `/openapi/v2` of a kube-apiserver 1.20.2 (names, types, required,
-//! `x-kubernetes-patch-*`) and from the public protobuf numbers of the same types; `data/README.md` says how. A field
-//! is its type, or `[type, protobuf number, patch strategy, merge key]`. A leading `!` marks a required field; a
-//! number above 1000 is a field of an embedded message.
+//! `data/types.json` was derived from the Go types of Kubernetes 1.20.2 (names, tags, order); `data/README.md` says
+//! how. A field is its type, or `[type, protobuf number, patch strategy, merge key]`. A leading `!` marks a field that
+//! is written even when it is empty (its tag has no `omitempty`), with a `?` one that clients may leave out all the
+//! same, a `*` one that is a pointer, whose zero is meant; a
+//! number above 1000 is a field of an embedded message. Fields are in the order in which the original writes them.
 
 use std::collections::HashMap;
 use std::sync::LazyLock;
 
-use base64::Engine as _;
 use serde_json::{Map, Value};
 
 /// The type of a field.
@@ -56,8 +56,12 @@ pub struct Strategy {
 pub struct Field {
     /// Its type.
     pub kind: Type,
-    /// Whether the original always writes it.
+    /// Whether it is written even when it is empty.
     pub required: bool,
+    /// Whether clients may leave it out.
+    pub optional: bool,
+    /// Whether it is a pointer: absent is not the same as empty.
+    pub pointer: bool,
     /// Protobuf number; 0 is unknown.
     pub number: u32,
     /// Patch strategy.
@@ -66,8 +70,38 @@ pub struct Field {
     pub merge_key: String,
 }
 
-/// The fields of a type.
-pub type Fields = HashMap<String, Field>;
+/// The fields of a type, in the order in which the original writes them.
+#[derive(Debug, Clone, Default)]
+pub struct Fields {
+    ordered: Vec<(String, Field)>,
+    places: HashMap<String, usize>,
+}
+
+impl Fields {
+    /// The named field.
+    #[must_use]
+    pub fn get(&self, name: &str) -> Option<&Field> {
+        self.places.get(name).and_then(|place| self.ordered.get(*place)).map(|(_, field)| field)
+    }
+
+    /// All fields with their names.
+    pub fn iter(&self) -> impl Iterator<Item = (&String, &Field)> {
+        self.ordered.iter().map(|(name, field)| (name, field))
+    }
+
+    /// All fields.
+    pub fn values(&self) -> impl Iterator<Item = &Field> {
+        self.ordered.iter().map(|(_, field)| field)
+    }
+}
+
+impl FromIterator<(String, Field)> for Fields {
+    fn from_iter<I: IntoIterator<Item = (String, Field)>>(fields: I) -> Self {
+        let ordered: Vec<(String, Field)> = fields.into_iter().collect();
+        let places = ordered.iter().enumerate().map(|(place, (name, _))| (name.clone(), place)).collect();
+        Self { ordered, places }
+    }
+}
 
 static TYPES: LazyLock<HashMap<String, Fields>> = LazyLock::new(|| {
     let table: Map<String, Value> = serde_json::from_str(include_str!("../data/types.json")).unwrap_or_default();
@@ -80,6 +114,19 @@ pub fn fields(name: &str) -> Option<&'static Fields> {
     TYPES.get(name)
 }
 
+/// The names of all types.
+pub fn names() -> impl Iterator<Item = &'static str> {
+    let mut names: Vec<&str> = TYPES.keys().map(String::as_str).collect();
+    names.sort_unstable();
+    names.into_iter()
+}
+
+/// The name of a type of the table, as long-lived as the table.
+#[must_use]
+pub fn known(name: &str) -> Option<&'static str> {
+    TYPES.get_key_value(name).map(|(name, _)| name.as_str())
+}
+
 fn read_fields(fields: &Value) -> Fields {
     fields.as_object().into_iter().flatten().map(|(name, field)| (name.clone(), read_field(field))).collect()
 }
@@ -89,8 +136,10 @@ fn read_field(field: &Value) -> Field {
     let text = at(0).unwrap_or(field).as_str().unwrap_or("any");
     let strategy = at(2).and_then(Value::as_str).unwrap_or_default();
     Field {
-        kind: read_type(text.trim_start_matches('!')),
+        kind: read_type(text.trim_start_matches(['!', '?', '*'])),
         required: text.starts_with('!'),
+        optional: !text.starts_with('!') || text.starts_with("!?"),
+        pointer: text.trim_start_matches(['!', '?']).starts_with('*'),
         number: at(1).and_then(Value::as_u64).and_then(|number| u32::try_from(number).ok()).unwrap_or(0),
         strategy: Strategy {
             merge: strategy.split(',').any(|part| part == "merge"),
@@ -122,141 +171,15 @@ fn read_type(text: &str) -> Type {
     }
 }
 
-/// Optional text fields that are pointers in the original: an empty text is kept.
-const KEEPS_EMPTY: &[&str] = &["storageClassName", "holderIdentity", "ingressClassName"];
-
-/// Brings `value` into the shape of the named type: unknown fields and nulls go, empty optional texts, maps and lists
-/// go (as Go's `omitempty` has it), and a value of a wrong type is an error in the words of the original's decoder.
-///
-/// # Errors
-/// The text after `cannot be handled as a KIND: `.
-pub fn normalize(type_name: &str, value: &mut Value) -> Result<(), String> {
-    let kind = type_name.rsplit('.').next().unwrap_or(type_name);
-    let version = type_name.split('.').nth(1).unwrap_or("v1");
-    match fields(type_name) {
-        Some(known) => normalize_object(known, value, &format!("{version}.{kind}")),
-        None => Ok(()),
-    }
-}
-
-fn normalize_object(known: &Fields, value: &mut Value, path: &str) -> Result<(), String> {
-    let Value::Object(map) = value else {
-        return Err(format!("{path}: ReadObject: expect {{ or , or }} or n, but found {}", first_char(value)));
-    };
-    let given = std::mem::take(map);
-    for (name, mut inner) in given {
-        let Some(field) = known.get(&name) else { continue };
-        if inner.is_null() {
-            continue;
-        }
-        normalize_value(&field.kind, &mut inner, &format!("{path}.{}", capitalized(&name)))?;
-        let empty = match &inner {
-            Value::String(text) => {
-                text.is_empty()
-                    && !field.required
-                    && matches!(field.kind, Type::String | Type::Time)
-                    && !KEEPS_EMPTY.contains(&name.as_str())
-            }
-            Value::Array(items) => items.is_empty() && !field.required,
-            Value::Object(items) => items.is_empty() && !field.required && matches!(field.kind, Type::Map(_)),
-            _ => false,
-        };
-        if !empty {
-            map.insert(name, inner);
-        }
-    }
-    Ok(())
-}
-
-fn normalize_value(kind: &Type, value: &mut Value, path: &str) -> Result<(), String> {
-    match (kind, &mut *value) {
-        (Type::Any, _)
-        | (Type::String | Type::Time | Type::MicroTime, Value::String(_))
-        | (Type::Bool, Value::Bool(_))
-        | (Type::Number, Value::Number(_))
-        | (Type::Quantity | Type::IntOrString, Value::String(_) | Value::Number(_)) => Ok(()),
-        (Type::Int, Value::Number(number)) => {
-            if number.is_i64() || number.is_u64() {
-                return Ok(());
-            }
-            // YAML and some clients write whole numbers with a fraction; Go's decoder refuses them.
-            Err(format!("{path}: readInt64: can not decode float as int"))
-        }
-        (Type::Bytes, Value::String(text)) => {
-            let standard = &base64::engine::general_purpose::STANDARD;
-            match standard.decode(text.replace(['\n', '\r'], "")) {
-                Ok(_) => Ok(()),
-                Err(error) => {
-                    Err(format!("{path}: decode base64: illegal base64 data at input byte {}", offset(&error)))
-                }
-            }
-        }
-        (Type::List(inner), Value::Array(items)) => {
-            items.iter_mut().try_for_each(|item| normalize_value(inner, item, path))
-        }
-        (Type::Map(inner), Value::Object(items)) => {
-            items.values_mut().filter(|item| !item.is_null()).try_for_each(|item| normalize_value(inner, item, path))
-        }
-        (Type::Object(name), _) => match fields(name) {
-            Some(known) => normalize_object(known, value, path),
-            None => Ok(()),
-        },
-        (_, found) => Err(format!("{path}: {}, but found {}", expectation(kind), first_char(found))),
-    }
-}
-
-fn offset(error: &base64::DecodeError) -> usize {
-    match error {
-        base64::DecodeError::InvalidByte(at, _) => *at,
-        base64::DecodeError::InvalidLastSymbol { offset, .. } => *offset,
-        base64::DecodeError::InvalidLength(length) => *length,
-        base64::DecodeError::InvalidPadding => 0,
-    }
-}
-
-fn expectation(kind: &Type) -> &'static str {
-    match kind {
-        Type::Bool => "ReadBool: expect t or f",
-        Type::Int | Type::Number => "readUint64: unexpected character: \u{fffd}",
-        Type::List(_) => "decode slice: expect [ or n",
-        Type::Map(_) => "ReadMapCB: expect { or n",
-        _ => "ReadString: expects \" or n",
-    }
-}
-
-fn first_char(value: &Value) -> char {
-    value.to_string().chars().next().unwrap_or('n')
-}
-
-fn capitalized(name: &str) -> String {
-    let mut chars = name.chars();
-    chars.next().map(|first| first.to_ascii_uppercase().to_string() + chars.as_str()).unwrap_or_default()
-}
-
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used, reason = "a failing test may panic")]
     use super::*;
-    use serde_json::json;
 
     #[test]
     fn knows_merge_keys_of_containers() {
-        let containers = &fields("core.v1.PodSpec").unwrap()["containers"];
+        let containers = fields("core.v1.PodSpec").unwrap().get("containers").unwrap();
         assert!(containers.strategy.merge);
         assert_eq!(containers.merge_key, "name");
-    }
-
-    #[test]
-    fn drops_unknown_fields_and_empty_optionals() {
-        let mut value = json!({"metadata": {"name": "a", "namespace": "", "labels": {}}, "data": {"k": ""}, "x": 1});
-        normalize("core.v1.ConfigMap", &mut value).unwrap();
-        assert_eq!(value, json!({"metadata": {"name": "a"}, "data": {"k": ""}}));
-    }
-
-    #[test]
-    fn tells_wrong_types_as_the_decoder_does() {
-        let mut value = json!({"data": {"a": 1}});
-        let text = normalize("core.v1.ConfigMap", &mut value).unwrap_err();
-        assert_eq!(text, "v1.ConfigMap.Data: ReadString: expects \" or n, but found 1");
     }
 }

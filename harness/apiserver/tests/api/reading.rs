@@ -84,12 +84,36 @@ async fn watches_what_enters_and_leaves_a_selection() {
     }
 }
 
+/// The original sends the last bookmark two seconds before the end, and none to those who stay for less.
 #[tokio::test]
 async fn ends_a_watch_in_time_and_with_a_bookmark() {
     let cluster = start().await;
-    let path = format!("{MAPS}?watch=true&timeoutSeconds=1&allowWatchBookmarks=true");
-    let events: Vec<Value> = lines(&cluster.admin, &path).await.collect().await;
-    assert_eq!(events.iter().map(|event| event["type"].clone()).collect::<Vec<_>>(), ["BOOKMARK"]);
+    cluster.post(MAPS, json!({"metadata": {"name": "a"}})).await;
+    for (seconds, expected) in [(1, vec!["ADDED"]), (3, vec!["ADDED", "BOOKMARK"])] {
+        let path = format!("{MAPS}?watch=true&timeoutSeconds={seconds}&allowWatchBookmarks=true");
+        let events: Vec<Value> = lines(&cluster.admin, &path).await.collect().await;
+        assert_eq!(events.iter().map(|event| event["type"].clone()).collect::<Vec<_>>(), expected);
+    }
+}
+
+#[tokio::test]
+async fn tells_a_reader_that_its_page_is_forgotten() {
+    let cluster = start().await;
+    for name in ["a", "b"] {
+        cluster.post(MAPS, json!({"metadata": {"name": name}})).await;
+    }
+    let first = cluster.get(&format!("{MAPS}?limit=1")).await;
+    let token = first["metadata"]["continue"].as_str().unwrap();
+    for round in 0..1100 {
+        cluster.merge(&format!("{MAPS}/a"), json!({"data": {"round": round.to_string()}})).await;
+    }
+    let refused = cluster.refused("GET", &format!("{MAPS}?limit=1&continue={token}"), Value::Null).await;
+    assert_eq!(refused.0, 410);
+    assert!(refused.1.starts_with("The provided continue parameter is too old"), "{}", refused.1);
+    let revision = first["metadata"]["resourceVersion"].as_str().unwrap();
+    let exact = format!("{MAPS}?resourceVersion={revision}&resourceVersionMatch=Exact");
+    let refused = cluster.refused("GET", &exact, Value::Null).await;
+    assert_eq!(refused, (410, "The resourceVersion for the provided list is too old.".to_owned()));
 }
 
 #[tokio::test]

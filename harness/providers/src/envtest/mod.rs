@@ -5,6 +5,7 @@ mod assets;
 mod egress;
 mod process;
 mod server;
+mod standalone;
 
 use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -22,6 +23,7 @@ use scenario::model::On;
 pub use self::assets::ASSETS_VARIABLE;
 use self::assets::Surroundings;
 use self::server::RealServer;
+pub use self::standalone::Standalone;
 use crate::delays;
 use crate::inventory::{Inventory, Keeper};
 use crate::leases::Lease;

@@ -34,6 +34,7 @@ pub(super) struct RealServer {
     pub(super) seen: Server,
     pub(super) client: kube::Client,
     pub(super) egress: Egress,
+    pub(super) authority: Authority,
     processes: Vec<Process>,
 }
 
@@ -97,7 +98,7 @@ async fn start(lease: &Lease, assets: &Assets, on: On, directory: &Path) -> Resu
                     version,
                     embedded: None,
                 };
-                return Ok(RealServer { seen, client, egress, processes });
+                return Ok(RealServer { seen, client, egress, authority: files.authority, processes });
             }
             Err(error) if tries_left > 0 && error.to_string().contains("address already in use") => {
                 if let Some(process) = processes.pop() {

@@ -1,9 +1,13 @@
 //! What is served: the table of built-in resources, and the custom ones that come and go.
 
-use std::collections::HashMap;
-use std::sync::Arc;
+mod rows;
 
+use std::collections::HashMap;
+use std::sync::{Arc, LazyLock};
+
+use self::rows::{GROUP_ORDER, Row, Scope};
 use crate::crd::CustomVersion;
+use crate::types;
 
 /// Everything that a stored resource can do.
 pub const ALL_VERBS: &[&str] = &["create", "delete", "deletecollection", "get", "list", "patch", "update", "watch"];
@@ -57,6 +61,8 @@ pub struct Resource {
     pub custom: Option<CustomVersion>,
     /// `plural.group`, as the original names it in messages; also the name of its table in storage.
     pub full_name: Arc<str>,
+    /// The resource as which objects of a built-in one are kept, where that is another version or group.
+    pub hub: Option<Arc<Resource>>,
 }
 
 impl Resource {
@@ -72,11 +78,22 @@ impl Resource {
         self.subresources.iter().find(|sub| sub.name == name)
     }
 
-    /// Whether a request for the named subresource is answered. The proxy of nodes is in discovery alone, as the
-    /// original lists it.
+    /// Whether a request for the named subresource is answered. The proxy of nodes and the streams of pods are in
+    /// discovery alone, as the original lists them.
     #[must_use]
     pub fn answers(&self, subresource: &str) -> bool {
-        self.subresource(subresource).is_some() && !(subresource == "proxy" && &*self.full_name == "nodes")
+        let listed_only = match &*self.full_name {
+            "nodes" => subresource == "proxy",
+            "pods" => matches!(subresource, "attach" | "exec" | "portforward"),
+            _ => false,
+        };
+        self.subresource(subresource).is_some() && !listed_only
+    }
+
+    /// The resource as which objects are kept.
+    #[must_use]
+    pub fn stored(self: &Arc<Self>) -> &Arc<Self> {
+        self.hub.as_ref().unwrap_or(self)
     }
 
     /// Whether writes to the object leave its status alone.
@@ -92,203 +109,83 @@ pub fn group_resource(plural: &str, group: &str) -> Arc<str> {
     if group.is_empty() { Arc::from(plural) } else { Arc::from(format!("{plural}.{group}")) }
 }
 
-struct Row {
-    group: &'static str,
-    plural: &'static str,
-    kind: &'static str,
-    namespaced: bool,
-    type_name: &'static str,
-    short_names: &'static [&'static str],
-    categories: &'static [&'static str],
-    verbs: &'static [&'static str],
-    subresources: &'static [&'static str],
-}
-
-const fn row(
-    group: &'static str,
-    plural: &'static str,
-    kind: &'static str,
-    namespaced: bool,
-    type_name: &'static str,
-    short_names: &'static [&'static str],
-) -> Row {
-    Row {
-        group,
-        plural,
-        kind,
-        namespaced,
-        type_name,
-        short_names,
-        categories: &[],
-        verbs: ALL_VERBS,
-        subresources: &[],
-    }
-}
-
-const ADMISSION: &str = "admissionregistration.k8s.io";
-const RBAC: &str = "rbac.authorization.k8s.io";
-const AUTHORIZATION: &str = "authorization.k8s.io";
-
-/// The built-in resources, all of version v1. Names, short names, verbs and subresources as kube-apiserver 1.20.2's
-/// discovery lists them.
-const BUILT_IN: &[Row] = &[
-    row("", "configmaps", "ConfigMap", true, "core.v1.ConfigMap", &["cm"]),
-    row("", "endpoints", "Endpoints", true, "core.v1.Endpoints", &["ep"]),
-    row("", "events", "Event", true, "core.v1.Event", &["ev"]),
-    Row {
-        verbs: NO_COLLECTION,
-        subresources: &["finalize", "status"],
-        ..row("", "namespaces", "Namespace", false, "core.v1.Namespace", &["ns"])
-    },
-    Row { subresources: &["proxy", "status"], ..row("", "nodes", "Node", false, "core.v1.Node", &["no"]) },
-    Row {
-        subresources: &["status"],
-        ..row("", "persistentvolumeclaims", "PersistentVolumeClaim", true, "core.v1.PersistentVolumeClaim", &["pvc"])
-    },
-    Row {
-        subresources: &["status"],
-        ..row("", "persistentvolumes", "PersistentVolume", false, "core.v1.PersistentVolume", &["pv"])
-    },
-    Row {
-        categories: &["all"],
-        subresources: &["binding", "log", "proxy", "status"],
-        ..row("", "pods", "Pod", true, "core.v1.Pod", &["po"])
-    },
-    row("", "secrets", "Secret", true, "core.v1.Secret", &[]),
-    row("", "serviceaccounts", "ServiceAccount", true, "core.v1.ServiceAccount", &["sa"]),
-    Row {
-        verbs: NO_COLLECTION,
-        categories: &["all"],
-        subresources: &["proxy", "status"],
-        ..row("", "services", "Service", true, "core.v1.Service", &["svc"])
-    },
-    row(
-        ADMISSION,
-        "mutatingwebhookconfigurations",
-        "MutatingWebhookConfiguration",
-        false,
-        "admissionregistration.v1.MutatingWebhookConfiguration",
-        &[],
-    ),
-    row(
-        ADMISSION,
-        "validatingwebhookconfigurations",
-        "ValidatingWebhookConfiguration",
-        false,
-        "admissionregistration.v1.ValidatingWebhookConfiguration",
-        &[],
-    ),
-    Row {
-        subresources: &["status"],
-        ..row(
-            "apiextensions.k8s.io",
-            "customresourcedefinitions",
-            "CustomResourceDefinition",
-            false,
-            "",
-            &["crd", "crds"],
-        )
-    },
-    Row {
-        categories: &["all"],
-        subresources: &["scale", "status"],
-        ..row("apps", "deployments", "Deployment", true, "apps.v1.Deployment", &["deploy"])
-    },
-    Row {
-        categories: &["all"],
-        subresources: &["scale", "status"],
-        ..row("apps", "replicasets", "ReplicaSet", true, "apps.v1.ReplicaSet", &["rs"])
-    },
-    Row {
-        verbs: CREATE,
-        ..row(
-            AUTHORIZATION,
-            "localsubjectaccessreviews",
-            "LocalSubjectAccessReview",
-            true,
-            "authorization.v1.LocalSubjectAccessReview",
-            &[],
-        )
-    },
-    Row {
-        verbs: CREATE,
-        ..row(
-            AUTHORIZATION,
-            "selfsubjectaccessreviews",
-            "SelfSubjectAccessReview",
-            false,
-            "authorization.v1.SelfSubjectAccessReview",
-            &[],
-        )
-    },
-    Row {
-        verbs: CREATE,
-        ..row(
-            AUTHORIZATION,
-            "subjectaccessreviews",
-            "SubjectAccessReview",
-            false,
-            "authorization.v1.SubjectAccessReview",
-            &[],
-        )
-    },
-    row("coordination.k8s.io", "leases", "Lease", true, "coordination.v1.Lease", &[]),
-    row(RBAC, "clusterrolebindings", "ClusterRoleBinding", false, "rbac.v1.ClusterRoleBinding", &[]),
-    row(RBAC, "clusterroles", "ClusterRole", false, "rbac.v1.ClusterRole", &[]),
-    row(RBAC, "rolebindings", "RoleBinding", true, "rbac.v1.RoleBinding", &[]),
-    row(RBAC, "roles", "Role", true, "rbac.v1.Role", &[]),
-    row("storage.k8s.io", "storageclasses", "StorageClass", false, "storage.v1.StorageClass", &["sc"]),
-];
-
-/// The groups of the table, in the original's order of preference.
-const GROUP_ORDER: &[&str] =
-    &["", "apps", AUTHORIZATION, RBAC, "storage.k8s.io", ADMISSION, "apiextensions.k8s.io", "coordination.k8s.io"];
-
+/// The subresource `name` of a built-in resource.
 fn subresource(name: &'static str, kind: &str) -> Subresource {
     let (kind, group_version, verbs): (&str, _, &'static [&'static str]) = match name {
+        "attach" => ("PodAttachOptions", None, CONNECT),
         "binding" => ("Binding", None, CREATE),
+        "eviction" => ("Eviction", Some(("policy", "v1beta1")), CREATE),
+        "exec" => ("PodExecOptions", None, CONNECT),
         "finalize" => (kind, None, &["update"]),
         "log" => (kind, None, &["get"]),
+        "portforward" => ("PodPortForwardOptions", None, CONNECT),
         "proxy" if kind == "Service" => ("ServiceProxyOptions", None, PROXY),
         "proxy" if kind == "Node" => ("NodeProxyOptions", None, PROXY),
         "proxy" => ("PodProxyOptions", None, PROXY),
         "scale" => ("Scale", Some(("autoscaling", "v1")), STATUS),
+        "token" => ("TokenRequest", Some(("authentication.k8s.io", "v1")), CREATE),
         _ => (kind, None, STATUS),
     };
     Subresource { name, kind: kind.to_owned(), group_version, verbs }
 }
 
 const PROXY: &[&str] = &["create", "delete", "get", "patch", "update"];
+const CONNECT: &[&str] = &["create", "get"];
 
-fn built_in() -> Vec<Arc<Resource>> {
+/// What the type table calls a kind: `rbac.v1.Role`.
+fn type_name(group: &str, version: &str, kind: &str) -> Option<&'static str> {
+    let prefix = if group.is_empty() { "core" } else { group.split('.').next().unwrap_or_default() };
+    types::known(&format!("{prefix}.{version}.{kind}"))
+}
+
+fn resource(row: &Row, version: &str, hub: Option<Arc<Resource>>) -> Arc<Resource> {
     let owned = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect();
-    BUILT_IN
+    Arc::new(Resource {
+        group: row.group.to_owned(),
+        version: version.to_owned(),
+        plural: row.plural.to_owned(),
+        singular: String::new(),
+        kind: row.kind.to_owned(),
+        list_kind: format!("{}List", row.kind),
+        short_names: owned(row.short_names),
+        categories: owned(row.categories),
+        namespaced: row.scope == Scope::Namespaced,
+        verbs: row.verbs,
+        subresources: row.subresources.iter().map(|name| subresource(name, row.kind)).collect(),
+        type_name: type_name(row.group, version, row.kind),
+        custom: None,
+        full_name: group_resource(row.plural, row.group),
+        hub,
+    })
+}
+
+/// The built-in resources, in every version.
+static BUILT_IN: LazyLock<Vec<Arc<Resource>>> = LazyLock::new(|| {
+    let hub_of = |row: &Row| row.kept_as.or(row.versions.first().map(|version| (row.group, *version)));
+    let hubs: HashMap<(&str, &str, &str), Arc<Resource>> = rows::BUILT_IN
         .iter()
-        .map(|row| {
-            Arc::new(Resource {
-                group: row.group.to_owned(),
-                version: "v1".to_owned(),
-                plural: row.plural.to_owned(),
-                singular: String::new(),
-                kind: row.kind.to_owned(),
-                list_kind: format!("{}List", row.kind),
-                short_names: owned(row.short_names),
-                categories: owned(row.categories),
-                namespaced: row.namespaced,
-                verbs: row.verbs,
-                subresources: row.subresources.iter().map(|name| subresource(name, row.kind)).collect(),
-                type_name: Some(row.type_name),
-                custom: None,
-                full_name: group_resource(row.plural, row.group),
-            })
+        .filter(|row| row.kept_as.is_none())
+        .filter_map(|row| {
+            let version = row.versions.first()?;
+            Some(((row.group, *version, row.plural), resource(row, version, None)))
+        })
+        .collect();
+    let versions = rows::BUILT_IN.iter().flat_map(|row| row.versions.iter().map(move |version| (row, *version)));
+    versions
+        .filter_map(|(row, version)| {
+            if let Some(itself) = hubs.get(&(row.group, version, row.plural)) {
+                return Some(Arc::clone(itself));
+            }
+            let (group, hub) = hub_of(row)?;
+            let hub = hubs.get(&(group, hub, row.plural))?;
+            Some(resource(row, version, Some(Arc::clone(hub))))
         })
         .collect()
-}
+});
 
 /// Everything served at one moment.
 #[derive(Debug)]
 pub struct Registry {
-    built_in: Vec<Arc<Resource>>,
     custom: Vec<Arc<Resource>>,
     by_path: HashMap<(String, String, String), Arc<Resource>>,
 }
@@ -297,13 +194,12 @@ impl Registry {
     /// The built-in resources and `custom` ones.
     #[must_use]
     pub fn new(custom: Vec<Arc<Resource>>) -> Self {
-        let built_in = built_in();
-        let by_path = built_in
+        let by_path = BUILT_IN
             .iter()
             .chain(&custom)
             .map(|r| ((r.group.clone(), r.version.clone(), r.plural.clone()), Arc::clone(r)))
             .collect();
-        Self { built_in, custom, by_path }
+        Self { custom, by_path }
     }
 
     /// The resource of a path.
@@ -312,22 +208,34 @@ impl Registry {
         self.by_path.get(&(group.to_owned(), version.to_owned(), plural.to_owned()))
     }
 
-    /// The built-in resource of `plural` in `group`.
+    /// The built-in resource of `plural` in `group`, as which it is kept.
     #[must_use]
     pub fn built_in(&self, group: &str, plural: &str) -> Option<&Arc<Resource>> {
-        self.find(group, "v1", plural)
+        BUILT_IN.iter().find(|resource| resource.group == group && resource.plural == plural).map(Resource::stored)
     }
 
     /// Every resource.
     pub fn resources(&self) -> impl Iterator<Item = &Arc<Resource>> {
-        self.built_in.iter().chain(&self.custom)
+        BUILT_IN.iter().chain(&self.custom)
     }
 
     /// The groups other than the core group, each with its versions, the preferred one first.
     #[must_use]
     pub fn groups(&self) -> Vec<(String, Vec<String>)> {
-        let mut groups: Vec<(String, Vec<String>)> =
-            GROUP_ORDER.iter().skip(1).map(|group| ((*group).to_owned(), vec!["v1".to_owned()])).collect();
+        let mut groups: Vec<(String, Vec<String>)> = GROUP_ORDER
+            .iter()
+            .skip(1)
+            .map(|group| {
+                let mut versions: Vec<String> = Vec::new();
+                for resource in BUILT_IN.iter().filter(|resource| resource.group == *group) {
+                    if !versions.contains(&resource.version) {
+                        versions.push(resource.version.clone());
+                    }
+                }
+                versions.sort_by_key(|version| built_in_rank(version));
+                ((*group).to_owned(), versions)
+            })
+            .collect();
         let mut custom: Vec<(String, Vec<String>)> = Vec::new();
         for resource in &self.custom {
             match custom.iter_mut().find(|(group, _)| *group == resource.group) {
@@ -366,6 +274,11 @@ fn version_rank(version: &str) -> (u8, std::cmp::Reverse<u64>, std::cmp::Reverse
         Some((rank, major, minor)) => (rank, std::cmp::Reverse(major), std::cmp::Reverse(minor), String::new()),
         None => (3, std::cmp::Reverse(0), std::cmp::Reverse(0), version.to_owned()),
     }
+}
+
+/// Versions of built-in groups come in this order.
+fn built_in_rank(version: &str) -> usize {
+    ["v1", "v2beta1", "v2beta2", "v1beta1"].iter().position(|known| *known == version).unwrap_or(usize::MAX)
 }
 
 #[cfg(test)]

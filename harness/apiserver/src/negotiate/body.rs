@@ -1,0 +1,248 @@
+//! The object in a body, as apiserver's serializers read it (`serializer/json`, `serializer/protobuf` and
+//! `handlers/rest.go`, Kubernetes 1.20).
+
+use http::{HeaderMap, header};
+use serde_json::Value;
+
+use crate::gojson;
+use crate::jsoniter;
+use crate::proto;
+use crate::registry::Resource;
+use crate::status::{Cause, Failure, quoted};
+use crate::types;
+
+/// The scheme of the built-in kinds, as messages name it.
+const SCHEME: &str = "pkg/api/legacyscheme/scheme.go:30";
+/// The struct that finds kind and version, as Go's decoder names it.
+const KIND_FINDER: &str =
+    r#"struct { APIVersion string "json:\"apiVersion,omitempty\""; Kind string "json:\"kind,omitempty\"" }"#;
+
+/// The media type of a body, without parameters.
+#[must_use]
+pub fn content_type(headers: &HeaderMap) -> &str {
+    let value = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    value.split(';').next().unwrap_or_default().trim()
+}
+
+/// The media types in which an object is read, in the original's order.
+#[must_use]
+pub fn accepted(custom: bool) -> &'static [&'static str] {
+    if custom {
+        &["application/json", "application/yaml"]
+    } else {
+        &["application/json", "application/yaml", "application/vnd.kubernetes.protobuf"]
+    }
+}
+
+/// The types of objects that bodies may hold besides the resource's own.
+fn type_of(resource: &Resource, kind: &str) -> Option<&'static str> {
+    match kind {
+        "DeleteOptions" => Some("meta.DeleteOptions"),
+        "Scale" => Some("autoscaling.v1.Scale"),
+        "Binding" => Some("core.v1.Binding"),
+        _ if kind == resource.kind => resource.type_name,
+        _ => None,
+    }
+}
+
+/// The object in `body`, or what the serializer says. Without a media type it is JSON, as kubectl 1.20 sends it.
+///
+/// # Errors
+/// 415, or the serializer's text.
+pub fn decode(resource: &Resource, headers: &HeaderMap, body: &[u8]) -> Result<Result<Value, String>, Failure> {
+    match content_type(headers) {
+        "" | "application/json" => Ok(json(body)),
+        "application/yaml" => Ok(yaml(body)),
+        "application/vnd.kubernetes.protobuf" if resource.custom.is_none() => Ok(protobuf(resource, body)),
+        _ => Err(Failure::unsupported_media_type(&accepted(resource.custom.is_some()).join(", "))),
+    }
+}
+
+fn json(body: &[u8]) -> Result<Value, String> {
+    let failed = |why: &str| format!("couldn't get version/kind; json parse error: {why}");
+    gojson::check(body).map_err(|why| failed(&why))?;
+    let value: Value = serde_json::from_slice(body).map_err(|error| failed(&error.to_string()))?;
+    let of = |value: &Value| match value {
+        Value::Null => "null",
+        Value::Bool(_) => "bool",
+        Value::Number(_) => "number",
+        Value::String(_) => "string",
+        Value::Array(_) => "array",
+        Value::Object(_) => "object",
+    };
+    let Value::Object(map) = &value else {
+        if value.is_null() {
+            return Ok(Value::Object(serde_json::Map::new()));
+        }
+        return Err(failed(&format!("json: cannot unmarshal {} into Go value of type {KIND_FINDER}", of(&value))));
+    };
+    for (key, found) in map {
+        if matches!(key.as_str(), "apiVersion" | "kind") && !found.is_string() && !found.is_null() {
+            let why = format!("json: cannot unmarshal {} into Go struct field .{key} of type string", of(found));
+            return Err(failed(&why));
+        }
+    }
+    let version = map.get("apiVersion").and_then(Value::as_str).unwrap_or_default();
+    if version.matches('/').count() > 1 {
+        return Err(format!("unexpected GroupVersion string: {version}"));
+    }
+    Ok(value)
+}
+
+fn yaml(body: &[u8]) -> Result<Value, String> {
+    let text = String::from_utf8_lossy(body);
+    let value: Value = serde_yaml::from_str(&text).map_err(|error| go_yaml(&error))?;
+    // What comes of it is read as JSON.
+    json(&serde_json::to_vec(&value).unwrap_or_default())
+}
+
+/// The error of go-yaml for one of serde_yaml: both are libyaml's, worded differently.
+fn go_yaml(error: &serde_yaml::Error) -> String {
+    let text = error.to_string();
+    // Where it happened is worded differently, and within what is not told.
+    let what = text.split(" at line ").next().and_then(|text| text.split(", while ").next()).unwrap_or_default();
+    match error.location().map(|location| location.line()) {
+        Some(line) if line > 1 => format!("yaml: line {}: {what}", line - 1),
+        _ => format!("yaml: {what}"),
+    }
+}
+
+fn protobuf(resource: &Resource, body: &[u8]) -> Result<Value, String> {
+    if body.is_empty() {
+        return Err("empty data".to_owned());
+    }
+    if !body.starts_with(b"k8s\0") {
+        let text = "provided data does not appear to be a protobuf message, expected prefix [107 56 115 0]";
+        return Err(text.to_owned());
+    }
+    if body.len() == 4 {
+        return Err("empty body".to_owned());
+    }
+    proto::decode(body, |_, kind| type_of(resource, kind)).ok_or_else(|| "unexpected EOF".to_owned())
+}
+
+/// The object that a request for `kind` of `group/version` brings.
+///
+/// # Errors
+/// 400 and 415, in the original's words.
+pub fn read_object(resource: &Resource, headers: &HeaderMap, body: &[u8]) -> Result<Value, Failure> {
+    decode(resource, headers, body)?.map_err(|why| {
+        let kind = &resource.kind;
+        let text = format!("the object provided is unrecognized (must be of type {kind}): {why}");
+        Failure::bad_request(format!("{text} ({})", gojson::summary(body)))
+    })
+}
+
+/// Checks that a patched custom object is still what it was.
+///
+/// # Errors
+/// 422, in the original's words.
+pub fn check_patched_kind(resource: &Resource, object: &Value) -> Result<(), Failure> {
+    let Some(custom) = &resource.custom else { return Ok(()) };
+    let text = |key: &str| object.get(key).and_then(Value::as_str).unwrap_or_default();
+    for (key, wanted) in [("apiVersion", &custom.storage_version), ("kind", &resource.kind)] {
+        if text(key) != wanted {
+            let name = object.pointer("/metadata/name").and_then(Value::as_str).unwrap_or_default();
+            let cause = Cause::invalid(key, quoted(text(key)), &format!("must be {wanted}"));
+            return Err(Failure::invalid(text("kind"), &resource.group, name, &[cause]));
+        }
+    }
+    Ok(())
+}
+
+/// The name of a kind in the table of types.
+fn in_table(api_version: &str, kind: &str) -> String {
+    match api_version.split_once('/') {
+        None => format!("core.{api_version}.{kind}"),
+        Some((group, version)) => format!("{}.{version}.{kind}", group.split('.').next().unwrap_or_default()),
+    }
+}
+
+/// Checks that `object` says it is what the path says.
+///
+/// # Errors
+/// 400 or 422, in the original's words.
+pub fn check_kind(resource: &Resource, object: &Value, body: &[u8]) -> Result<(), Failure> {
+    let expected = resource.api_version();
+    let wanted = &resource.kind;
+    if resource.custom.is_some() {
+        return check_custom_kind(resource, object, body);
+    }
+    let package = resource.group.split('.').next().filter(|group| !group.is_empty()).unwrap_or("core");
+    check_type(wanted, &expected, package, object)
+}
+
+/// Checks that `object` says it is a `wanted` of version `expected`, as far as it says anything; `package` is the Go
+/// package of the kind's inner form.
+///
+/// # Errors
+/// 400, in the original's words.
+pub fn check_type(wanted: &str, expected: &str, package: &str, object: &Value) -> Result<(), Failure> {
+    let text = |key: &str| object.get(key).and_then(Value::as_str).filter(|text| !text.is_empty());
+    let (version, kind) = (text("apiVersion").unwrap_or(expected), text("kind").unwrap_or(wanted));
+    if version == expected && kind == wanted {
+        return Ok(());
+    }
+    let short = version.rsplit('/').next().unwrap_or_default();
+    let handled = |why: &str| {
+        let text = format!("{kind} in version {} cannot be handled as a {wanted}: {why}", quoted(short));
+        Err(Failure::bad_request(text))
+    };
+    // Every kind has its list.
+    let known = |kind: &str| types::fields(&in_table(version, kind)).is_some();
+    if !known(kind) && !kind.strip_suffix("List").is_some_and(known) {
+        let (kind, version, scheme) = (quoted(kind), quoted(version), quoted(SCHEME));
+        return handled(&format!("no kind {kind} is registered for version {version} in scheme {scheme}"));
+    }
+    if kind != wanted {
+        return handled(&format!("converting ({short}.{kind}) to ({package}.{wanted}): unknown conversion"));
+    }
+    Err(Failure::bad_request(format!(
+        "the API version in the data ({version}) does not match the expected API version ({expected})"
+    )))
+}
+
+/// Checks that `object`, as it was read from `body`, fits the Go type of its kind.
+///
+/// # Errors
+/// 400, in the decoder's words.
+pub fn check_fields(resource: &Resource, headers: &HeaderMap, object: &Value, body: &[u8]) -> Result<(), Failure> {
+    let Some(type_name) = resource.type_name else { return Ok(()) };
+    let checked = match content_type(headers) {
+        "application/vnd.kubernetes.protobuf" => Ok(()),
+        // What was YAML is decoded from the JSON that it became.
+        "application/yaml" => jsoniter::check(type_name, &serde_json::to_vec(object).unwrap_or_default()),
+        _ => jsoniter::check(type_name, body),
+    };
+    let (kind, version) = (&resource.kind, &resource.version);
+    checked.map_err(|why| {
+        Failure::bad_request(format!("{kind} in version {} cannot be handled as a {kind}: {why}", quoted(version)))
+    })
+}
+
+fn check_custom_kind(resource: &Resource, object: &Value, body: &[u8]) -> Result<(), Failure> {
+    let text = |key: &str| object.get(key).and_then(Value::as_str).unwrap_or_default();
+    let (api_version, kind) = (text("apiVersion"), text("kind"));
+    let expected = resource.api_version();
+    let wanted = &resource.kind;
+    if kind.is_empty() {
+        let version = &resource.version;
+        let shown = String::from_utf8_lossy(body);
+        let text = format!(
+            "{wanted} in version \"{version}\" cannot be handled as a {wanted}: unmarshalerDecoder: Object 'Kind' is missing in '{shown}', error found in #10 byte of ...|{}|..., bigger context ...|{shown}|...",
+            shown.get(shown.len().saturating_sub(10)..).unwrap_or_default()
+        );
+        return Err(Failure::bad_request(text));
+    }
+    if api_version != expected {
+        return Err(Failure::bad_request(format!(
+            "the API version in the data ({api_version}) does not match the expected API version ({expected})"
+        )));
+    }
+    if kind != wanted {
+        let name = object.pointer("/metadata/name").and_then(Value::as_str).unwrap_or_default();
+        let cause = Cause::invalid("kind", quoted(kind), &format!("must be {wanted}"));
+        return Err(Failure::invalid(kind, &resource.group, name, &[cause]));
+    }
+    Ok(())
+}

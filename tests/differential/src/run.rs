@@ -1,0 +1,113 @@
+//! Sessions on both servers.
+
+use std::collections::BTreeMap;
+
+use serde_json::{Value, json};
+
+use crate::canonical::Seen;
+use crate::compare::{Difference, differences};
+use crate::corpus::{Session, Step};
+use crate::endpoint::Endpoint;
+use crate::exchange::{Answer, ExchangeError, filled, send};
+use crate::outcome::{Outcome, Report, Verdict};
+
+/// How often a request with `until` is repeated, and what is waited in between: ten seconds in all.
+const REPEATS: usize = 200;
+const PAUSE: std::time::Duration = std::time::Duration::from_millis(50);
+
+/// One server in one session.
+struct Side<'a> {
+    endpoint: &'a Endpoint,
+    variables: BTreeMap<String, String>,
+    seen: Seen,
+}
+
+impl<'a> Side<'a> {
+    fn new(endpoint: &'a Endpoint, session: &Session) -> Self {
+        let variables = BTreeMap::from([("ns".to_owned(), session.namespace())]);
+        Self { endpoint, variables, seen: Seen::on(&endpoint.address) }
+    }
+
+    async fn make_namespace(&self, session: &Session) -> Result<(), ExchangeError> {
+        let namespace = json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": session.namespace()}});
+        let step = Step {
+            method: "POST".to_owned(),
+            path: "/api/v1/namespaces".to_owned(),
+            body: Some(namespace.to_string()),
+            content_type: Some("application/json".to_owned()),
+            accept: None,
+            headers: BTreeMap::new(),
+            impersonation: None,
+            keep: BTreeMap::new(),
+            until: None,
+            lines: None,
+            differs: None,
+        };
+        send(self.endpoint, &step, &self.variables).await.map(drop)
+    }
+
+    async fn answer(&mut self, step: &Step) -> Result<Answer, ExchangeError> {
+        let mut answer = send(self.endpoint, step, &self.variables).await?;
+        let mut tick = tokio::time::interval(PAUSE);
+        for _ in 0..REPEATS {
+            if step.until.is_none_or(|status| answer.status == status) {
+                break;
+            }
+            tick.tick().await;
+            answer = send(self.endpoint, step, &self.variables).await?;
+        }
+        let document: Value = serde_json::from_slice(&answer.body).unwrap_or_default();
+        for (name, pointer) in &step.keep {
+            let found = match document.pointer(pointer) {
+                Some(Value::String(text)) => text.clone(),
+                Some(other) => other.to_string(),
+                None => format!("(no {pointer})"),
+            };
+            self.variables.insert(name.clone(), found);
+        }
+        Ok(answer)
+    }
+}
+
+/// Sends all of `sessions` to both servers.
+///
+/// # Errors
+/// When a server cannot be spoken to at all.
+pub async fn run(real: &Endpoint, embedded: &Endpoint, sessions: &[Session]) -> Result<Report, ExchangeError> {
+    let mut report = Report::default();
+    for session in sessions {
+        let (mut left, mut right) = (Side::new(real, session), Side::new(embedded, session));
+        left.make_namespace(session).await?;
+        right.make_namespace(session).await?;
+        for (index, step) in session.steps.iter().enumerate() {
+            let (real, embedded) = tokio::join!(left.answer(step), right.answer(step));
+            let found = compared(&mut left, &mut right, real, embedded);
+            report.outcomes.push(Outcome {
+                category: session.category.clone(),
+                session: session.name.clone(),
+                number: index + 1,
+                request: format!("{} {}", step.method, filled(&step.path, &left.variables)),
+                verdict: Verdict::of(found, step.differs.clone()),
+            });
+        }
+    }
+    Ok(report)
+}
+
+fn compared(
+    left: &mut Side<'_>,
+    right: &mut Side<'_>,
+    real: Result<Answer, ExchangeError>,
+    embedded: Result<Answer, ExchangeError>,
+) -> Vec<Difference> {
+    match (real, embedded) {
+        (Ok(real), Ok(embedded)) => differences(&left.seen.canonical(&real), &right.seen.canonical(&embedded)),
+        (real, embedded) => {
+            let shown = |answer: Result<Answer, ExchangeError>| match answer {
+                Ok(answer) => format!("status {}", answer.status),
+                Err(error) => std::error::Error::source(&error).map_or_else(|| error.to_string(), ToString::to_string),
+            };
+            vec![Difference { at: "exchange".to_owned(), real: shown(real), embedded: shown(embedded) }]
+        }
+    }
+}
