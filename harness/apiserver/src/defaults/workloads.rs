@@ -138,7 +138,8 @@ pub fn count_template(object: &mut Value, before: Option<&Value>) {
     let count = match before {
         None => 1,
         Some(before) => {
-            let counted = before.pointer("/metadata/annotations").and_then(|map| map.get(COUNT)).and_then(Value::as_str);
+            let counted =
+                before.pointer("/metadata/annotations").and_then(|map| map.get(COUNT)).and_then(Value::as_str);
             let counted: i64 = counted.and_then(|count| count.parse().ok()).unwrap_or(0);
             counted + i64::from(template(before) != template(object))
         }

@@ -5,6 +5,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::{Deserialize, Serialize};
 
+use crate::gojson;
 use crate::status::Failure;
 
 const VERSION: &str = "meta.k8s.io/v1";
@@ -64,7 +65,8 @@ impl Position {
         let bytes = URL_SAFE_NO_PAD
             .decode(token)
             .map_err(|error| invalid(&format!("illegal base64 data at input byte {}", offset(error))))?;
-        let read: Token = serde_json::from_slice(&bytes).map_err(|error| invalid(&go_error(&error, &bytes)))?;
+        gojson::check(&bytes).map_err(|why| invalid(&why))?;
+        let read: Token = serde_json::from_slice(&bytes).map_err(|error| invalid(&error.to_string()))?;
         if read.v != VERSION {
             let shown = crate::status::quoted(&read.v);
             return Err(invalid(&format!("server does not recognize this encoded version {shown}")));
@@ -95,15 +97,6 @@ fn offset(error: base64::DecodeError) -> usize {
     }
 }
 
-/// What Go's decoder says where ours gave up.
-fn go_error(error: &serde_json::Error, bytes: &[u8]) -> String {
-    if error.is_eof() {
-        return "unexpected end of JSON input".to_owned();
-    }
-    let at = bytes.get(error.column().saturating_sub(1)).copied().map_or('?', char::from);
-    format!("invalid character '{at}' looking for beginning of value")
-}
-
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used, reason = "a failing test may panic")]
@@ -123,6 +116,7 @@ mod tests {
     #[case("a!", "illegal base64 data at input byte 1")]
     #[case("e30", "server does not recognize this encoded version \"\"")]
     #[case("YWJj", "invalid character 'a' looking for beginning of value")]
+    #[case("nonsense", "invalid character '\\u009e' looking for beginning of value")]
     fn refuses_what_is_no_token(#[case] token: &str, #[case] expected: &str) {
         let expected = format!("invalid continue token: continue key is not valid: {expected}");
         assert_eq!(Position::read(token).unwrap_err().message, expected);

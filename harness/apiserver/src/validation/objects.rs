@@ -322,7 +322,8 @@ pub fn node_update(at: &At<'_>, before: &At<'_>, causes: &mut Causes) {
             map.retain(|field, _| {
                 let free = ["taints", "unschedulable", "configSource"].contains(&field.as_str());
                 // These may be set once.
-                let once = ["podCIDR", "podCIDRs", "providerID"].contains(&field.as_str()) && !old.child(field).is_set();
+                let once =
+                    ["podCIDR", "podCIDRs", "providerID"].contains(&field.as_str()) && !old.child(field).is_set();
                 !free && !once
             });
         }

@@ -29,7 +29,9 @@ for (let tries = 0; tries < 100; tries += 1) {
 }
 const gadget = (gadgetName, spec) => ({ apiVersion: `${group}/v1`, kind: "Gadget", metadata: { name: gadgetName }, spec });
 await attempt("create", () => custom.createNamespacedCustomObject({ ...here, body: gadget("a", { colour: "blue", unknown: 1 }) }));
-await attempt("create a wrong one", () => custom.createNamespacedCustomObject({ ...here, body: gadget("b", { size: "big" }) }));
+// One mistake at a time: several are told in the order of a Go map.
+await attempt("create a wrong one", () => custom.createNamespacedCustomObject({ ...here, body: gadget("b", { colour: "blue", size: "big" }) }));
+await attempt("create an empty one", () => custom.createNamespacedCustomObject({ ...here, body: gadget("b", {}) }));
 await attempt("read", () => custom.getNamespacedCustomObject({ ...here, name: "a" }));
 await attempt("list", () => custom.listNamespacedCustomObject(here));
 await attempt("read what is not there", () => custom.getNamespacedCustomObject({ ...here, name: "nope" }));

@@ -48,7 +48,9 @@ def gadget(name, spec):
 here = (GROUP, "v1", NS, "gadgets")
 attempt("create", custom.create_namespaced_custom_object, *here, gadget("a", {"colour": "blue", "unknown": 1}))
 attempt("create again", custom.create_namespaced_custom_object, *here, gadget("a", {"colour": "blue"}))
-attempt("create a wrong one", custom.create_namespaced_custom_object, *here, gadget("b", {"colour": "BLUE", "size": "big"}))
+# One mistake at a time: several are told in the order of a Go map.
+attempt("create a wrong one", custom.create_namespaced_custom_object, *here, gadget("b", {"colour": "BLUE"}))
+attempt("create another wrong one", custom.create_namespaced_custom_object, *here, gadget("b", {"colour": "blue", "size": "big"}))
 attempt("create an empty one", custom.create_namespaced_custom_object, *here, gadget("b", {}))
 attempt("read", custom.get_namespaced_custom_object, *here, "a")
 attempt("patch", custom.patch_namespaced_custom_object, *here, "a", {"spec": {"size": 5}})
