@@ -32,11 +32,7 @@ const RULES: [Rule; 26] = [
     rule(r"(The resourceVersion for the provided (?:watch|list) is too old: )\d+( \(\d+\))?", "${1}RV", "the same"),
     rule(r"(too old resource version: )\d+ \(\d+\)", "${1}RV", "the same"),
     rule(r#"("?continue"?: ?['"]?)[A-Za-z0-9_=-]{20,}"#, "${1}CONTINUE", "holds a resource version"),
-    rule(
-        r"(^|[\s(])(\d+y)?(\d+d)?(\d+h)?(\d+m)?(\d+(\.\d+)?s)?ago\b",
-        "${1}AGE ago",
-        "how long ago depends on when it is asked",
-    ),
+    rule(r"(^|[\s(])(?:\d+[ydhms]){1,3} ago\b", "${1}AGE ago", "how long ago depends on when it is asked"),
     rule(
         r"([^:\s]\s{2,})(?:\d+[ydhms]){1,2}(?: \(x\d+ over (?:\d+[ydhms]){1,2}\))?(\s|$)",
         "${1}AGE${2}",
