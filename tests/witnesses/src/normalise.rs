@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 
-use regex::{Captures, Regex};
+use regex::Regex;
 
 /// A pattern, what stands for it, and why no two servers could have the same.
 struct Rule {
@@ -76,7 +76,7 @@ impl Normaliser {
             pattern.replace_all(&once, *replacement).into_owned()
         });
         // Clients pad columns to their widest cell, and some cells are of another width now.
-        self.padding.replace_all(&text, |found: &Captures<'_>| format!("{}  ", &found[1])).into_owned()
+        self.padding.replace_all(&text, "${1}  ").into_owned()
     }
 }
 
