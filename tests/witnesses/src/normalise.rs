@@ -44,7 +44,7 @@ const RULES: [Rule; 26] = [
     rule(r"\b(3[01]\d{3}|32[0-6]\d\d|327[0-5]\d|3276[0-7])\b", "NODE-PORT", "drawn at random"),
     rule(r#"(\bPort"?: ?)\d{5}\b"#, "${1}PORT", "a kubelet's port of the machine's choice"),
     rule(r"-[bcdfghjklmnpqrstvwxz2456789]{5}\b", "-RANDOM", "generated names (apimachinery, util/rand: no vowels)"),
-    rule(r#"(eventTime|event\.)[0-9a-f]{16}\b"#, "${1}EVENT", "events are named by their time"),
+    rule(r"(eventTime|event\.)[0-9a-f]{16}\b", "${1}EVENT", "events are named by their time"),
     rule(r"\.1[0-9a-f]{15}\b", ".EVENT", "events are named by their time in nanoseconds"),
     rule(r"/tmp/[A-Za-z0-9._/-]+", "/tmp/FILE", "temporary files of the client"),
     rule(r"  +$", "", "padding of the last column"),

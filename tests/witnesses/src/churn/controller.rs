@@ -15,7 +15,6 @@ use crate::transcript::Entry;
 /// The last state that was reconciled, by name.
 type Reconciled = Mutex<States>;
 
-#[expect(clippy::unused_async, reason = "a reconciler is one")]
 async fn reconcile(thing: Arc<DynamicObject>, reconciled: Arc<Reconciled>) -> Result<Action, std::convert::Infallible> {
     reconciled.lock().unwrap_or_else(PoisonError::into_inner).insert(thing.name_any(), state_of(&thing));
     Ok(Action::await_change())

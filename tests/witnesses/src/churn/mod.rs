@@ -17,7 +17,7 @@ use crate::transcript::Entry;
 use self::things::{States, Things};
 
 /// Longest that anything may take to settle after the writers are done.
-const LIMIT: Duration = Duration::from_secs(60);
+const LIMIT: Duration = Duration::from_mins(1);
 /// Between two looks whether it has.
 const LOOK: Duration = Duration::from_millis(100);
 

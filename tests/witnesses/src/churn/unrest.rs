@@ -62,16 +62,14 @@ impl Unrest {
             return usize::MAX;
         }
         let watch = self.watches.fetch_add(1, Ordering::Relaxed);
-        match TURNS.get(watch % TURNS.len()) {
-            Some(Turn::EndsAfter(pieces)) => *pieces,
-            _ => {
-                let beginning = self.version.replace(&uri.to_string(), "resourceVersion=1").into_owned();
-                if let Ok(beginning) = beginning.parse() {
-                    *uri = beginning;
-                }
-                usize::MAX
-            }
+        if let Some(Turn::EndsAfter(pieces)) = TURNS.get(watch % TURNS.len()) {
+            return *pieces;
         }
+        let beginning = self.version.replace(&uri.to_string(), "resourceVersion=1").into_owned();
+        if let Ok(beginning) = beginning.parse() {
+            *uri = beginning;
+        }
+        usize::MAX
     }
 }
 

@@ -13,4 +13,4 @@ pub use self::sessions::{PlayError, Player};
 pub use self::stage::Stage;
 
 /// Longest a command may take before it counts as hanging: the slowest waits for pods on two busy cores.
-const LIMIT: Duration = Duration::from_secs(60);
+const LIMIT: Duration = Duration::from_mins(1);

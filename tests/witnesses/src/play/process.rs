@@ -85,26 +85,24 @@ impl Process {
 
     /// Waits for its end, at most for `limit`.
     pub(super) async fn end(mut self, limit: Duration) -> io::Result<Ended> {
-        let exit = match tokio::time::timeout(limit, self.child.wait()).await {
-            Ok(status) => status?.code().map_or(Exit::Killed, Exit::Code),
-            Err(_) => {
-                self.kill();
-                self.child.wait().await?;
-                Exit::TimedOut
-            }
+        let exit = if let Ok(status) = tokio::time::timeout(limit, self.child.wait()).await {
+            status?.code().map_or(Exit::Killed, Exit::Code)
+        } else {
+            self.kill();
+            self.child.wait().await?;
+            Exit::TimedOut
         };
         self.ended(exit).await
     }
 
     /// Kills it, if it has not ended yet.
     pub(super) async fn stop(mut self) -> io::Result<Ended> {
-        let exit = match self.child.try_wait()? {
-            Some(status) => status.code().map_or(Exit::Killed, Exit::Code),
-            None => {
-                self.kill();
-                self.child.wait().await?;
-                Exit::Killed
-            }
+        let exit = if let Some(status) = self.child.try_wait()? {
+            status.code().map_or(Exit::Killed, Exit::Code)
+        } else {
+            self.kill();
+            self.child.wait().await?;
+            Exit::Killed
         };
         self.ended(exit).await
     }

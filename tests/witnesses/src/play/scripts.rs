@@ -14,7 +14,7 @@ use crate::normalise::Normaliser;
 use crate::transcript::Entry;
 
 /// Longest a whole script may take.
-const LIMIT: Duration = Duration::from_secs(120);
+const LIMIT: Duration = Duration::from_mins(2);
 /// Begins the line that names a step in a script's output.
 const STEP: &str = "== ";
 

@@ -72,11 +72,11 @@ impl Player<'_> {
         for step in &self.session.steps {
             match step {
                 Step::Run(run) => entries.push(self.run(&sandbox, run).await?),
-                Step::Begin(begin) => {
-                    begun.insert(begin.begin.as_str(), self.begin(&sandbox, begin).await?);
+                Step::Begin(start) => {
+                    begun.insert(start.name.as_str(), self.begin(&sandbox, start).await?);
                 }
                 Step::End(end) => {
-                    if let Some((command, process)) = begun.remove(end.end.as_str()) {
+                    if let Some((command, process)) = begun.remove(end.name.as_str()) {
                         entries.push(self.end(command, process, end).await?);
                     }
                 }
@@ -92,23 +92,23 @@ impl Player<'_> {
         let awaited = run.eventually.as_deref().map(|pattern| self.pattern(pattern)).transpose()?;
         let deadline = Instant::now() + LIMIT;
         loop {
-            let process = self.start(sandbox, &run.run, editor.as_deref(), &stdin)?;
+            let process = self.start(sandbox, &run.command, editor.as_deref(), &stdin)?;
             let ended = process.end(LIMIT).await.map_err(|error| self.io(error))?;
             let there = awaited.as_ref().is_none_or(|awaited| awaited.is_match(&ended.stdout));
             if there || Instant::now() > deadline {
-                return Ok(self.entry(&run.run, &ended, run.compare, &run.differs));
+                return Ok(self.entry(&run.command, &ended, run.compare, &run.differs));
             }
             tokio::time::sleep(PAUSE).await;
         }
     }
 
     async fn begin<'s>(&self, sandbox: &Sandbox, begin: &'s Begin) -> Result<(&'s str, Process), PlayError> {
-        let mut process = self.start(sandbox, &begin.run, None, "")?;
+        let mut process = self.start(sandbox, &begin.command, None, "")?;
         if let Some(until) = &begin.until {
             // What it shows is compared when it ends.
             let _ = process.shows(&self.pattern(until)?, LIMIT).await;
         }
-        Ok((&begin.run, process))
+        Ok((&begin.command, process))
     }
 
     async fn end(&self, command: &str, mut process: Process, end: &End) -> Result<Entry, PlayError> {

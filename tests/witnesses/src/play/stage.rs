@@ -12,7 +12,7 @@ use crate::servers::{Server, Side};
 use crate::transcript::Entry;
 
 /// Longest that controllers may take.
-const LIMIT: Duration = Duration::from_secs(60);
+const LIMIT: Duration = Duration::from_mins(1);
 
 /// A session's place on one server.
 pub struct Stage<'a> {

@@ -29,7 +29,7 @@ async fn stays(context: PodContext, lines: &'static [&'static str]) -> ExitCode 
 /// Says ten lines one after the other, then waits for its stop.
 async fn ticks(context: PodContext) -> ExitCode {
     for number in 1..=10 {
-        context.log.line(&format!("tick {number}"));
+        context.log.line(format!("tick {number}"));
         tokio::select! {
             () = context.stop.cancelled() => return ExitCode::SUCCESS,
             () = context.clock.sleep(TICK) => {}
@@ -39,7 +39,8 @@ async fn ticks(context: PodContext) -> ExitCode {
     ExitCode::SUCCESS
 }
 
-async fn ends(context: PodContext, last_words: &'static str, exit: ExitCode) -> ExitCode {
+fn ends(context: PodContext, last_words: &'static str, exit: ExitCode) -> std::future::Ready<ExitCode> {
     context.log.line(last_words);
-    exit
+    drop(context);
+    std::future::ready(exit)
 }

@@ -70,10 +70,10 @@ fn pairs(session: &Session) -> Result<(), String> {
     for step in &session.steps {
         match step {
             Step::Run(_) => {}
-            Step::Begin(begin) => open.push(&begin.begin),
-            Step::End(end) => match open.iter().position(|name| *name == end.end) {
+            Step::Begin(begin) => open.push(&begin.name),
+            Step::End(end) => match open.iter().position(|name| *name == end.name) {
                 Some(at) => drop(open.remove(at)),
-                None => return Err(format!("{:?} ends without a beginning", end.end)),
+                None => return Err(format!("{:?} ends without a beginning", end.name)),
             },
         }
     }

@@ -46,7 +46,8 @@ pub enum Step {
 #[serde(deny_unknown_fields)]
 pub struct Run {
     /// The command line, for a POSIX shell.
-    pub run: String,
+    #[serde(rename = "run")]
+    pub command: String,
     /// What it reads.
     #[serde(default)]
     pub stdin: String,
@@ -67,9 +68,11 @@ pub struct Run {
 #[serde(deny_unknown_fields)]
 pub struct Begin {
     /// Its name in this session.
-    pub begin: String,
+    #[serde(rename = "begin")]
+    pub name: String,
     /// The command line, for a POSIX shell.
-    pub run: String,
+    #[serde(rename = "run")]
+    pub command: String,
     /// The next step waits until its output has this pattern.
     pub until: Option<String>,
 }
@@ -79,7 +82,8 @@ pub struct Begin {
 #[serde(deny_unknown_fields)]
 pub struct End {
     /// Its name.
-    pub end: String,
+    #[serde(rename = "end")]
+    pub name: String,
     /// What its output has to have.
     pub until: String,
     /// How its output is compared.
