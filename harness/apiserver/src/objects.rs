@@ -142,7 +142,7 @@ impl Place<'_> {
 
     fn create_as(&self, mut object: Value, intent: Intent) -> Result<Arc<Stored>, Failure> {
         let resource = self.resource;
-        let ownership = self.ownership(&mut object, intent, Part::Object);
+        let ownership = Self::ownership(&mut object, intent, Part::Object);
         shape(resource, &mut object).map_err(|text| match intent {
             Intent::Apply => unconvertible(self.requested, &text),
             _ => undecodable(resource, &text),
@@ -255,7 +255,7 @@ impl Place<'_> {
     }
 
     /// Takes what `object` says of who owns it out of it. What a client sends to a subresource of that counts nothing.
-    fn ownership(&self, object: &mut Value, intent: Intent, part: Part) -> Ownership {
+    fn ownership(object: &mut Value, intent: Intent, part: Part) -> Ownership {
         if matches!(intent, Intent::Apply | Intent::Scale) {
             return Ownership::Settled(metadata(object).shift_remove("managedFields"));
         }
@@ -373,7 +373,7 @@ impl Place<'_> {
         let resource = self.resource;
         let mut object = changed;
         let sent = (intent == Intent::Patch).then(|| object.to_string());
-        let ownership = self.ownership(&mut object, intent, part);
+        let ownership = Self::ownership(&mut object, intent, part);
         shape(resource, &mut object).map_err(|text| match (intent, sent) {
             (Intent::Apply, _) => unconvertible(self.requested, &text),
             (_, Some(sent)) => {

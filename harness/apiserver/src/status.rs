@@ -159,7 +159,7 @@ impl Failure {
 
     /// Others own the fields that are to be applied; `causes` name them.
     #[must_use]
-    pub fn apply_conflict(message: impl Into<String>, causes: Vec<Value>) -> Self {
+    pub fn apply_conflict(message: impl Into<String>, causes: &[Value]) -> Self {
         let mut failure = Self::new(StatusCode::CONFLICT, "Conflict", message);
         failure.details = Some(json!({"causes": causes}));
         failure

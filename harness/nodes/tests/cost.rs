@@ -41,11 +41,11 @@ async fn measures_start_memory_and_idle_cpu() {
     let tasks = (runtime.metrics().num_alive_tasks() - tasks) / usize::try_from(CLUSTERS).unwrap();
     starts.sort();
     println!("start, median and longest: {:?} {:?}", starts[starts.len() / 2], starts[starts.len() - 1]);
-    println!("start, CPU of each: {:?}", (after.1 - before.1) / CLUSTERS);
+    println!("start, CPU of each: {:?}", after.1.saturating_sub(before.1) / CLUSTERS);
     println!("memory of each: {} KiB; tasks of each: {tasks}", (after.0 - before.0) / i64::from(CLUSTERS));
     let idle = used().1;
     tokio::time::sleep(Duration::from_secs(20)).await;
-    println!("CPU of each in 20 idle seconds: {:?}", (used().1 - idle) / CLUSTERS);
+    println!("CPU of each in 20 idle seconds: {:?}", used().1.saturating_sub(idle) / CLUSTERS);
     for cluster in clusters {
         cluster.nodes.stop().await;
     }

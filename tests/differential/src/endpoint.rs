@@ -99,7 +99,7 @@ impl RealKeys<'_> {
         let clients = Authority::load(&read("ca.crt")?, &key("authority's key", "ca.key")?);
         let clients =
             clients.map_err(|error| EndpointError::Key { name: "authority", server: REAL, source: error.into() })?;
-        Ok(Self { clients: ClientAuthority::Loaded(clients), tokens_pem: key("tokens' key", "sa.key")? })
+        Ok(Self { clients: ClientAuthority::Loaded(Box::new(clients)), tokens_pem: key("tokens' key", "sa.key")? })
     }
 }
 

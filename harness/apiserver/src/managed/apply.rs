@@ -8,7 +8,6 @@ use thiserror::Error;
 use super::compare::merge;
 use super::entries::{Manager, Managers, Owned};
 use super::fields;
-use super::path::Element;
 use super::set::Set;
 use super::settle::{Conflict, Unsettled, Versions, bring_up_to_date, difference, settle};
 use super::trail::Violations;
@@ -221,12 +220,6 @@ pub fn unmanaged(object: &Value) -> Value {
     object
 }
 
-/// What a path within an object is, for messages.
-#[must_use]
-pub fn shown(path: &[Element]) -> String {
-    super::path::text(path)
-}
-
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used, reason = "a failing test may panic")]
@@ -286,7 +279,7 @@ mod tests {
         let live = first.object.unwrap();
         let refused = apply("y", &live, &replicas(2), first.managers.clone(), false).unwrap_err();
         let Unapplied::Conflicts(conflicts) = refused else { panic!("{refused}") };
-        assert_eq!(conflicts.iter().map(|c| shown(&c.path)).collect::<Vec<_>>(), [".spec.replicas"]);
+        assert_eq!(conflicts.iter().map(|c| super::super::path::text(&c.path)).collect::<Vec<_>>(), [".spec.replicas"]);
         let forced = apply("y", &live, &replicas(2), first.managers, true).unwrap();
         assert!(!forced.managers.owned.contains_key(&Manager::applying("x")));
     }

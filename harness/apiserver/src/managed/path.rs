@@ -92,7 +92,9 @@ impl fmt::Display for Element {
 fn shown(value: &Value) -> String {
     match value {
         Value::Array(items) => format!("[{}]", items.iter().map(shown).collect::<Vec<_>>().join(",")),
-        Value::Object(map) => map.iter().map(|(name, value)| format!("{name}={}", shown(value))).collect(),
+        Value::Object(map) => {
+            map.iter().map(|(name, value)| format!("{name}={}", shown(value))).collect::<Vec<_>>().concat()
+        }
         plain => plain.to_string(),
     }
 }

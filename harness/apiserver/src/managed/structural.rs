@@ -74,13 +74,13 @@ impl CustomTypes {
     #[must_use]
     pub fn object_type(&self, api_version: &str) -> Option<ObjectType<'_>> {
         let (_, schema, made) = self.versions.iter().find(|(name, ..)| name == api_version)?;
-        let make = || {
+        let read = || {
             if self.deduced {
                 return CustomSchema { schema: Schema::new(), root: Schema::DEDUCED };
             }
             CustomSchema::new(schema.as_deref(), self.keeps_unknown)
         };
-        Some(made.get_or_init(make).object_type())
+        Some(made.get_or_init(read).object_type())
     }
 }
 
@@ -177,7 +177,7 @@ mod tests {
     use rstest::rstest;
     use serde_json::json;
 
-    fn field(schema: Value) -> (CustomSchema, TypeId) {
+    fn field(schema: &Value) -> (CustomSchema, TypeId) {
         let root = json!({"type": "object", "properties": {"a": schema}});
         let custom = CustomSchema::new(Some(&root), false);
         let kind = custom.object_type();
@@ -191,14 +191,14 @@ mod tests {
     #[case::numbers(json!({"type": "integer"}), Scalar::Number)]
     #[case::numbers_or_texts(json!({"x-kubernetes-int-or-string": true}), Scalar::Any)]
     fn reads_scalars(#[case] schema: Value, #[case] expected: Scalar) {
-        let (custom, id) = field(schema);
+        let (custom, id) = field(&schema);
         assert_eq!(custom.object_type().get(id).unwrap().scalar, Some(expected));
     }
 
     #[test]
     fn reads_keys_with_their_defaults() {
         let items = json!({"type": "object", "properties": {"p": {"type": "string", "default": "TCP"}}});
-        let (custom, id) = field(json!({"type": "array", "x-kubernetes-list-type": "map",
+        let (custom, id) = field(&json!({"type": "array", "x-kubernetes-list-type": "map",
             "x-kubernetes-list-map-keys": ["p"], "items": items}));
         let expected = ListType::Map(vec![ListKey { name: "p".to_owned(), default: Some(json!("TCP")) }]);
         assert_eq!(custom.object_type().get(id).unwrap().list.as_ref().unwrap().kind, expected);

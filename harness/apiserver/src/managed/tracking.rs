@@ -232,7 +232,7 @@ fn refusal(conflicts: &[Conflict]) -> Failure {
         let message = format!("conflict with {}", owner(conflict));
         json!({"reason": "FieldManagerConflict", "message": message, "field": path::text(&conflict.path)})
     });
-    Failure::apply_conflict(message, causes.collect())
+    Failure::apply_conflict(message, &causes.collect::<Vec<_>>())
 }
 
 #[cfg(test)]

@@ -68,10 +68,9 @@ impl<V: Versions> Write<'_, V> {
         let current = Manager::updating("current-operation", "");
         let settled = settle(self.versions, (before, after), &changes, self.api_version, &mut managers, &current, true);
         match settled {
-            Ok(()) => {}
             Err(Unsettled::Violations(violations)) => return Err(violations),
             // Nobody conflicts with who insists.
-            Err(Unsettled::Conflicts(_)) => {}
+            Ok(()) | Err(Unsettled::Conflicts(_)) => {}
         }
         let mut set = changes.modified.union(&changes.added);
         set.remove(&changes.removed);

@@ -1,5 +1,6 @@
 //! What the server endures: too much, too deep, too slow, too many.
 
+use std::fmt::Write as _;
 use std::time::{Duration, Instant};
 
 use apiserver::{Options, TimeLimits};
@@ -83,7 +84,7 @@ fn bomb() -> String {
     let mut text = String::from("a0: &a0 lol\n");
     for level in 1..11 {
         let aliases = vec![format!("*a{}", level - 1); 10].join(", ");
-        text.push_str(&format!("a{level}: &a{level} [{aliases}]\n"));
+        writeln!(text, "a{level}: &a{level} [{aliases}]").unwrap();
     }
     text
 }

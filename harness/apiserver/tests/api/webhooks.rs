@@ -81,7 +81,7 @@ fn to(review: &Value, mut response: Value) -> Value {
 
 impl Webhook {
     /// The configuration of the webhook for config maps, with `more` in place of its own.
-    fn configuration(&self, more: Value) -> Value {
+    fn configuration(&self, more: &Value) -> Value {
         let mut webhook = json!({
             "name": "check.example.com",
             "admissionReviewVersions": ["v1"],
@@ -114,7 +114,7 @@ fn map(name: &str) -> Value {
 async fn asks_about_what_is_written_and_how() {
     let cluster = start().await;
     let hook = webhook(|review| (200, to(review, json!({"allowed": true})))).await;
-    configure(&cluster, hook.configuration(json!({}))).await;
+    configure(&cluster, hook.configuration(&json!({}))).await;
     cluster.post(MAPS, map("m")).await;
     cluster.merge(&format!("{MAPS}/m"), json!({"data": {"a": "c"}})).await;
     cluster.delete(&format!("{MAPS}/m")).await;
@@ -148,7 +148,7 @@ async fn asks_about_what_is_written_and_how() {
 async fn refuses_in_the_words_of_the_webhook(#[case] response: Value, #[case] code: u16, #[case] text: &str) {
     let cluster = start().await;
     let hook = webhook(move |review| (200, to(review, response.clone()))).await;
-    configure(&cluster, hook.configuration(json!({}))).await;
+    configure(&cluster, hook.configuration(&json!({}))).await;
     assert_eq!(cluster.refused("POST", MAPS, map("m")).await, (code, text.to_owned()));
     assert_eq!(cluster.refused("GET", &format!("{MAPS}/m"), Value::Null).await.0, 404);
 }
@@ -165,7 +165,7 @@ async fn refuses_in_the_words_of_the_webhook(#[case] response: Value, #[case] co
 async fn leaves_writes_alone_that_it_does_not_concern(#[case] more: Value) {
     let cluster = start().await;
     let hook = webhook(|review| (200, to(review, json!({"allowed": false})))).await;
-    configure(&cluster, hook.configuration(more)).await;
+    configure(&cluster, hook.configuration(&more)).await;
     cluster.post(MAPS, map("m")).await;
     assert!(hook.heard().is_empty());
 }
@@ -178,7 +178,7 @@ async fn leaves_writes_alone_that_it_does_not_concern(#[case] more: Value) {
 async fn concerns_writes_that_fit(#[case] more: Value) {
     let cluster = start().await;
     let hook = webhook(|review| (200, to(review, json!({"allowed": false})))).await;
-    configure(&cluster, hook.configuration(more)).await;
+    configure(&cluster, hook.configuration(&more)).await;
     assert_eq!(cluster.refused("POST", MAPS, map("m")).await.0, 400);
 }
 
@@ -191,7 +191,7 @@ async fn concerns_writes_that_fit(#[case] more: Value) {
 async fn fails_on_answers_that_are_none(#[case] code: u16, #[case] answer: Value, #[case] text: &str) {
     let cluster = start().await;
     let hook = webhook(move |_| (code, answer.clone())).await;
-    configure(&cluster, hook.configuration(json!({}))).await;
+    configure(&cluster, hook.configuration(&json!({}))).await;
     let (status, told) = cluster.refused("POST", MAPS, map("m")).await;
     let expected = format!("Internal error occurred: failed calling webhook \"check.example.com\": {text}");
     assert_eq!(status, 500);
@@ -206,7 +206,7 @@ async fn believes_answers_of_the_old_version_without_their_uid() {
         (200, json!({"response": {"allowed": true}}))
     })
     .await;
-    configure(&cluster, hook.configuration(json!({"admissionReviewVersions": ["v0", "v1beta1", "v1"]}))).await;
+    configure(&cluster, hook.configuration(&json!({"admissionReviewVersions": ["v0", "v1beta1", "v1"]}))).await;
     cluster.post(MAPS, map("m")).await;
     assert_eq!(hook.heard().len(), 1);
 }
@@ -220,7 +220,7 @@ async fn follows_the_policy_where_nobody_answers(#[case] policy: &str, #[case] w
     let nobody = json!({"url": "https://127.0.0.1:1/"});
     let hook = webhook(|_| (200, Value::Null)).await;
     let more = json!({"failurePolicy": policy, "clientConfig": nobody, "timeoutSeconds": 2});
-    configure(&cluster, hook.configuration(more)).await;
+    configure(&cluster, hook.configuration(&more)).await;
     if written {
         cluster.post(MAPS, map("m")).await;
     } else {
@@ -234,7 +234,7 @@ async fn believes_no_authority_but_the_bundle() {
     let cluster = start().await;
     let (hook, other) = (webhook(|_| (200, Value::Null)).await, webhook(|_| (200, Value::Null)).await);
     let more = json!({"clientConfig": {"url": hook.url, "caBundle": other.ca_bundle}});
-    configure(&cluster, hook.configuration(more)).await;
+    configure(&cluster, hook.configuration(&more)).await;
     let (code, text) = cluster.refused("POST", MAPS, map("m")).await;
     assert_eq!(code, 500);
     assert!(text.contains("\": x509: certificate signed by unknown authority"), "{text}");
@@ -246,11 +246,11 @@ async fn finds_services_by_name_and_port() {
     let hook = webhook(|_| (200, Value::Null)).await;
     let service = |name: &str, port: u16| json!({"clientConfig": {"service": {"name": name, "namespace": "default", "path": "/p", "port": port}}});
     let called = "Internal error occurred: failed calling webhook \"check.example.com\": Post \"https://gone.default.svc:443/p?timeout=10s\": service \"gone\" not found";
-    configure(&cluster, hook.configuration(service("gone", 443))).await;
+    configure(&cluster, hook.configuration(&service("gone", 443))).await;
     assert_eq!(cluster.refused("POST", MAPS, map("m")).await, (500, called.to_owned()));
     let path = "/apis/admissionregistration.k8s.io/v1/validatingwebhookconfigurations/check";
     cluster.delete(path).await;
-    configure(&cluster, hook.configuration(service("kubernetes", 444))).await;
+    configure(&cluster, hook.configuration(&service("kubernetes", 444))).await;
     let text = cluster.refused("POST", MAPS, map("m")).await.1;
     assert!(text.ends_with("no service port 444 found for service \"kubernetes\""), "{text}");
 }
@@ -259,7 +259,7 @@ async fn finds_services_by_name_and_port() {
 async fn asks_on_a_dry_run_only_who_has_no_side_effects() {
     let cluster = start().await;
     let hook = webhook(|review| (200, to(review, json!({"allowed": true})))).await;
-    configure(&cluster, hook.configuration(json!({"sideEffects": "NoneOnDryRun"}))).await;
+    configure(&cluster, hook.configuration(&json!({"sideEffects": "NoneOnDryRun"}))).await;
     cluster.post(&format!("{MAPS}?dryRun=All"), map("m")).await;
     assert_eq!(hook.heard()[0]["request"]["dryRun"], true);
     assert_eq!(hook.heard()[0]["request"]["options"]["dryRun"], json!(["All"]));
@@ -271,7 +271,7 @@ async fn waits_no_longer_than_it_is_told() {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("https://{}", listener.local_addr().unwrap());
     let hook = webhook(|_| (200, Value::Null)).await;
-    configure(&cluster, hook.configuration(json!({"clientConfig": {"url": url}, "timeoutSeconds": 1}))).await;
+    configure(&cluster, hook.configuration(&json!({"clientConfig": {"url": url}, "timeoutSeconds": 1}))).await;
     let begun = tokio::time::Instant::now();
     let (code, text) = cluster.refused("POST", MAPS, map("m")).await;
     assert_eq!(code, 500);
@@ -287,7 +287,7 @@ async fn passes_warnings_on() {
         (200, to(review, json!({"allowed": allowed, "warnings": ["mind the \"gap\"", "mind the \"gap\""]})))
     })
     .await;
-    configure(&cluster, hook.configuration(json!({}))).await;
+    configure(&cluster, hook.configuration(&json!({}))).await;
     for (name, code) in [("good", 201), ("bad", 400)] {
         let head = cluster.head_of("POST", MAPS, map(name)).await;
         assert_eq!(head.status, code);
@@ -302,7 +302,7 @@ async fn asks_nobody_about_webhooks_themselves() {
     let hook = webhook(|review| (200, to(review, json!({"allowed": false})))).await;
     let everything =
         json!({"rules": [{"apiGroups": ["*"], "apiVersions": ["*"], "operations": ["*"], "resources": ["*/*"]}]});
-    configure(&cluster, hook.configuration(everything)).await;
+    configure(&cluster, hook.configuration(&everything)).await;
     cluster.delete("/apis/admissionregistration.k8s.io/v1/validatingwebhookconfigurations/check").await;
     cluster.post(MAPS, map("m")).await;
     assert!(hook.heard().is_empty());
@@ -315,7 +315,7 @@ async fn asks_nobody_about_webhooks_themselves() {
 async fn admits_that_it_calls_no_mutating_webhooks(#[case] policy: &str) {
     let cluster = start().await;
     let hook = webhook(|_| (200, Value::Null)).await;
-    let mut configuration = hook.configuration(json!({"failurePolicy": policy}));
+    let mut configuration = hook.configuration(&json!({"failurePolicy": policy}));
     configuration["metadata"]["name"] = json!("changes");
     cluster.post("/apis/admissionregistration.k8s.io/v1/mutatingwebhookconfigurations", configuration).await;
     if policy == "Fail" {

@@ -120,7 +120,7 @@ pub async fn pulls_an_unknown_image_again_and_again(kind: Kind) {
     let progress = cluster.clock.wants_progress();
     cluster.until_one("v1", "Event", |event| is(event, "/reason", "Pulling") && is(event, "/count", 3)).await;
     drop(progress);
-    assert!(cluster.clock.now() - before >= Duration::from_secs(30));
+    assert!(cluster.clock.now().saturating_sub(before) >= Duration::from_secs(30));
     cluster.end().await;
 }
 

@@ -12,7 +12,7 @@ use apiserver::pki::{self, Authority};
 /// Where the binaries are.
 pub const ASSETS: &str = "KUBEBUILDER_ASSETS";
 
-const START_LIMIT: Duration = Duration::from_secs(60);
+const START_LIMIT: Duration = Duration::from_mins(1);
 
 /// The address of the API server inside the cluster.
 pub const SERVICE: &str = "10.0.0.1:443";

@@ -42,7 +42,7 @@ pub enum ClientAuthority<'a> {
     /// That of an embedded server.
     Server(ApiServer),
     /// One read from files.
-    Loaded(Authority),
+    Loaded(Box<Authority>),
     /// One of somebody else.
     Lent(&'a Authority),
 }
