@@ -40,7 +40,7 @@ impl Provider for Embedded {
     }
 
     async fn create(&self, _lease: &Lease, plan: &PairPlan) -> Result<Pair, ProviderError> {
-        let (standing, life) = create(plan).await?;
+        let (standing, life) = Box::pin(create(plan)).await?;
         Ok(Pair::new(standing, Box::new(life)))
     }
 }
@@ -105,7 +105,7 @@ impl Life for Running {
 
     /// New clusters take less than looking for what was made on the old ones.
     async fn reset(&mut self, plan: &PairPlan) -> Result<Standing, ProviderError> {
-        let (standing, running) = create(plan).await?;
+        let (standing, running) = Box::pin(create(plan)).await?;
         std::mem::replace(self, running).end().await;
         Ok(standing)
     }
