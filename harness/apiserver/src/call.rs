@@ -103,7 +103,12 @@ impl Call<'_> {
             name: &self.path.name,
             object: &object,
         };
-        Ok(answer::value(self.form, StatusCode::CREATED, &question.answer()?))
+        let mut answer = question.answer()?;
+        let manager = managed::manager(self.query.get("fieldManager").unwrap_or_default(), self.headers);
+        if let (Some(owners), Some(Value::Object(meta))) = (question.owners(&manager), answer.get_mut("metadata")) {
+            meta.insert("managedFields".to_owned(), owners);
+        }
+        Ok(answer::value(self.form, StatusCode::CREATED, &answer))
     }
 
     /// What the path names must be able to be a key of the storage.

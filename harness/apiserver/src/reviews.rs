@@ -11,6 +11,7 @@ use serde_json::Value;
 
 use crate::authn::User;
 use crate::jsoniter;
+use crate::managed::{Sent, Tracker};
 use crate::normal;
 use crate::registry::Resource;
 use crate::state::State;
@@ -61,6 +62,21 @@ impl Question<'_> {
             "serviceaccounts" => token_request::answer(self),
             _ => access::answer(self),
         }
+    }
+
+    /// The `metadata.managedFields` of the answer: a question is an object that `manager` creates.
+    #[must_use]
+    pub fn owners(&self, manager: &str) -> Option<Value> {
+        let now = self.state.clock.stamp();
+        let updated = |resource: &Resource, object: &Value| {
+            Tracker { resource, manager, now: &now }.updated(None, object, Sent::Nothing)
+        };
+        if self.resource.plural != "serviceaccounts" {
+            return updated(self.resource, self.object);
+        }
+        let mut object = self.object.clone();
+        token_request::fill(&mut object);
+        updated(&token_request::resource(self.resource), &object)
     }
 
     /// The object that asked, with `status` in place of its own.

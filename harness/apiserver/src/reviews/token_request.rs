@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 use super::{Question, shaped, text, texts};
 use crate::authn::{Bound, BoundClaims, Reference, account_user};
 use crate::clock;
+use crate::registry::Resource;
 use crate::status::{Cause, Failure, quoted};
 use crate::store::{Key, Stored};
 
@@ -88,6 +89,25 @@ fn binding(question: &Question<'_>, request: &Value) -> Result<Binding, Failure>
     }
     let bound = Reference { name: name.to_owned(), uid: known.to_owned() };
     Ok(if is_pod { Binding::Pod(bound) } else { Binding::Secret(bound) })
+}
+
+/// The resource that the requests below `accounts` are of.
+pub fn resource(accounts: &Resource) -> Resource {
+    Resource {
+        group: "authentication.k8s.io".to_owned(),
+        kind: "TokenRequest".to_owned(),
+        type_name: Some("authentication.v1.TokenRequest"),
+        ..accounts.clone()
+    }
+}
+
+/// Fills in what a request leaves open and the original notes as asked for.
+pub fn fill(request: &mut Value) {
+    if request.pointer("/spec/expirationSeconds").is_none_or(Value::is_null)
+        && let Some(Value::Object(spec)) = request.get_mut("spec")
+    {
+        spec.insert("expirationSeconds".to_owned(), Value::from(DEFAULT_SECONDS));
+    }
 }
 
 /// The request with a token.

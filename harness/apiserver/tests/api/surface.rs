@@ -51,26 +51,18 @@ async fn notes_no_miss_of_ordinary_kubectl() {
 }
 
 #[rstest]
-#[case::server_side_apply(
-    "PATCH",
-    "/api/v1/namespaces/default/configmaps/a?fieldManager=kubectl&force=false",
-    "PATCH application/apply-patch+yaml configmaps"
-)]
 #[case::proxy_of_nodes("GET", "/api/v1/nodes/n/proxy/stats", "GET /api/v1/nodes/n/proxy/stats")]
 #[case::exec(
     "POST",
     "/api/v1/namespaces/default/pods/p/exec?command=ls",
     "POST /api/v1/namespaces/default/pods/p/exec"
 )]
-#[case::unserved_kind("GET", "/apis/apps/v1/daemonsets", "GET /apis/apps/v1/daemonsets")]
-#[case::unserved_group("GET", "/apis/batch/v1/jobs", "GET /apis/batch/v1/jobs")]
-#[case::unserved_version("GET", "/apis/apiextensions.k8s.io/v1beta1", "GET /apis/apiextensions.k8s.io/v1beta1")]
+#[case::attach("POST", "/api/v1/namespaces/default/pods/p/attach", "POST /api/v1/namespaces/default/pods/p/attach")]
 #[case::unserved_path("GET", "/metrics", "GET /metrics")]
 #[tokio::test]
 async fn notes_what_the_original_would_have_served(#[case] method: &str, #[case] path: &str, #[case] miss: &str) {
     let cluster = start().await;
-    let media = if method == "PATCH" { "application/apply-patch+yaml" } else { "application/json" };
-    send(&cluster, method, path, media).await;
+    send(&cluster, method, path, "application/json").await;
     assert_eq!(cluster.server.surface_misses(), [miss]);
 }
 

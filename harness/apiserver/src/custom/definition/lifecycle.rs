@@ -10,7 +10,9 @@ use super::model::{CLEANUP_FINALIZER, Definition};
 use super::naming::{self, Taken};
 use super::{approval, resources};
 use crate::deletion::DeleteOptions;
+use crate::managed::{Sent, Tracker};
 use crate::objects::Place;
+use crate::shape::{in_order, metadata, put_or_remove};
 use crate::state::State;
 use crate::store::{Key, Stored};
 
@@ -83,9 +85,24 @@ fn judge_approval(definition: &mut Definition, object: &Value, now: &str) -> boo
     definition.status.conditions != before
 }
 
-fn write(state: &State, key: &Key, before: &Arc<Stored>, definition: &Definition) -> bool {
+/// `before` with what `definition` says, whose fields are then the server's own.
+fn written(state: &State, before: &Stored, definition: &Definition) -> Value {
     let mut object = before.value.clone();
     definition.write(&mut object);
+    let registry = state.registry();
+    let Some(resource) = registry.find("apiextensions.k8s.io", "v1", "customresourcedefinitions") else {
+        return object;
+    };
+    let now = state.clock.stamp();
+    let tracker = Tracker { resource, manager: "kube-apiserver", now: &now };
+    let former = metadata(&mut object).shift_remove("managedFields");
+    let owners = tracker.updated(Some(&before.value), &object, Sent::Nothing).or(former);
+    put_or_remove(metadata(&mut object), "managedFields", owners.as_ref());
+    in_order(resource, object)
+}
+
+fn write(state: &State, key: &Key, before: &Arc<Stored>, definition: &Definition) -> bool {
+    let object = written(state, before, definition);
     // Someone who was quicker settles what is left.
     state.store.replace(&super::table(), key, before, object).is_ok()
 }
@@ -119,8 +136,7 @@ fn clean_up(state: &State, key: &Key, stored: &Arc<Stored>, mut next: Definition
         let message = "resource was never established";
         next.set_condition("Terminating", "False", "NeverEstablished", message, now);
     }
-    let mut object = stored.value.clone();
-    next.write(&mut object);
+    let mut object = written(state, stored, &next);
     let left: Vec<Value> = finalizers(&object).filter(|name| *name != CLEANUP_FINALIZER).map(Value::from).collect();
     let gone = left.is_empty();
     if let Some(Value::Object(metadata)) = object.get_mut("metadata") {
