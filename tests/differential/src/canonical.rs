@@ -8,7 +8,7 @@
 //! | revisions in texts | `<revision>` | the same |
 //! | RFC 3339 times | `<time>`, `<micro time>` | the moment of the request |
 //! | ages in cells of Tables | `<age>` | time since then |
-//! | the server's own address | `<server>` | ports are free ones |
+//! | the server's own address, and the one it advertises | `<server>` | ports are free ones |
 //! | addresses in 10.0.0.0/8 | `<ip N>`, `<ip range>` | allocated at random from the server's range; numbered likewise |
 //! | node ports | `<node port N>` | allocated at random; numbered likewise |
 //! | names made from `generateName` | `PREFIX<random>` | random |
@@ -169,6 +169,7 @@ impl Seen {
                 }
                 Value::from(format!("<revision {}>", numbered(&mut self.revisions, text)))
             }
+            Value::String(_) if key == "serverAddress" => Value::from("<server>"),
             Value::String(text) if key == "continue" && !text.is_empty() => Value::from("<continue>"),
             Value::String(text) => Value::from(self.text(text)),
             Value::Number(number) if key == "nodePort" && number.as_u64().is_some_and(|port| port > 0) => {

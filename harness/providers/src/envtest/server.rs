@@ -198,7 +198,7 @@ fn apiserver_arguments(on: On, port: u16) -> Vec<String> {
         ("kubelet-client-certificate", "kubelet-client.crt".to_owned()),
         ("kubelet-client-key", "kubelet-client.key".to_owned()),
         ("kubelet-preferred-address-types", "InternalIP".to_owned()),
-        ("service-account-issuer", "https://kubernetes.default.svc.cluster.local".to_owned()),
+        ("service-account-issuer", "https://kubernetes.default.svc".to_owned()),
         ("service-account-key-file", "sa.pub".to_owned()),
         ("service-account-signing-key-file", "sa.key".to_owned()),
         // It would wait for the token of each account, which no controller of its own makes here.
