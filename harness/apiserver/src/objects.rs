@@ -1,23 +1,21 @@
 //! Writing objects: what every write has in common, whatever the kind.
 
 mod checks;
+mod update;
 
-use std::borrow::Cow;
 use std::sync::{Arc, PoisonError};
 
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 use crate::consent::{Consent, Operation, Spot};
 use crate::custom::{definition, instance};
 use crate::managed::{self, Sent, Tracker};
 use crate::registry::Resource;
-use crate::shape::{check, counts_generations, fill, in_order, keep_identity, metadata, put_or_remove, same, shape};
+use crate::shape::{check, counts_generations, fill, in_order, metadata, put_or_remove, shape};
 use crate::state::State;
-use crate::status::{Cause, Failure};
-use crate::store::{Key, Refusal, Stored};
-use crate::{conversion, defaults, limits, pods, services};
-
-use checks::creates_on_update;
+use crate::status::Failure;
+use crate::store::{Key, Stored};
+use crate::{conversion, defaults, limits};
 
 /// Where a write goes.
 #[derive(Clone, Copy)]
@@ -288,199 +286,6 @@ impl Place<'_> {
         }
     }
 
-    /// The stored object as who changes it sees it.
-    fn seen<'a>(&self, stored: &'a Stored) -> Cow<'a, Value> {
-        match &self.resource.custom {
-            Some(_) => Cow::Owned(instance::served(self.resource, &stored.value)),
-            None => Cow::Borrowed(&stored.value),
-        }
-    }
-
-    /// Replaces the object `name` by what `change` makes of it, in one step however many write at once.
-    /// Tells too whether it was created.
-    ///
-    /// # Errors
-    /// As the original refuses, and what `change` returns.
-    pub fn update(
-        &self,
-        name: &str,
-        part: Part,
-        intent: Intent,
-        change: impl Fn(&Value) -> Result<Value, Failure>,
-    ) -> Result<(Arc<Stored>, bool), Failure> {
-        loop {
-            let Some(before) = self.state.store.get(self.table(), &self.key(name)) else {
-                if intent == Intent::Put || (intent == Intent::Apply && part == Part::Object) {
-                    let object = change(&Value::Null)?;
-                    self.check_name(name, &object)?;
-                    if intent == Intent::Apply {
-                        self.check_unborn(name, &object)?;
-                    } else if &**self.table() != "services" {
-                        self.check_uid(name, &object, "")?;
-                    }
-                    if part == Part::Object && (intent == Intent::Apply || creates_on_update(self.resource)) {
-                        return self.create_as(object, intent).map(|stored| (stored, true));
-                    }
-                }
-                return Err(Failure::not_found(self.resource, name));
-            };
-            let seen = self.seen(&before);
-            let changed = change(&seen)?;
-            let given = text(&changed, "/metadata/resourceVersion").to_owned();
-            let object = self.successor(name, part, intent, changed, (&before, &seen))?;
-            self.ask(Operation::Update, Some(&object), Some(&before.value))?;
-            if same(&object, &before.value) {
-                return Ok((before, false));
-            }
-            if self.dry_run {
-                return Ok((Stored::detached(object), false));
-            }
-            limits::check_size(&object)?;
-            match self.commit(name, &before, object) {
-                Ok(stored) => return Ok((stored, false)),
-                Err(Refusal::Changed) if intent == Intent::Put && !given.is_empty() => {
-                    return Err(Failure::conflict(self.resource, name));
-                }
-                Err(_) => {}
-            }
-        }
-    }
-
-    fn commit(&self, name: &str, before: &Arc<Stored>, object: Value) -> Result<Arc<Stored>, Refusal> {
-        let key = self.key(name);
-        let store = &self.state.store;
-        let stored = if finished(self.resource, &object) {
-            // The answer shows the object as it was asked for, those who watch see what was there: it is gone.
-            let shown = Stored::detached(object);
-            store.remove(self.table(), &key, before)?;
-            self.after_removal(&before.value);
-            shown
-        } else {
-            store.replace(self.table(), &key, before, object)?
-        };
-        self.after_write();
-        Ok(stored)
-    }
-
-    fn successor(
-        &self,
-        name: &str,
-        part: Part,
-        intent: Intent,
-        changed: Value,
-        (before, old): (&Arc<Stored>, &Value),
-    ) -> Result<Value, Failure> {
-        let resource = self.resource;
-        let mut object = changed;
-        let sent = (intent == Intent::Patch).then(|| object.to_string());
-        let ownership = Self::ownership(&mut object, intent, part);
-        shape(resource, &mut object).map_err(|text| match (intent, sent) {
-            (Intent::Apply, _) => unconvertible(self.requested, &text),
-            (_, Some(sent)) => {
-                let cause = Cause::invalid("patch", crate::status::quoted(&sent), &text);
-                Failure::invalid("", "", "", &[cause])
-            }
-            (_, None) => undecodable(resource, &text),
-        })?;
-        self.check_name(name, &object)?;
-        if intent == Intent::Put {
-            self.check_uid(name, &object, text(&before.value, "/metadata/uid"))?;
-        }
-        self.check_rights(&object, Some(&before.value))?;
-        self.check_revision(name, intent, &object, before)?;
-        self.check_place(&mut object)?;
-        fill(resource, &mut object);
-        let owners = self.owners(Some(old), &object, ownership);
-        let mut object = match part {
-            Part::Object => {
-                let mut object = object;
-                if resource.has_status()
-                    && let Some(map) = object.as_object_mut()
-                {
-                    put_or_remove(map, "status", old.get("status"));
-                }
-                object
-            }
-            Part::Status => self.status_of(&object, old),
-            Part::Finalize => with(&object, "status", old.get("status")),
-        };
-        keep_identity(&mut object, old);
-        put_or_remove(metadata(&mut object), "managedFields", owners.as_ref());
-        if &**self.table() == "namespaces" && part == Part::Object {
-            // Only the finalize subresource changes them.
-            let mut spec = Value::Object(Map::new());
-            if let Some(spec) = spec.as_object_mut() {
-                put_or_remove(spec, "finalizers", old.pointer("/spec/finalizers"));
-            }
-            object["spec"] = spec;
-        }
-        if &**self.table() == "services" {
-            services::keep_allocation(&mut object, old);
-            self.allocate_ports(&mut object);
-        }
-        if &**self.table() == "pods" && part == Part::Object {
-            pods::keep_account(&mut object, old);
-        }
-        fill(resource, &mut object);
-        if &**self.table() == definition::RESOURCE && part == Part::Object {
-            definition::keep_status(&mut object);
-        }
-        if part == Part::Object && resource.custom.is_none() {
-            self.admit_change(&mut object, old)?;
-        }
-        self.count_generation(part, &mut object, old);
-        if part == Part::Finalize {
-            return Ok(in_order(resource, object));
-        }
-        check(resource, self.requested, &object, Some((old, part)))?;
-        if part == Part::Object && resource.custom.is_none() {
-            self.judge_change(&object, old)?;
-        }
-        Ok(in_order(resource, object))
-    }
-
-    /// What an update of the status makes: of built-in kinds the client's metadata and status beside everything else
-    /// that was there, of others the status alone (the strategies of `status` in Kubernetes 1.20).
-    fn status_of(&self, object: &Value, old: &Value) -> Value {
-        if self.resource.custom.is_some() || self.resource.group == "apiextensions.k8s.io" {
-            return with(old, "status", object.get("status"));
-        }
-        let mut merged = with(old, "status", object.get("status"));
-        if let (Some(map), Some(meta)) = (merged.as_object_mut(), object.get("metadata")) {
-            map.insert("metadata".to_owned(), meta.clone());
-        }
-        let kept = match &**self.table() {
-            "deployments.apps" => "labels",
-            "pods" => "ownerReferences",
-            _ => return merged,
-        };
-        put_or_remove(metadata(&mut merged), kept, old.pointer(&format!("/metadata/{kept}")));
-        merged
-    }
-
-    fn count_generation(&self, part: Part, object: &mut Value, old: &Value) {
-        if part != Part::Object || !counts_generations(self.resource) {
-            return;
-        }
-        let relevant = |value: &Value| -> Map<String, Value> {
-            let skipped: &[&str] = if self.resource.has_status() { &["metadata", "status"] } else { &["metadata"] };
-            let entries = value.as_object().into_iter().flatten();
-            entries.filter(|(key, _)| !skipped.contains(&key.as_str())).map(|(k, v)| (k.clone(), v.clone())).collect()
-        };
-        let (mut new, mut before) = (relevant(object), relevant(old));
-        for map in [&mut new, &mut before] {
-            map.remove("kind");
-            map.remove("apiVersion");
-        }
-        // Its annotations go to its replica sets.
-        let annotated = &**self.table() == "deployments.apps"
-            && object.pointer("/metadata/annotations") != old.pointer("/metadata/annotations");
-        if new != before || annotated {
-            let generation = old.pointer("/metadata/generation").and_then(Value::as_i64).unwrap_or(0);
-            metadata(object).insert("generation".to_owned(), Value::from(generation + 1));
-        }
-    }
-
     /// What goes with an object that is removed: a Service takes its Endpoints along, names of a definition are free
     /// again, and one that is going away may have waited for this object.
     pub fn after_removal(&self, removed: &Value) {
@@ -498,27 +303,5 @@ impl Place<'_> {
         if is_definition || instance::is_terminating(self.resource) {
             definition::settle(self.state);
         }
-    }
-}
-
-/// `object` with `value` in place of its `key`.
-fn with(object: &Value, key: &str, value: Option<&Value>) -> Value {
-    let mut merged = object.clone();
-    if let Some(map) = merged.as_object_mut() {
-        put_or_remove(map, key, value);
-    }
-    merged
-}
-
-/// Whether nothing holds a deleted object any more.
-fn finished(resource: &Resource, object: &Value) -> bool {
-    let held = |pointer: &str| object.pointer(pointer).and_then(Value::as_array).is_some_and(|items| !items.is_empty());
-    if object.pointer("/metadata/deletionTimestamp").is_none() || held("/metadata/finalizers") {
-        return false;
-    }
-    match &*resource.full_name {
-        "namespaces" => !held("/spec/finalizers"),
-        "pods" => object.pointer("/metadata/deletionGracePeriodSeconds").and_then(Value::as_i64) == Some(0),
-        _ => true,
     }
 }

@@ -4,7 +4,6 @@ use bytes::Bytes;
 use http::HeaderMap;
 use serde_json::{Map, Value};
 
-use crate::custom::golang;
 use crate::jsonpatch::{JsonPatch, MOST_OPERATIONS};
 use crate::managed::{Application, Tracker};
 use crate::mergepatch;
@@ -75,7 +74,7 @@ impl Patch {
         let mut patched = object.clone();
         match self {
             Self::Json(patch) => patch.apply(&mut patched).map_err(|_| Failure::patch_rejected())?,
-            Self::Merge(patch) => mergepatch::apply(golang::object(&mut patched), patch),
+            Self::Merge(patch) => mergepatch::apply(go::object(&mut patched), patch),
             Self::Strategic(type_name, patch) => {
                 strategic::apply(type_name, &mut patched, patch).map_err(|refusal| match refusal {
                     Refusal::Malformed(_) => Failure::bad_request(refusal.to_string()),

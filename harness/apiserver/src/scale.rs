@@ -4,7 +4,7 @@
 use serde_json::{Value, json};
 
 use crate::custom::definition::ScalePaths;
-use crate::custom::golang;
+use crate::go;
 use crate::registry::Resource;
 use crate::status::{Cause, Failure};
 
@@ -50,7 +50,7 @@ fn value_at<'a>(object: &'a Value, path: &str) -> Result<Option<&'a Value>, Stri
 }
 
 fn mismatch(place: &str, value: &Value, wanted: &str) -> String {
-    let (shown, kind) = (golang::plain(value), golang::type_name(value));
+    let (shown, kind) = (go::plain(value), go::type_name(value));
     format!(".{place} accessor error: {shown} is of the type {kind}, expected {wanted}")
 }
 
@@ -128,7 +128,7 @@ pub fn read(resource: &Resource, object: &Value) -> Result<Value, Failure> {
     };
     let (scale, found) = read_custom(paths, object)?;
     if !found {
-        let shown = golang::quoted(&paths.spec_replicas_path);
+        let shown = go::quoted(&paths.spec_replicas_path);
         return Err(Failure::internal_error(format!("the spec replicas field {shown} does not exist")));
     }
     Ok(scale)
@@ -220,7 +220,7 @@ pub fn write(resource: &Resource, object: &Value, scale: &Value) -> Result<Value
     let custom = custom_paths(resource);
     match custom {
         Some(paths) if replicas == NO_REPLICAS => {
-            let shown = golang::quoted(&paths.spec_replicas_path);
+            let shown = go::quoted(&paths.spec_replicas_path);
             return Err(Failure::bad_request(format!("the spec replicas field {shown} cannot be empty")));
         }
         Some(_) => {}

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use http::StatusCode;
 use serde_json::{Map, Value, json};
 
+pub use crate::go::quoted;
 use crate::registry::Resource;
 
 /// One field that made an object invalid.
@@ -48,30 +49,6 @@ impl Cause {
 
 /// The reason of what is no longer remembered.
 const EXPIRED: &str = "Expired";
-
-/// `text` as Go's `%q` writes it.
-#[must_use]
-pub fn quoted(text: &str) -> String {
-    let mut out = String::with_capacity(text.len() + 2);
-    out.push('"');
-    for c in text.chars() {
-        match c {
-            '"' | '\\' => out.extend(['\\', c]),
-            '\n' => out.push_str("\\n"),
-            '\r' => out.push_str("\\r"),
-            '\t' => out.push_str("\\t"),
-            '\u{7}' => out.push_str("\\a"),
-            '\u{8}' => out.push_str("\\b"),
-            '\u{b}' => out.push_str("\\v"),
-            '\u{c}' => out.push_str("\\f"),
-            '\0'..' ' | '\u{7f}' => out.extend(format!("\\x{:02x}", u32::from(c)).chars()),
-            '\u{80}'..='\u{a0}' | '\u{ad}' => out.extend(format!("\\u{:04x}", u32::from(c)).chars()),
-            _ => out.push(c),
-        }
-    }
-    out.push('"');
-    out
-}
 
 /// A failure as the API server tells it: a `Status` object with an HTTP code.
 #[derive(Debug, Clone, PartialEq)]

@@ -27,7 +27,7 @@ use crate::servers::Server;
 #[derive(Debug, Parser)]
 #[command(name = "ks-e2e-witnesses")]
 struct Arguments {
-    /// Directory of the real server, as `envtest-up.sh` leaves it.
+    /// Directory of a running, otherwise unused server: `kubeconfig` (everything inline), `ca.crt`, `ca.key`, `sa.key`
     #[arg(long, value_name = "DIR")]
     real: PathBuf,
     /// Directory of the clients, as `ci/witnesses` leaves it.

@@ -3,9 +3,9 @@
 use serde_json::{Value, json};
 
 use super::definition::Column;
-use super::golang;
 use super::jsonpath::JsonPath;
 use crate::clock::{ServerClock, human_duration};
+use crate::go;
 
 /// A column whose path was read.
 #[derive(Debug, Clone, PartialEq)]
@@ -60,7 +60,7 @@ impl PrinterColumn {
         match (self.column.kind.as_str(), &*found) {
             ("string", value) => Value::from(text(value)),
             ("integer", Value::Number(number)) => {
-                let whole = number.as_i64().or_else(|| number.as_f64().and_then(golang::truncated));
+                let whole = number.as_i64().or_else(|| number.as_f64().and_then(go::truncated));
                 whole.map_or(Value::Null, Value::from)
             }
             ("number", Value::Number(_)) | ("boolean", Value::Bool(_)) => found.into_owned(),
@@ -75,10 +75,10 @@ fn text(value: &Value) -> String {
     match value {
         Value::Null => "<no value>".to_owned(),
         Value::Array(_) | Value::Object(_) => {
-            let json = golang::canonical(value.clone()).to_string();
+            let json = go::canonical(value.clone()).to_string();
             json.replace('&', "\\u0026").replace('<', "\\u003c").replace('>', "\\u003e")
         }
-        other => golang::plain(other),
+        other => go::plain(other),
     }
 }
 

@@ -7,11 +7,11 @@ use std::sync::Arc;
 use serde_json::{Map, Value};
 
 use super::definition::{CustomVersion, VersionRules};
-use super::golang;
 use super::path::Path;
 use super::schema::{
     Schema, Strictness, Validator, coerce, fill_defaults, prune, prune_nulls, validate_embedded, validate_lists,
 };
+use crate::go;
 use crate::registry::Resource;
 use crate::scale;
 use crate::status::Cause;
@@ -63,7 +63,7 @@ pub fn stored(resource: &Resource, mut object: Value) -> Value {
     if let Some(custom) = &resource.custom {
         convert(custom, custom.storage_version(), &mut object);
     }
-    golang::canonical(object)
+    go::canonical(object)
 }
 
 /// A stored object as it is served: with the defaults of its stored version, in the resource's version.
@@ -78,7 +78,7 @@ pub fn served(resource: &Resource, stored: &Value) -> Value {
         }
         convert(custom, &resource.api_version(), &mut object);
     }
-    golang::canonical(object)
+    go::canonical(object)
 }
 
 /// Conversion `None`: the version changes, and what the new one does not know goes.
@@ -86,7 +86,7 @@ fn convert(custom: &CustomVersion, wanted: &str, object: &mut Value) {
     if api_version(object) == wanted {
         return;
     }
-    golang::object(object).insert("apiVersion".to_owned(), Value::from(wanted));
+    go::object(object).insert("apiVersion".to_owned(), Value::from(wanted));
     if let Some(rules) = rules(custom, wanted) {
         let _ = fit(&rules.shape, object, Strictness::Drop);
     }

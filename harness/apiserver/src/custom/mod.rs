@@ -2,7 +2,6 @@
 
 pub mod columns;
 pub mod definition;
-pub mod golang;
 pub mod instance;
 pub mod jsonpath;
 pub mod path;

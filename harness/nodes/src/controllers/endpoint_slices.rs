@@ -9,7 +9,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::api::{Patch, PatchParams, PostParams};
 use serde_json::json;
 
-use super::endpoints::{port_on, selected, selector_of};
+use super::endpoints::{follow_pods, port_on, selected, selector_of};
 use super::owners::reference;
 use super::pods::{has_ended, is_ready, node_of};
 use crate::cache::Key;
@@ -38,16 +38,7 @@ pub(crate) fn start(cluster: &Arc<Cluster>) {
             slices.push(Key::new(Key::of(slice.as_ref()).namespace, service));
         }
     });
-    let (pods, home) = (queue.clone(), Arc::downgrade(cluster));
-    cluster.caches.pods.on_change(move |change| {
-        let (Some(home), Some(pod)) = (home.upgrade(), change.any()) else { return };
-        let namespace = pod.metadata.namespace.as_deref().unwrap_or_default();
-        for service in home.caches.services.in_namespace(namespace) {
-            if change.both().any(|pod| selected(&service, pod)) {
-                pods.push(Key::of(service.as_ref()));
-            }
-        }
-    });
+    follow_pods(cluster, &queue);
     let home = cluster.clone();
     work(cluster, "endpointslice", queue, move |key| reconcile(home.clone(), key));
 }

@@ -28,18 +28,23 @@ pub(crate) fn start(cluster: &Arc<Cluster>) {
             endpoints.push(Key::of(endpoints_object.as_ref()));
         }
     });
-    let (pods, home) = (queue.clone(), Arc::downgrade(cluster));
+    follow_pods(cluster, &queue);
+    let home = cluster.clone();
+    work(cluster, "endpoints", queue, move |key| reconcile(home.clone(), key));
+}
+
+/// Queues the services that select a pod that changed, as it was or as it is.
+pub(super) fn follow_pods(cluster: &Arc<Cluster>, queue: &Arc<Queue<Key>>) {
+    let (services, home) = (queue.clone(), Arc::downgrade(cluster));
     cluster.caches.pods.on_change(move |change| {
         let (Some(home), Some(pod)) = (home.upgrade(), change.any()) else { return };
         let namespace = pod.metadata.namespace.as_deref().unwrap_or_default();
         for service in home.caches.services.in_namespace(namespace) {
             if change.both().any(|pod| selected(&service, pod)) {
-                pods.push(Key::of(service.as_ref()));
+                services.push(Key::of(service.as_ref()));
             }
         }
     });
-    let home = cluster.clone();
-    work(cluster, "endpoints", queue, move |key| reconcile(home.clone(), key));
 }
 
 pub(super) fn selector_of(service: &Service) -> Option<&BTreeMap<String, String>> {

@@ -1,4 +1,4 @@
-//! The embedded server, set up as `envtest-up.sh` sets up the real one.
+//! The embedded server, set up as the real one is.
 
 use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;

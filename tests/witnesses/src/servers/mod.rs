@@ -119,7 +119,7 @@ impl Server {
         inhabit(embedded::start().await?).await
     }
 
-    /// Puts nodes around the real server that `envtest-up.sh` started in `directory`.
+    /// Puts nodes around the real server whose files are in `directory`.
     ///
     /// # Errors
     /// [`ServerError`].

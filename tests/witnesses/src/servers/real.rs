@@ -1,4 +1,4 @@
-//! The real server, as `envtest-up.sh` leaves it in a directory.
+//! The real server, by the files in its directory.
 
 use std::path::Path;
 

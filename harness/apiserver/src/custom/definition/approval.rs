@@ -4,9 +4,9 @@
 use serde_json::Value;
 
 use super::model::annotations;
-use crate::custom::golang;
 use crate::custom::path::Path;
 use crate::custom::schema::is_request_uri;
+use crate::go;
 use crate::status::Cause;
 
 /// The annotation that says it.
@@ -37,15 +37,13 @@ pub fn is_protected(group: &str) -> bool {
 #[must_use]
 pub fn approval(object: &Value) -> (Approval, String) {
     let given = annotations(object).and_then(|map| map.get(ANNOTATION)).and_then(Value::as_str).unwrap_or_default();
-    let demand = format!("protected groups must have approval annotation {}", golang::quoted(ANNOTATION));
+    let demand = format!("protected groups must have approval annotation {}", go::quoted(ANNOTATION));
     let see = "see https://github.com/kubernetes/enhancements/pull/1111";
     let host = given.split_once("://").map(|(_, rest)| rest.split(['/', '?']).next().unwrap_or_default());
     let is_link = is_request_uri(given) && host.is_some_and(|host| !host.is_empty());
     match given {
         "" => (Approval::Missing, format!("{demand}, {see}")),
-        _ if given.starts_with("unapproved") => {
-            (Approval::Bypassed, format!("not approved: {}", golang::quoted(given)))
-        }
+        _ if given.starts_with("unapproved") => (Approval::Bypassed, format!("not approved: {}", go::quoted(given))),
         _ if is_link => (Approval::Approved, format!("approved in {given}")),
         _ => {
             let either = "with either a URL or a reason starting with \"unapproved\"";
@@ -66,6 +64,6 @@ pub fn validate(object: &Value, old: Option<&Value>, group: &str) -> Option<Caus
     match found {
         Approval::Approved | Approval::Bypassed => None,
         Approval::Missing => Some(Cause::required(place, &reason)),
-        Approval::Invalid => Some(Cause::invalid(place, golang::quoted(given), &reason)),
+        Approval::Invalid => Some(Cause::invalid(place, go::quoted(given), &reason)),
     }
 }

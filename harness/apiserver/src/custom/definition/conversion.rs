@@ -2,8 +2,8 @@
 
 use super::model::{ClientConfig, ServiceReference, Spec};
 use super::rules::one_of;
-use crate::custom::golang;
 use crate::custom::path::Path;
+use crate::go;
 use crate::names;
 use crate::status::Cause;
 
@@ -12,7 +12,7 @@ pub fn validate(path: &Path, spec: &Spec, causes: &mut Vec<Cause>) {
     let Some(conversion) = &spec.conversion else { return };
     if conversion.strategy != "None" && spec.preserve_unknown_fields {
         let detail = "must be None if spec.preserveUnknownFields is true";
-        causes.push(Cause::invalid(path.child("strategy"), golang::quoted(&conversion.strategy), detail));
+        causes.push(Cause::invalid(path.child("strategy"), go::quoted(&conversion.strategy), detail));
     }
     one_of(&path.child("strategy"), &conversion.strategy, &["None", "Webhook"], causes);
     let config = conversion.webhook.as_ref().and_then(|webhook| webhook.client_config.as_ref());
@@ -51,7 +51,7 @@ fn link(path: &Path, url: &str, causes: &mut Vec<Cause>) {
     let (scheme, rest) = rest.split_once(':').unwrap_or(("", rest));
     let authority = rest.strip_prefix("//").map(|rest| rest.split('/').next().unwrap_or_default()).unwrap_or_default();
     let (user, host) = authority.rsplit_once('@').map_or((None, authority), |(user, host)| (Some(user), host));
-    let mut refuse = |shown: &str, detail: &str| causes.push(Cause::invalid(path, golang::quoted(shown), detail));
+    let mut refuse = |shown: &str, detail: &str| causes.push(Cause::invalid(path, go::quoted(shown), detail));
     if scheme != "https" {
         refuse(scheme, &format!("'https' is the only allowed URL scheme{form}"));
     }
@@ -89,7 +89,7 @@ fn reference(path: &Path, service: &ServiceReference, causes: &mut Vec<Cause>) {
 }
 
 fn request_path(path: &Path, given: &str, causes: &mut Vec<Cause>) {
-    let mut refuse = |detail: &str| causes.push(Cause::invalid(path, golang::quoted(given), detail));
+    let mut refuse = |detail: &str| causes.push(Cause::invalid(path, go::quoted(given), detail));
     if given == "//" {
         refuse("segment[0] may not be empty");
         return;
@@ -118,14 +118,14 @@ fn review_versions(path: &Path, versions: &[String], causes: &mut Vec<Cause>) {
     for (index, version) in versions.iter().enumerate() {
         let place = path.index(index);
         if versions.iter().take(index).any(|before| before == version) {
-            causes.push(Cause::invalid(place, golang::quoted(version), "duplicate version"));
+            causes.push(Cause::invalid(place, go::quoted(version), "duplicate version"));
             continue;
         }
         for fault in names::label_1035(version) {
-            causes.push(Cause::invalid(&place, golang::quoted(version), &fault));
+            causes.push(Cause::invalid(&place, go::quoted(version), &fault));
         }
     }
     if !versions.iter().any(|version| version == "v1" || version == "v1beta1") {
-        causes.push(Cause::invalid(path, golang::texts(versions), "must include at least one of v1, v1beta1"));
+        causes.push(Cause::invalid(path, go::texts(versions), "must include at least one of v1, v1beta1"));
     }
 }

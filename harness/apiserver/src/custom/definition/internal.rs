@@ -5,7 +5,7 @@
 use std::fmt::Write as _;
 
 use super::model::{Column, Spec, Subresources, Validation, Version};
-use crate::custom::golang;
+use crate::go;
 
 /// What is said once, and what each version says itself.
 #[derive(Debug)]
@@ -81,7 +81,7 @@ impl<'a> Internal<'a> {
         }
         let versions = self.versions.iter().map(|own| {
             let version = own.version;
-            let mut text = format!("{KIND}{{Name:{}", golang::quoted(&version.name));
+            let mut text = format!("{KIND}{{Name:{}", go::quoted(&version.name));
             // A String takes every write.
             let _ = write!(
                 text,
@@ -110,7 +110,7 @@ fn columns(columns: &[Column]) -> String {
         return format!("[]{KIND}(nil)");
     }
     let shown = columns.iter().map(|column| {
-        let quoted = golang::quoted;
+        let quoted = go::quoted;
         format!(
             "{KIND}{{Name:{}, Type:{}, Format:{}, Description:{}, Priority:{}, JSONPath:{}}}",
             quoted(&column.name),

@@ -239,7 +239,7 @@ impl Definition {
     /// Writes this definition into `object`, whose metadata stays.
     pub fn write(&self, object: &mut Value) {
         let Ok(Value::Object(parts)) = serde_json::to_value(self) else { return };
-        let map = crate::custom::golang::object(object);
+        let map = crate::go::object(object);
         map.retain(|key, _| matches!(key.as_str(), "kind" | "apiVersion" | "metadata"));
         map.extend(parts);
     }

@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 
 use super::model::{Definition, Names};
-use crate::custom::golang;
+use crate::go;
 
 /// The names that the definitions of a group have.
 #[derive(Debug, Default)]
@@ -30,7 +30,7 @@ fn is_free(wanted: &str, own: &str, taken: &BTreeSet<String>) -> Result<(), Stri
     if wanted == own || !taken.contains(wanted) {
         return Ok(());
     }
-    Err(format!("{} is already in use", golang::quoted(wanted)))
+    Err(format!("{} is already in use", go::quoted(wanted)))
 }
 
 /// Accepts what names are free, and says so in the conditions. Tells whether there was anything to do.

@@ -6,9 +6,9 @@ use serde_json::Value;
 use super::internal::Internal;
 use super::model::{Column, Definition, Names, ScalePaths, Status, Subresources, Validation, Version};
 use super::{approval, conversion};
-use crate::custom::golang;
 use crate::custom::path::Path;
 use crate::custom::schema::{Schema, syntax, unreadable, validate_defaults, validate_schema, validate_structural};
+use crate::go;
 use crate::names;
 use crate::status::Cause;
 
@@ -23,7 +23,7 @@ pub fn validate(object: &Value, definition: &Definition) -> Vec<Cause> {
     let spec = &definition.spec;
     if name != format!("{}.{}", spec.names.plural, spec.group) {
         let detail = "must be spec.names.plural+\".\"+spec.group";
-        causes.push(Cause::invalid("metadata.name", golang::quoted(name), detail));
+        causes.push(Cause::invalid("metadata.name", go::quoted(name), detail));
     }
     whole(object, None, definition, &mut causes);
     causes
@@ -45,7 +45,7 @@ pub fn validate_update(object: &Value, definition: &Definition, old_object: &Val
     for (field, new, before) in fixed {
         if new != before {
             let place = Path::new("spec").child(field);
-            causes.push(Cause::invalid(place, golang::quoted(new), "field is immutable"));
+            causes.push(Cause::invalid(place, go::quoted(new), "field is immutable"));
         }
     }
     status_rules(definition, &mut causes);
@@ -80,12 +80,12 @@ fn status_rules(definition: &Definition, causes: &mut Vec<Cause>) {
     for version in definition.spec.versions.iter().filter(|version| version.storage) {
         if !stored.contains(&version.name) {
             let detail = format!("must have the storage version {}", version.name);
-            causes.push(Cause::invalid(&place, golang::quoted(&version.name), &detail));
+            causes.push(Cause::invalid(&place, go::quoted(&version.name), &detail));
         }
     }
     for (index, name) in stored.iter().enumerate() {
         if !definition.spec.versions.iter().any(|version| version.name == *name) {
-            causes.push(Cause::invalid(place.index(index), golang::quoted(name), "must appear in spec.versions"));
+            causes.push(Cause::invalid(place.index(index), go::quoted(name), "must appear in spec.versions"));
         }
     }
 }
@@ -138,10 +138,10 @@ fn group_and_scope(path: &Path, spec: &super::model::Spec, causes: &mut Vec<Caus
     if spec.group.is_empty() {
         causes.push(Cause::required(&place, ""));
     } else if !faults.is_empty() {
-        causes.push(Cause::invalid(&place, golang::quoted(&spec.group), &faults.join(",")));
+        causes.push(Cause::invalid(&place, go::quoted(&spec.group), &faults.join(",")));
     } else if !spec.group.contains('.') {
         let detail = "should be a domain with at least one dot";
-        causes.push(Cause::invalid(&place, golang::quoted(&spec.group), detail));
+        causes.push(Cause::invalid(&place, go::quoted(&spec.group), detail));
     }
     one_of(&path.child("scope"), &spec.scope, &["Cluster", super::model::NAMESPACED], causes);
 }
@@ -151,8 +151,8 @@ pub(super) fn one_of(path: &Path, value: &str, accepted: &[&str], causes: &mut V
     if value.is_empty() {
         causes.push(Cause::required(path, ""));
     } else if !accepted.contains(&value) {
-        let supported: Vec<String> = accepted.iter().map(|name| golang::quoted(name)).collect();
-        causes.push(Cause::unsupported(path, golang::quoted(value), &supported));
+        let supported: Vec<String> = accepted.iter().map(|name| go::quoted(name)).collect();
+        causes.push(Cause::unsupported(path, go::quoted(value), &supported));
     }
 }
 
@@ -162,7 +162,7 @@ fn versions(path: &Path, internal: &Internal<'_>, causes: &mut Vec<Cause>) {
         let place = list.index(index);
         let faults = names::label_1035(&own.version.name);
         if !faults.is_empty() {
-            causes.push(Cause::invalid(place.child("name"), golang::quoted(&own.version.name), &faults.join(",")));
+            causes.push(Cause::invalid(place.child("name"), go::quoted(&own.version.name), &faults.join(",")));
         }
         deprecation(&place, own.version, causes);
         let has_status = own.version.subresources.as_ref().is_some_and(|found| found.status.is_some());
@@ -182,7 +182,7 @@ fn versions(path: &Path, internal: &Internal<'_>, causes: &mut Vec<Cause>) {
     if let Some(first) = internal.versions.first().map(|own| &own.version.name).filter(|name| !name.is_empty()) {
         let faults = names::label_1035(first);
         if !faults.is_empty() {
-            causes.push(Cause::invalid(path.child("version"), golang::quoted(first), &faults.join(",")));
+            causes.push(Cause::invalid(path.child("version"), go::quoted(first), &faults.join(",")));
         }
     }
 }
@@ -207,7 +207,7 @@ fn deprecation(path: &Path, version: &Version, causes: &mut Vec<Cause>) {
         faults.push("can only be set for deprecated versions".to_owned());
     }
     let place = path.child("deprecationWarning");
-    causes.extend(faults.iter().map(|fault| Cause::invalid(&place, golang::quoted(warning), fault)));
+    causes.extend(faults.iter().map(|fault| Cause::invalid(&place, go::quoted(warning), fault)));
 }
 
 /// What names of kinds may do more than others.
@@ -217,7 +217,7 @@ fn name_rules(path: &Path, names: &Names, causes: &mut Vec<Cause>) {
     let mut check = |place: Path, text: &str, prefix: &str| {
         let faults = names::label_1035(&if prefix.is_empty() { text.to_owned() } else { text.to_lowercase() });
         if !faults.is_empty() {
-            causes.push(Cause::invalid(place, golang::quoted(text), &format!("{prefix}{}", faults.join(","))));
+            causes.push(Cause::invalid(place, go::quoted(text), &format!("{prefix}{}", faults.join(","))));
         }
     };
     for (field, text, prefix) in [
@@ -235,13 +235,13 @@ fn name_rules(path: &Path, names: &Names, causes: &mut Vec<Cause>) {
     }
     if !names.kind.is_empty() && names.kind == names.list_kind {
         let detail = "kind and listKind may not be the same";
-        causes.push(Cause::invalid(path.child("listKind"), golang::quoted(&names.list_kind), detail));
+        causes.push(Cause::invalid(path.child("listKind"), go::quoted(&names.list_kind), detail));
     }
     for (index, category) in names.categories.iter().enumerate() {
         let faults = names::label_1035(category);
         if !faults.is_empty() {
             let place = path.child("categories").index(index);
-            causes.push(Cause::invalid(place, golang::quoted(category), &faults.join(",")));
+            causes.push(Cause::invalid(place, go::quoted(category), &faults.join(",")));
         }
     }
 }
@@ -279,7 +279,7 @@ fn root_beside_status(path: &Path, schema: &Schema) -> Option<Cause> {
     if !first && !schema.kind.is_empty() && schema.kind != "object" {
         let detail =
             "only \"object\" is allowed as the type at the root of the schema if the status subresource is enabled";
-        return Some(Cause::invalid(path.child("openAPIV3Schema.type"), golang::quoted(&schema.kind), detail));
+        return Some(Cause::invalid(path.child("openAPIV3Schema.type"), go::quoted(&schema.kind), detail));
     }
     let strange = first
         || schema.nullable
@@ -328,13 +328,13 @@ fn subresource_rules(path: &Path, subresources: Option<&Subresources>, causes: &
 fn scale_path(path: &Path, given: &str, roots: &[&str], detail: &str) -> Option<Cause> {
     simple_path(path, given).or_else(|| {
         let elsewhere = !roots.iter().any(|root| given.starts_with(root));
-        elsewhere.then(|| Cause::invalid(path, golang::quoted(given), detail))
+        elsewhere.then(|| Cause::invalid(path, go::quoted(given), detail))
     })
 }
 
 fn simple_path(path: &Path, given: &str) -> Option<Cause> {
     let detail = "must be a simple json path starting with .";
-    (!given.starts_with('.')).then(|| Cause::invalid(path, golang::quoted(given), detail))
+    (!given.starts_with('.')).then(|| Cause::invalid(path, go::quoted(given), detail))
 }
 
 fn column_rules(path: &Path, columns: &[Column], causes: &mut Vec<Cause>) {
@@ -347,11 +347,11 @@ fn column_rules(path: &Path, columns: &[Column], causes: &mut Vec<Cause>) {
         if column.kind.is_empty() {
             causes.push(Cause::required(place.child("type"), &types));
         } else if !COLUMN_TYPES.contains(&column.kind.as_str()) {
-            causes.push(Cause::invalid(place.child("type"), golang::quoted(&column.kind), &types));
+            causes.push(Cause::invalid(place.child("type"), go::quoted(&column.kind), &types));
         }
         if !column.format.is_empty() && !COLUMN_FORMATS.contains(&column.format.as_str()) {
             let formats = format!("must be one of {}", COLUMN_FORMATS.join(","));
-            causes.push(Cause::invalid(place.child("format"), golang::quoted(&column.format), &formats));
+            causes.push(Cause::invalid(place.child("format"), go::quoted(&column.format), &formats));
         }
         if column.json_path.is_empty() {
             causes.push(Cause::required(place.child("JSONPath"), ""));

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use serde_json::Value;
 
 use super::{Filter, Node, Slice};
-use crate::custom::golang;
+use crate::go;
 
 /// Why a path could not be followed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -157,7 +157,7 @@ fn compare(left: &Value, operator: &str, right: &Value) -> Result<bool, EvalErro
     let order = match (left, right) {
         (Value::Bool(left), Value::Bool(right)) if matches!(operator, "==" | "!=") => left.cmp(right),
         (Value::String(left), Value::String(right)) => left.cmp(right),
-        (Value::Number(_), Value::Number(_)) if golang::type_name(left) == golang::type_name(right) => {
+        (Value::Number(_), Value::Number(_)) if go::type_name(left) == go::type_name(right) => {
             let whole = left.as_i64().zip(right.as_i64()).map(|(left, right)| left.cmp(&right));
             let float = || left.as_f64().zip(right.as_f64()).and_then(|(left, right)| left.partial_cmp(&right));
             whole.or_else(float).ok_or(EvalError::Comparison)?

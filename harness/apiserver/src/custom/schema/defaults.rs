@@ -5,8 +5,8 @@ use serde_json::{Map, Value};
 
 use super::prune::{OBJECT_FIELDS, prune, prune_value};
 use super::{Schema, Strictness, Validator, coerce, validate_embedded};
-use crate::custom::golang;
 use crate::custom::path::Path;
+use crate::go;
 use crate::status::Cause;
 
 /// Whether `value` is a null that `schema` does not allow.
@@ -159,7 +159,7 @@ impl<'a> Surroundings<'a> {
     /// The object around `value`, with a kind and a version.
     fn object(&self, value: Value) -> Value {
         let mut object = surround(&self.steps, value);
-        let map = golang::object(&mut object);
+        let map = go::object(&mut object);
         map.entry("kind").or_insert_with(|| Value::from("Validation"));
         map.entry("apiVersion").or_insert_with(|| Value::from("validation/v1"));
         object
@@ -202,9 +202,8 @@ impl Check {
     ) {
         let root = around.root.as_resource();
         let mut object = around.object(default.clone());
-        let refused = |text: &str| {
-            Cause::invalid(place, golang::shown(default), &format!("must result in valid metadata: {text}"))
-        };
+        let refused =
+            |text: &str| Cause::invalid(place, go::shown(default), &format!("must result in valid metadata: {text}"));
         if let Err(cause) = coerce(&Path::top(), &root, &mut object, Strictness::Refuse) {
             causes.push(refused(&format!("{}: {}", cause.field, cause.message)));
             return;
@@ -224,7 +223,7 @@ impl Check {
         let mut pruned = default.clone();
         prune_value(schema, &mut pruned);
         if self.pruned && pruned != *default {
-            causes.push(Cause::invalid(place, golang::shown(default), "must not have unknown fields"));
+            causes.push(Cause::invalid(place, go::shown(default), "must not have unknown fields"));
         }
         let mut coerced = default.clone();
         if let Err(cause) = coerce(place, schema, &mut coerced, Strictness::Refuse) {

@@ -4,8 +4,8 @@
 use serde_json::{Map, Value};
 
 use super::Schema;
-use crate::custom::golang;
 use crate::custom::path::Path;
+use crate::go;
 use crate::names;
 use crate::normal;
 use crate::status::Cause;
@@ -54,7 +54,7 @@ fn coerce_own(path: &Path, map: &mut Map<String, Value>, strictness: Strictness)
     for name in ["apiVersion", "kind"] {
         let Some(found) = map.get(name).filter(|found| !found.is_string()) else { continue };
         if strictness == Strictness::Refuse {
-            return Err(Cause::invalid(path.child(name), golang::shown(found), "must be a string"));
+            return Err(Cause::invalid(path.child(name), go::shown(found), "must be a string"));
         }
         map.shift_remove(name);
     }
@@ -62,7 +62,7 @@ fn coerce_own(path: &Path, map: &mut Map<String, Value>, strictness: Strictness)
     match object_meta(metadata.clone(), strictness) {
         Ok(shaped) => *metadata = shaped,
         Err(text) if strictness == Strictness::Refuse => {
-            return Err(Cause::invalid(path.child("metadata"), golang::shown(metadata), &text));
+            return Err(Cause::invalid(path.child("metadata"), go::shown(metadata), &text));
         }
         Err(_) => {}
     }
@@ -71,10 +71,10 @@ fn coerce_own(path: &Path, map: &mut Map<String, Value>, strictness: Strictness)
 
 /// Metadata in its shape: known fields of the right types.
 fn object_meta(metadata: Value, strictness: Strictness) -> Result<Value, String> {
-    let mut whole = golang::canonical(metadata);
+    let mut whole = go::canonical(metadata);
     let parts = whole.clone();
     match normal::normalize("meta.ObjectMeta", &mut whole) {
-        Ok(()) => Ok(golang::canonical(whole)),
+        Ok(()) => Ok(go::canonical(whole)),
         Err(text) if strictness == Strictness::Refuse => Err(text),
         Err(text) => {
             let Value::Object(parts) = parts else { return Err(text) };
@@ -128,15 +128,15 @@ fn validate_own(path: &Path, map: &Map<String, Value>, causes: &mut Vec<Cause>) 
             }
             ("apiVersion", Value::String(text)) if text.matches('/').count() > 1 => {
                 let detail = format!("unexpected GroupVersion string: {text}");
-                causes.push(Cause::invalid(place, golang::quoted(text), &detail));
+                causes.push(Cause::invalid(place, go::quoted(text), &detail));
             }
             ("kind", Value::String(text)) => causes.extend(kind_fault(&place, text)),
             ("apiVersion" | "kind", other) if !other.is_string() => {
-                causes.push(Cause::invalid(place, golang::shown(other), "must be a string"));
+                causes.push(Cause::invalid(place, go::shown(other), "must be a string"));
             }
             ("metadata", metadata) => match object_meta(metadata.clone(), Strictness::Refuse) {
                 Ok(shaped) => names::embedded_metadata(&shaped, &String::from(&place), causes),
-                Err(text) => causes.push(Cause::invalid(place, golang::shown(metadata), &text)),
+                Err(text) => causes.push(Cause::invalid(place, go::shown(metadata), &text)),
             },
             _ => {}
         }
@@ -146,5 +146,5 @@ fn validate_own(path: &Path, map: &Map<String, Value>, causes: &mut Vec<Cause>) 
 fn kind_fault(path: &Path, kind: &str) -> Option<Cause> {
     let faults = names::label_1035(&kind.to_lowercase());
     let detail = format!("may have mixed case, but should otherwise match: {}", faults.join(","));
-    (!faults.is_empty()).then(|| Cause::invalid(path, golang::quoted(kind), &detail))
+    (!faults.is_empty()).then(|| Cause::invalid(path, go::quoted(kind), &detail))
 }

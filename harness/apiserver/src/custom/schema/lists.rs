@@ -5,8 +5,8 @@ use std::collections::HashMap;
 use serde_json::{Map, Value};
 
 use super::Schema;
-use crate::custom::golang;
 use crate::custom::path::Path;
+use crate::go;
 use crate::status::Cause;
 
 /// Adds what is wrong with the lists in the object `map`.
@@ -51,7 +51,7 @@ fn validate_list(path: &Path, schema: &Schema, items: &[Value], causes: &mut Vec
 fn validate_map(path: &Path, schema: &Schema, items: &[Value], causes: &mut Vec<Cause>) {
     let stranger = items.iter().position(|item| !item.is_object() && !item.is_null());
     if let Some(index) = stranger {
-        let shown = items.get(index).map(golang::shown).unwrap_or_default();
+        let shown = items.get(index).map(go::shown).unwrap_or_default();
         causes.push(Cause::invalid(path.index(index), shown, "must be an object for an array of list-type map"));
         return;
     }
@@ -74,8 +74,8 @@ fn repeated(items: &[Value]) -> Vec<usize> {
     for (index, item) in items.iter().enumerate() {
         // Go compares scalars with their types, and lists and objects as JSON.
         let shown = match item {
-            Value::Array(_) | Value::Object(_) => golang::canonical(item.clone()).to_string(),
-            scalar => format!("{} {scalar}", golang::type_name(scalar)),
+            Value::Array(_) | Value::Object(_) => go::canonical(item.clone()).to_string(),
+            scalar => format!("{} {scalar}", go::type_name(scalar)),
         };
         let times = seen.entry(shown).or_default();
         *times += 1;
@@ -87,7 +87,7 @@ fn repeated(items: &[Value]) -> Vec<usize> {
 }
 
 fn duplicate(path: &Path, value: &Value) -> Cause {
-    let message = format!("Duplicate value: {}", golang::shown(value));
+    let message = format!("Duplicate value: {}", go::shown(value));
     Cause { reason: "FieldValueDuplicate", message, field: path.into() }
 }
 

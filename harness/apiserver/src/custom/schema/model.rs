@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::Value;
 
-use crate::custom::golang;
+use crate::go;
 
 /// A schema of OpenAPI v3 with Kubernetes' extensions, fields in the order in which the original writes them.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -237,18 +237,18 @@ fn map<'de, D: Deserializer<'de>, T: Deserialize<'de> + Default>(
 }
 
 fn json<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Value>, D::Error> {
-    Ok(Option::<Value>::deserialize(deserializer)?.map(golang::canonical))
+    Ok(Option::<Value>::deserialize(deserializer)?.map(go::canonical))
 }
 
 fn jsons<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Value>, D::Error> {
     let found = Option::<Vec<Value>>::deserialize(deserializer)?.unwrap_or_default();
-    Ok(found.into_iter().map(golang::canonical).collect())
+    Ok(found.into_iter().map(go::canonical).collect())
 }
 
 #[allow(clippy::ref_option, reason = "serde hands out references")]
 fn float<S: Serializer>(value: &Option<f64>, serializer: S) -> Result<S::Ok, S::Error> {
     let Some(float) = value else { return serializer.serialize_none() };
-    match golang::truncated(*float).filter(|_| float.fract() == 0.0) {
+    match go::truncated(*float).filter(|_| float.fract() == 0.0) {
         Some(whole) => serializer.serialize_i64(whole),
         None => serializer.serialize_f64(*float),
     }

@@ -2,8 +2,8 @@
 //! applies to `apiextensions.k8s.io/v1`).
 
 use super::{Dependency, Items, Schema, SchemaOrBool};
-use crate::custom::golang;
 use crate::custom::path::Path;
+use crate::go;
 use crate::status::Cause;
 
 /// Types of OpenAPI v3, in the order of the text that names them.
@@ -49,8 +49,8 @@ fn validate(path: &Path, schema: &Schema, context: Context, causes: &mut Vec<Cau
 /// What JSON schema knows and Kubernetes does not.
 fn unsupported(path: &Path, schema: &Schema, context: Context, causes: &mut Vec<Cause>) {
     if !schema.kind.is_empty() && !TYPES.contains(&schema.kind.as_str()) {
-        let supported: Vec<String> = TYPES.iter().map(|name| golang::quoted(name)).collect();
-        causes.push(Cause::unsupported(path.child("type"), golang::quoted(&schema.kind), &supported));
+        let supported: Vec<String> = TYPES.iter().map(|name| go::quoted(name)).collect();
+        causes.push(Cause::unsupported(path.child("type"), go::quoted(&schema.kind), &supported));
     }
     if let Some(reason) = context.no_defaults.filter(|_| schema.default.is_some()) {
         causes.push(Cause::forbidden(path.child("default"), &format!("must not be set {reason}")));
@@ -137,9 +137,9 @@ fn map_type(path: &Path, schema: &Schema, causes: &mut Vec<Cause>) {
         causes.push(wrong_type(path, &schema.kind, "must be object if x-kubernetes-map-type is specified"));
     }
     if map_type != "atomic" && map_type != "granular" {
-        let supported = [golang::quoted("atomic"), golang::quoted("granular")];
+        let supported = [go::quoted("atomic"), go::quoted("granular")];
         let place = path.child("x-kubernetes-map-type");
-        causes.push(Cause::unsupported(place, golang::quoted(map_type), &supported));
+        causes.push(Cause::unsupported(place, go::quoted(map_type), &supported));
     }
 }
 
@@ -147,7 +147,7 @@ fn wrong_type(path: &Path, found: &str, detail: &str) -> Cause {
     let place = path.child("type");
     match found {
         "" => Cause::required(place, detail),
-        other => Cause::invalid(place, golang::quoted(other), detail),
+        other => Cause::invalid(place, go::quoted(other), detail),
     }
 }
 
@@ -162,8 +162,8 @@ fn list_type(path: &Path, schema: &Schema, causes: &mut Vec<Cause>) {
             causes.extend(divisible_element(&path.child("items"), item));
         }
         if !matches!(list_type.as_str(), "atomic" | "set" | "map") {
-            let supported = ["atomic", "set", "map"].map(golang::quoted);
-            causes.push(Cause::unsupported(&place, golang::quoted(list_type), &supported));
+            let supported = ["atomic", "set", "map"].map(go::quoted);
+            causes.push(Cause::unsupported(&place, go::quoted(list_type), &supported));
         }
     }
     if !schema.list_map_keys.is_empty() {
@@ -171,7 +171,7 @@ fn list_type(path: &Path, schema: &Schema, causes: &mut Vec<Cause>) {
         match schema.list_type.as_deref() {
             None => causes.push(Cause::required(place, detail)),
             Some("map") => {}
-            Some(other) => causes.push(Cause::invalid(place, golang::quoted(other), detail)),
+            Some(other) => causes.push(Cause::invalid(place, go::quoted(other), detail)),
         }
     }
 }
@@ -180,7 +180,7 @@ fn list_type(path: &Path, schema: &Schema, causes: &mut Vec<Cause>) {
 fn divisible_element(path: &Path, item: &Schema) -> Option<Cause> {
     let detail = "must be atomic as item of a list with x-kubernetes-list-type=set";
     // The original shows the list type in both cases.
-    let shown = item.list_type.as_deref().map_or_else(|| golang::quoted("null"), golang::quoted);
+    let shown = item.list_type.as_deref().map_or_else(|| go::quoted("null"), go::quoted);
     match item.kind.as_str() {
         "array" if item.list_type.as_deref().is_some_and(|list_type| list_type != "atomic") => {
             Some(Cause::invalid(path.child("x-kubernetes-list-type"), shown, detail))
@@ -211,17 +211,17 @@ fn list_map(path: &Path, schema: &Schema, causes: &mut Vec<Cause>) {
     };
     if item.kind != "object" {
         let detail = "must be object if parent array's x-kubernetes-list-type is map";
-        causes.push(Cause::invalid(items.child("type"), golang::quoted(&item.kind), detail));
+        causes.push(Cause::invalid(items.child("type"), go::quoted(&item.kind), detail));
         return;
     }
     for (index, key) in schema.list_map_keys.iter().enumerate() {
-        let shown = || golang::texts(&schema.list_map_keys);
+        let shown = || go::texts(&schema.list_map_keys);
         match item.properties.get(key) {
             None => causes.push(Cause::invalid(&keys, shown(), "entries must all be names of item properties")),
             Some(property) if property.kind == "array" || property.kind == "object" => {
                 let detail = "must be a scalar type if parent array's x-kubernetes-list-type is map";
                 let place = items.child("properties").key(key).child("type");
-                causes.push(Cause::invalid(place, golang::quoted(&item.kind), detail));
+                causes.push(Cause::invalid(place, go::quoted(&item.kind), detail));
             }
             Some(_) => {}
         }

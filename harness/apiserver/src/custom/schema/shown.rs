@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use super::{Dependency, Items, Schema, SchemaOrBool};
-use crate::custom::golang;
+use crate::go;
 
 const KIND: &str = "apiextensions.JSONSchemaProps";
 
@@ -20,7 +20,7 @@ fn list(kind: &str, items: impl ExactSizeIterator<Item = String>) -> String {
 }
 
 fn texts(items: &[String]) -> String {
-    list("string", items.iter().map(|item| golang::quoted(item)))
+    list("string", items.iter().map(|item| go::quoted(item)))
 }
 
 fn map<T>(kind: &str, entries: &BTreeMap<String, T>, show: impl Fn(&T) -> String) -> String {
@@ -28,14 +28,14 @@ fn map<T>(kind: &str, entries: &BTreeMap<String, T>, show: impl Fn(&T) -> String
         return format!("{kind}(nil)");
     }
     let entries: Vec<String> =
-        entries.iter().map(|(key, value)| format!("{}:{}", golang::quoted(key), show(value))).collect();
+        entries.iter().map(|(key, value)| format!("{}:{}", go::quoted(key), show(value))).collect();
     format!("{kind}{{{}}}", entries.join(", "))
 }
 
 /// `schema` in Go's syntax (`%#v`).
 #[must_use]
 pub fn syntax(schema: &Schema) -> String {
-    let quoted = |text: &str| golang::quoted(text);
+    let quoted = |text: &str| go::quoted(text);
     let schemas = |list_of: &[Schema]| list(KIND, list_of.iter().map(syntax));
     let or_bool = |given: Option<&SchemaOrBool>| pointer("apiextensions.JSONSchemaPropsOrBool", given.is_some());
     let items = schema.items.as_ref().is_some_and(|items| !matches!(items, Items::Nothing));
@@ -69,7 +69,7 @@ pub fn syntax(schema: &Schema) -> String {
         ("MinItems", pointer("int64", schema.min_items.is_some())),
         ("UniqueItems", schema.unique_items.to_string()),
         ("MultipleOf", pointer("float64", schema.multiple_of.is_some())),
-        ("Enum", list("apiextensions.JSON", schema.allowed.iter().map(golang::syntax))),
+        ("Enum", list("apiextensions.JSON", schema.allowed.iter().map(go::syntax))),
         ("MaxProperties", pointer("int64", schema.max_properties.is_some())),
         ("MinProperties", pointer("int64", schema.min_properties.is_some())),
         ("Required", texts(&schema.required)),

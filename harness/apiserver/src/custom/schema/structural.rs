@@ -2,8 +2,8 @@
 //! (apiextensions' `schema/validation.go` and `complete.go`, Kubernetes 1.20).
 
 use super::{Schema, SchemaOrBool, pattern};
-use crate::custom::golang;
 use crate::custom::path::Path;
+use crate::go;
 use crate::status::Cause;
 
 /// Where a schema stands.
@@ -70,7 +70,7 @@ fn own_type(path: &Path, schema: &Schema, level: Level, causes: &mut Vec<Cause>)
         let detail = "must be object if x-kubernetes-embedded-resource is true";
         causes.push(match schema.kind.as_str() {
             "" => Cause::required(&place, detail),
-            other => Cause::invalid(&place, golang::quoted(other), detail),
+            other => Cause::invalid(&place, go::quoted(other), detail),
         });
     } else if schema.kind.is_empty() && !schema.int_or_string && !schema.keeps_unknown_fields() {
         let detail = match level {
@@ -85,7 +85,7 @@ fn own_type(path: &Path, schema: &Schema, level: Level, causes: &mut Vec<Cause>)
         causes.push(Cause::forbidden(path.child("additionalProperties"), detail));
     }
     if level == Level::Root && !schema.kind.is_empty() && schema.kind != "object" {
-        causes.push(Cause::invalid(&place, golang::quoted(&schema.kind), "must be object at the root"));
+        causes.push(Cause::invalid(&place, go::quoted(&schema.kind), "must be object at the root"));
     }
 }
 
@@ -97,7 +97,7 @@ fn object_fields(path: &Path, schema: &Schema, level: Level, causes: &mut Vec<Ca
     for (name, wanted) in [("kind", "string"), ("apiVersion", "string"), ("metadata", "object")] {
         if let Some(known) = schema.properties.get(name).filter(|known| known.kind != wanted) {
             let place = path.child("properties").key(name).child("type");
-            causes.push(Cause::invalid(place, golang::quoted(&known.kind), &format!("must be {wanted}")));
+            causes.push(Cause::invalid(place, go::quoted(&known.kind), &format!("must be {wanted}")));
         }
     }
     if level == Level::Root && schema.properties.get("metadata").is_some_and(|metadata| !restricts_names(metadata)) {
@@ -150,7 +150,7 @@ fn values(path: &Path, schema: &Schema, skip_any: bool, skip_first: bool, causes
         && let Err(error) = pattern::check(&schema.pattern)
     {
         let detail = format!("must be a valid regular expression, but isn't: {error}");
-        causes.push(Cause::invalid(path.child("pattern"), golang::quoted(&schema.pattern), &detail));
+        causes.push(Cause::invalid(path.child("pattern"), go::quoted(&schema.pattern), &detail));
     }
 }
 

@@ -5,8 +5,8 @@ use serde_json::{Map, Value};
 
 use super::verdict::{FaultKind, Verdict};
 use super::{Items, Schema, SchemaOrBool, formats, pattern};
-use crate::custom::golang;
 use crate::custom::path::Path;
+use crate::go;
 use crate::status::Cause;
 
 /// Formats that custom resources are held to (apiextensions' `validation/formats.go`, Kubernetes 1.20), dashes left out.
@@ -139,7 +139,7 @@ impl Validator {
         let mut held = Verdict::default();
         held.count();
         let wrong = |wanted: &str, found: &str| {
-            let shown = golang::quoted(found);
+            let shown = go::quoted(found);
             Verdict::fault(place, &*shown, format!("{place} in body must be of type {wanted}: {shown}"))
         };
         if value.is_null() {
@@ -148,7 +148,7 @@ impl Validator {
         }
         let (found, format) = kind_of(value);
         let sequence = matches!(value, Value::String(_) | Value::Array(_));
-        let as_integer = found == "number" && golang_integer(value) && wanted.contains(&"integer");
+        let as_integer = found == "number" && is_whole(value) && wanted.contains(&"integer");
         let as_number = found == "integer" && wanted.contains(&"number");
         let fits = wanted.contains(&found) || as_integer || as_number;
         if !sequence && !schema.format.is_empty() && !fits && format != schema.format {
@@ -178,11 +178,11 @@ impl Validator {
             }
             if holding != schema.all_of.len() {
                 let more = if holding == 0 { ". None validated" } else { "" };
-                verdict.add(format!("{} must validate all the schemas (allOf){more}", golang::quoted(place)));
+                verdict.add(format!("{} must validate all the schemas (allOf){more}", go::quoted(place)));
             }
         }
         if schema.not.as_deref().is_some_and(|inner| self.judge(inner, value, place).holds()) {
-            verdict.add(format!("{} must not validate the schema (not)", golang::quoted(place)));
+            verdict.add(format!("{} must not validate the schema (not)", go::quoted(place)));
         }
         verdict.count();
         verdict
@@ -200,7 +200,7 @@ impl Validator {
                 nearest = Some(found);
             }
         }
-        verdict.add(format!("{} must validate at least one schema (anyOf)", golang::quoted(place)));
+        verdict.add(format!("{} must validate at least one schema (anyOf)", go::quoted(place)));
         verdict.merge(nearest.unwrap_or_default());
     }
 
@@ -224,7 +224,7 @@ impl Validator {
                     0 => "Found none valid".to_owned(),
                     _ => format!("Found {holding} valid alternatives"),
                 };
-                let shown = golang::quoted(place);
+                let shown = go::quoted(place);
                 verdict.add(format!("{shown} must validate one and only one schema (oneOf). {more}"));
                 verdict.merge(nearest.unwrap_or_default());
             }
@@ -272,7 +272,7 @@ impl Validator {
             Some(SchemaOrBool::Bool(false)) => {
                 for (name, _) in unnamed {
                     let text = format!("{place}.{name} in body is a forbidden property");
-                    verdict.merge(Verdict::fault(place, golang::quoted(name), text));
+                    verdict.merge(Verdict::fault(place, go::quoted(name), text));
                 }
             }
             Some(SchemaOrBool::Schema(additional)) => {
@@ -312,7 +312,7 @@ fn kind_of(value: &Value) -> (&'static str, &'static str) {
 const EXACT: f64 = 9_007_199_254_740_991.0;
 
 /// Whether a float counts as a whole number (`swag.IsFloat64AJSONInteger`).
-fn golang_integer(value: &Value) -> bool {
+fn is_whole(value: &Value) -> bool {
     value.as_f64().is_some_and(is_integral)
 }
 
@@ -331,8 +331,8 @@ fn allowed(schema: &Schema, value: &Value, place: &str) -> Verdict {
         (Value::Null, _) | (_, Value::Null) => false,
         (Value::Number(given), Value::Number(wanted)) => match (wanted.as_i64(), given.as_i64()) {
             (Some(wanted), Some(given)) => wanted == given,
-            (Some(wanted), None) => given.as_f64().and_then(golang::truncated) == Some(wanted),
-            (None, Some(given)) => wanted.as_f64() == Some(golang::widened(given)),
+            (Some(wanted), None) => given.as_f64().and_then(go::truncated) == Some(wanted),
+            (None, Some(given)) => wanted.as_f64() == Some(go::widened(given)),
             (None, None) => wanted == given,
         },
         (Value::Number(given), Value::String(wanted)) => given.as_i64().is_some_and(|code| {
@@ -348,7 +348,7 @@ fn allowed(schema: &Schema, value: &Value, place: &str) -> Verdict {
 }
 
 fn text_rules(schema: &Schema, text: &str, place: &str) -> Verdict {
-    let wrong = |detail: String| Verdict::fault(place, golang::quoted(text), format!("{place} in body {detail}"));
+    let wrong = |detail: String| Verdict::fault(place, go::quoted(text), format!("{place} in body {detail}"));
     let length = i64::try_from(text.chars().count()).unwrap_or(i64::MAX);
     if let Some(most) = schema.max_length.filter(|most| length > *most) {
         return wrong(format!("should be at most {most} chars long"));
@@ -370,7 +370,7 @@ fn format_rule(schema: &Schema, text: &str, place: &str) -> Verdict {
     if formats::holds(&schema.format, text) {
         return Verdict::default();
     }
-    let shown = golang::quoted(text);
+    let shown = go::quoted(text);
     Verdict::fault(place, &*shown, format!("{place} in body must be of type {}: {shown}", schema.format))
 }
 
@@ -378,18 +378,18 @@ fn format_rule(schema: &Schema, text: &str, place: &str) -> Verdict {
 fn number_rules(schema: &Schema, value: &Value, place: &str) -> Verdict {
     let mut verdict = Verdict::default();
     let Value::Number(number) = value else { return verdict };
-    let shown = golang::number(number);
+    let shown = go::number(number);
     let whole = number.as_i64();
     let float = number.as_f64().unwrap_or_default();
     // For whole numbers the original drops the bound's fraction.
-    let bound = |bound: f64| match whole.and(golang::truncated(bound)) {
-        Some(whole) => (golang::widened(whole), whole.to_string()),
-        None => (bound, golang::float(bound)),
+    let bound = |bound: f64| match whole.and(go::truncated(bound)) {
+        Some(whole) => (go::widened(whole), whole.to_string()),
+        None => (bound, go::float(bound)),
     };
     let wrong = |detail: &str| Verdict::fault(place, &*shown, format!("{place} in body {detail}"));
     if let Some(factor) = schema.multiple_of {
         let (step, text) = bound(factor);
-        let exact = whole.zip(golang::truncated(factor));
+        let exact = whole.zip(go::truncated(factor));
         if factor < 0.0 {
             verdict.merge(Verdict::fault(
                 place,

@@ -3,8 +3,8 @@
 
 use serde_json::Value;
 
-use crate::custom::golang;
 use crate::custom::path::Path;
+use crate::go;
 use crate::status::Cause;
 
 /// A fault of one value.
@@ -47,8 +47,8 @@ impl Fault {
             FaultKind::Missing => Cause::required(field, ""),
             FaultKind::NotAllowed(value, allowed) => {
                 let name = |value: &Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
-                let supported: Vec<String> = allowed.iter().map(|value| golang::quoted(&name(value))).collect();
-                Cause::unsupported(field, golang::shown(&value), &supported)
+                let supported: Vec<String> = allowed.iter().map(|value| go::quoted(&name(value))).collect();
+                Cause::unsupported(field, go::shown(&value), &supported)
             }
             FaultKind::Other(value, text) => Cause::invalid(field, value, &text),
         }
