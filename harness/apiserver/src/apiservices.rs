@@ -111,6 +111,7 @@ pub fn sync(state: &State) {
     let wanted: Vec<Wanted> = built_in().chain(custom(&registry)).collect();
     let now = state.clock.stamp();
     for one in &wanted {
+        state.remember_group(&one.group);
         let key = Key::new("", one.name());
         if state.store.get(&table, &key).is_none() {
             // Someone else may be making it just now.

@@ -53,7 +53,12 @@ pub fn create(state: &State, advertise: IpAddr) -> Result<(), Failure> {
         .map_err(|error| Failure::internal(error.to_string()))?;
     for flow in flows {
         let kind = flow.get("kind").and_then(Value::as_str).unwrap_or_default();
-        create("flowcontrol.apiserver.k8s.io", &format!("{}s", kind.to_lowercase()), "", flow)?;
+        let plural = format!("{}s", kind.to_lowercase());
+        let group = "flowcontrol.apiserver.k8s.io";
+        let resource = registry.built_in(group, &plural).ok_or_else(Failure::unknown_resource)?;
+        // A part of the server with a name of its own (pkg/registry/flowcontrol/rest/storage_flowcontrol.go).
+        let manager = "api-priority-and-fairness-config-producer-v1";
+        Place { manager, ..place(state, resource, "") }.create(flow)?;
     }
     crate::apiservices::sync(state);
     let labels = json!({"component": "apiserver", "provider": "kubernetes"});

@@ -91,7 +91,7 @@ impl Call<'_> {
     fn review(&self) -> Result<Response<Body>, Failure> {
         let mut object = negotiate::read_object(self.resource, self.headers, &self.body)?;
         if self.path.subresource.is_empty() {
-            negotiate::check_kind(self.resource, &object, &self.body)?;
+            negotiate::check_kind(self.resource, self.headers, &object, &self.body)?;
             negotiate::check_fields(self.resource, self.headers, &object, &self.body)?;
             shape(self.resource, &mut object).map_err(|text| objects::undecodable(self.resource, &text))?;
         }
@@ -168,7 +168,7 @@ impl Call<'_> {
     fn object(&self) -> Result<Value, Failure> {
         let object = negotiate::read_object(self.resource, self.headers, &self.body)?;
         if matches!(self.path.subresource.as_str(), "" | "status" | "finalize" | "approval") {
-            negotiate::check_kind(self.resource, &object, &self.body)?;
+            negotiate::check_kind(self.resource, self.headers, &object, &self.body)?;
             negotiate::check_fields(self.resource, self.headers, &object, &self.body)?;
             return self.stored_form(object);
         }
@@ -242,7 +242,7 @@ impl Call<'_> {
     }
 
     fn patch(&self) -> Result<Response<Body>, Failure> {
-        let patch = Patch::read(self.resource, self.headers, &self.body)?;
+        let patch = Patch::read(self.resource, self.resource.custom.is_some(), self.headers, &self.body)?;
         let options = WriteOptions::read(self.query, self.patch_kind())?;
         let (manager, now) = (self.manager(&options), self.state.clock.stamp());
         let place = Place { manager: &manager, ..self.place(options.dry_run) };
@@ -250,6 +250,7 @@ impl Call<'_> {
         let revision = |value: &Value| value.pointer("/metadata/resourceVersion").cloned();
         let change = |object: &Value| {
             let mut patched = patch.apply(&conversion::shown(self.resource, object), tracker, options.force)?;
+            patch.check_fields(self.resource, &patched)?;
             if object.is_null() {
                 self.may_create()?;
             }

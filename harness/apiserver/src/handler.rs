@@ -89,7 +89,7 @@ fn path_answer(state: &State, request: &Request<Incoming>) -> Result<Response<Bo
         return Err(Failure::method_not_allowed());
     }
     match segments.as_slice() {
-        [""] => Ok(answer::indented(StatusCode::OK, &paths::all(&registry))),
+        [""] => Ok(answer::indented(StatusCode::OK, &paths::all(&registry, state.remembered_groups()))),
         ["api"] => document(&discovery::api_versions(state.address)),
         ["apis"] => document(&discovery::groups(&registry)),
         ["version"] if form()?.encoding != Encoding::Json => Err(Failure::not_acceptable()),

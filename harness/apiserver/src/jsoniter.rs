@@ -8,6 +8,7 @@
 use base64::Engine as _;
 use serde_json::Value;
 
+use crate::gotypes;
 use crate::types::{self, Type};
 
 /// Checks that the JSON in `bytes` fits the named type.
@@ -18,6 +19,25 @@ pub fn check(type_name: &str, bytes: &[u8]) -> Result<(), String> {
     let mut reader = Reader { bytes, at: 0, error: None };
     reader.object(type_name);
     reader.error.map_or(Ok(()), Err)
+}
+
+/// What the decoder says of the value in `bytes`, whose type reads itself and refuses it; `why` is given the value as it
+/// is written.
+#[must_use]
+pub fn refused(bytes: &[u8], why: impl FnOnce(&str) -> String) -> String {
+    let mut reader = Reader { bytes, at: 0, error: None };
+    let written = String::from_utf8_lossy(reader.skip()).into_owned();
+    reader.report("unmarshalerDecoder", &why(&written));
+    reader.error.unwrap_or_default()
+}
+
+/// How large whole numbers may be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Width {
+    /// 32 bits.
+    Int,
+    /// 64 bits.
+    Long,
 }
 
 struct Reader<'a> {
@@ -165,7 +185,7 @@ impl<'a> Reader<'a> {
             }
             match fields.and_then(|fields| fields.get(&key)) {
                 Some(field) => {
-                    self.value(&field.kind, &key);
+                    self.value(&field.kind);
                     self.within(&format!("{}: ", go_name(&key)));
                 }
                 None => {
@@ -176,26 +196,30 @@ impl<'a> Reader<'a> {
                 break;
             }
         }
-        self.within(&format!("{}.", go_type(type_name)));
+        self.within(&format!("{}.", gotypes::struct_name(type_name)));
     }
 
-    fn value(&mut self, kind: &Type, key: &str) {
+    fn value(&mut self, kind: &Type) {
         match kind {
             Type::String => {
                 self.string();
             }
             Type::Bool => self.flag(),
-            Type::Int => self.integer(is_long(key)),
-            Type::Number | Type::Any => {
+            Type::Int => self.integer(Width::Int),
+            Type::Long => self.integer(Width::Long),
+            Type::Number => self.float(),
+            Type::Any => {
                 self.skip();
             }
             Type::Bytes => self.base64(),
-            Type::Time | Type::MicroTime | Type::Quantity | Type::IntOrString => self.unmarshalled(kind),
-            Type::List(item) => {
-                self.list(item, key);
-                self.within(&format!("[]{}: ", go_item(item)));
+            Type::Time | Type::MicroTime | Type::Quantity | Type::IntOrString | Type::SchemaOr(_) => {
+                self.unmarshalled(kind);
             }
-            Type::Map(item) => self.map(item, key),
+            Type::List(item) => {
+                self.list(item);
+                self.within(&format!("[]{}: ", gotypes::go_type(item)));
+            }
+            Type::Map(item) => self.map(item),
             Type::Object(name) => self.object(name),
         }
     }
@@ -208,25 +232,51 @@ impl<'a> Reader<'a> {
         }
     }
 
-    fn integer(&mut self, long: bool) {
+    fn integer(&mut self, width: Width) {
         if self.nothing() {
             return;
         }
         let mut first = self.token();
-        if first == b'-' {
+        let negative = first == b'-';
+        if negative {
             first = self.token();
         }
+        let (reads, signed) = match width {
+            Width::Int => ("readUint32", "ReadInt32"),
+            Width::Long => ("readUint64", "ReadInt64"),
+        };
         if !first.is_ascii_digit() {
             // What the original shows is the mark of its table of digits, a byte that is no text.
-            let operation = if long { "readUint64" } else { "readUint32" };
-            return self.report(operation, "unexpected character: \u{fffd}");
+            return self.report(reads, "unexpected character: \u{fffd}");
         }
+        let start = self.at - 1;
         while self.bytes.get(self.at).is_some_and(u8::is_ascii_digit) {
             self.at += 1;
         }
         if self.bytes.get(self.at) == Some(&b'.') {
-            self.report("assertInteger", "can not decode float as int");
+            return self.report("assertInteger", "can not decode float as int");
         }
+        let digits = String::from_utf8_lossy(self.bytes.get(start..self.at).unwrap_or_default()).into_owned();
+        let most = match width {
+            Width::Int => u64::from(i32::MAX.unsigned_abs()),
+            Width::Long => i64::MAX.unsigned_abs(),
+        };
+        if digits.parse::<u64>().is_ok_and(|value| value > most + u64::from(negative)) {
+            self.report(signed, &format!("overflow: {digits}"));
+        }
+    }
+
+    fn float(&mut self) {
+        if self.nothing() {
+            return;
+        }
+        if self.token() != b'-' {
+            self.unread();
+        }
+        if !self.bytes.get(self.at).is_some_and(u8::is_ascii_digit) {
+            return self.report("readNumberAsString", "invalid number");
+        }
+        self.skip();
     }
 
     fn base64(&mut self) {
@@ -260,6 +310,7 @@ impl<'a> Reader<'a> {
         let refused = match (kind, &value) {
             (Type::Time | Type::MicroTime, Value::String(text)) => bad_time(kind, text),
             (Type::Time | Type::MicroTime, other) => Some(mismatch(other, "string")),
+            (Type::SchemaOr(alternative), value) => gotypes::check_schema_or(*alternative, value).err(),
             (Type::IntOrString, Value::String(_) | Value::Number(_)) | (Type::Quantity, Value::Number(_)) => None,
             (Type::IntOrString, other) => Some(mismatch(other, "int32")),
             (Type::Quantity, Value::String(text)) if is_quantity(text) => None,
@@ -273,7 +324,7 @@ impl<'a> Reader<'a> {
         }
     }
 
-    fn list(&mut self, item: &Type, key: &str) {
+    fn list(&mut self, item: &Type) {
         match self.token() {
             b'n' => return self.advance(3),
             b'[' => {}
@@ -284,7 +335,7 @@ impl<'a> Reader<'a> {
         }
         self.unread();
         loop {
-            self.value(item, key);
+            self.value(item);
             match self.token() {
                 b',' => {}
                 b']' => return,
@@ -293,7 +344,7 @@ impl<'a> Reader<'a> {
         }
     }
 
-    fn map(&mut self, item: &Type, key: &str) {
+    fn map(&mut self, item: &Type) {
         match self.token() {
             b'n' => return self.advance(3),
             b'{' => {}
@@ -309,7 +360,7 @@ impl<'a> Reader<'a> {
             if colon != b':' {
                 return self.found("ReadMapCB", "expect : after object field", colon);
             }
-            self.value(item, key);
+            self.value(item);
             match self.token() {
                 b',' => {}
                 b'}' => return,
@@ -352,55 +403,20 @@ fn is_quantity(text: &str) -> bool {
     digits > 0 && exponent.chars().all(|c| c.is_ascii_digit())
 }
 
-/// Whole numbers of 64 bits; all others have 32.
-fn is_long(key: &str) -> bool {
-    key.ends_with("eneration")
-        || matches!(
-            key,
-            "deletionGracePeriodSeconds"
-                | "terminationGracePeriodSeconds"
-                | "gracePeriodSeconds"
-                | "activeDeadlineSeconds"
-                | "tolerationSeconds"
-                | "expirationSeconds"
-                | "runAsUser"
-                | "runAsGroup"
-                | "fsGroup"
-                | "supplementalGroups"
-                | "remainingItemCount"
-                | "sinceSeconds"
-                | "tailLines"
-                | "limitBytes"
-        )
-}
-
-/// The Go type of a type of the table.
-fn go_type(type_name: &str) -> String {
-    let mut parts = type_name.rsplit('.');
-    let name = parts.next().unwrap_or_default();
-    let package = parts.next().unwrap_or_default();
-    // The types of `meta` are those of `meta/v1`.
-    if package == "meta" { format!("v1.{name}") } else { format!("{package}.{name}") }
-}
-
-fn go_item(kind: &Type) -> String {
-    match kind {
-        Type::Int => "int32".to_owned(),
-        Type::Number => "float64".to_owned(),
-        Type::Bool => "bool".to_owned(),
-        Type::Object(name) => go_type(name),
-        _ => "string".to_owned(),
-    }
-}
-
 /// The Go name of a field.
 fn go_name(key: &str) -> String {
+    if let Some(extension) = key.strip_prefix("x-kubernetes-") {
+        return extension.split('-').fold("X".to_owned(), |name, word| name + &go_name(word));
+    }
+    let key = key.trim_start_matches('$');
     match key {
         "metadata" => return "ObjectMeta".to_owned(),
         "uid" | "ip" | "url" | "id" | "tty" | "nfs" | "rbd" => return key.to_uppercase(),
         _ => {}
     }
-    for (start, initials) in [("api", "API"), ("http", "HTTP"), ("tcp", "TCP"), ("ca", "CA"), ("fs", "FS")] {
+    for (start, initials) in
+        [("api", "API"), ("http", "HTTP"), ("tcp", "TCP"), ("ca", "CA"), ("fs", "FS"), ("json", "JSON")]
+    {
         if let Some(rest) = key.strip_prefix(start).filter(|rest| rest.starts_with(|c: char| c.is_ascii_uppercase())) {
             return format!("{initials}{rest}");
         }
@@ -429,6 +445,34 @@ mod tests {
     )]
     fn tells_the_names_around_an_error(#[case] text: &str, #[case] expected: &str) {
         assert_eq!(check("core.v1.ConfigMap", text.as_bytes()), Err(expected.to_owned()));
+    }
+
+    #[rstest]
+    #[case::of_a_type_that_reads_itself(
+        r#"{"additionalProperties":5}"#,
+        "AdditionalProperties: unmarshalerDecoder: boolean or JSON schema expected"
+    )]
+    #[case::of_a_long_number(
+        r#"{"properties":{"a":{"minLength":"x"}}}"#,
+        "Properties: v1.JSONSchemaProps.MinLength: readUint64: unexpected character: \u{fffd}"
+    )]
+    #[case::of_an_extension(
+        r#"{"x-kubernetes-int-or-string":1}"#,
+        "XIntOrString: ReadBool: expect t or f, but found 1"
+    )]
+    #[case::of_a_fraction(r#"{"maximum":"x"}"#, "Maximum: readNumberAsString: invalid number")]
+    #[case::of_an_overflow(r#"{"maxItems":9223372036854775808}"#, "MaxItems: ReadInt64: overflow: 9223372036854775808")]
+    fn tells_errors_of_schemas(#[case] text: &str, #[case] expected: &str) {
+        let told = check(types::SCHEMA, text.as_bytes()).unwrap_err();
+        assert_eq!(told.split(", error found").next().unwrap_or_default(), format!("v1.JSONSchemaProps.{expected}"));
+    }
+
+    #[test]
+    fn tells_what_a_type_refuses_with_its_surroundings() {
+        assert_eq!(
+            refused(br#" {"a":"b"} "#, |written| format!("no {written}")),
+            r#"unmarshalerDecoder: no {"a":"b"}, error found in #10 byte of ...| {"a":"b"} |..., bigger context ...| {"a":"b"} |..."#
+        );
     }
 
     #[rstest]

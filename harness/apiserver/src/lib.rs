@@ -45,6 +45,7 @@ mod discovery;
 mod eviction;
 mod go;
 mod gojson;
+mod gotypes;
 mod handler;
 mod jsoniter;
 mod jsonpatch;

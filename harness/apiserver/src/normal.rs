@@ -56,10 +56,10 @@ fn absent(field: &Field) -> Option<Value> {
 fn zero(kind: &Type) -> Value {
     match kind {
         Type::String | Type::Bytes => Value::from(""),
-        Type::Int | Type::Number | Type::IntOrString => Value::from(0),
+        Type::Int | Type::Long | Type::Number | Type::IntOrString => Value::from(0),
         Type::Bool => Value::from(false),
         Type::Quantity => Value::from("0"),
-        Type::Time | Type::MicroTime | Type::Any => Value::Null,
+        Type::Time | Type::MicroTime | Type::Any | Type::SchemaOr(_) => Value::Null,
         Type::List(_) => Value::Array(Vec::new()),
         Type::Map(_) => Value::Object(Map::new()),
         Type::Object(name) => {
@@ -81,7 +81,7 @@ fn written(field: &Field, value: Value) -> Option<Value> {
     // A Go struct is never empty for `omitempty`; lists and maps are, and are null where they must be written.
     let empty = match (&field.kind, &value) {
         (Type::String | Type::Bytes, Value::String(text)) => text.is_empty(),
-        (Type::Int | Type::Number, Value::Number(number)) => number.as_f64() == Some(0.0),
+        (Type::Int | Type::Long | Type::Number, Value::Number(number)) => number.as_f64() == Some(0.0),
         (Type::Bool, Value::Bool(flag)) => !flag,
         (Type::List(_), Value::Array(items)) => items.is_empty(),
         (Type::Map(_), Value::Object(items)) => items.is_empty(),
@@ -103,7 +103,7 @@ fn round(amount: &mut Value) {
 
 fn checked(kind: &Type, value: &mut Value, path: &str) -> Result<(), String> {
     match (kind, &mut *value) {
-        (Type::Any, _)
+        (Type::Any | Type::SchemaOr(_), _)
         | (Type::String, Value::String(_))
         | (Type::Bool, Value::Bool(_))
         | (Type::Number, Value::Number(_))
@@ -118,7 +118,7 @@ fn checked(kind: &Type, value: &mut Value, path: &str) -> Result<(), String> {
             *value = Value::from(quantity.to_string());
             Ok(())
         }
-        (Type::Int, Value::Number(number)) => {
+        (Type::Int | Type::Long, Value::Number(number)) => {
             if number.is_i64() || number.is_u64() {
                 return Ok(());
             }
@@ -187,7 +187,7 @@ fn offset(error: &base64::DecodeError) -> usize {
 fn expectation(kind: &Type) -> &'static str {
     match kind {
         Type::Bool => "ReadBool: expect t or f",
-        Type::Int | Type::Number => "readUint64: unexpected character: \u{fffd}",
+        Type::Int | Type::Long | Type::Number => "readUint64: unexpected character: \u{fffd}",
         Type::List(_) => "decode slice: expect [ or n",
         Type::Map(_) => "ReadMapCB: expect { or n",
         _ => "ReadString: expects \" or n",

@@ -10,7 +10,7 @@ use crate::mergepatch;
 use crate::registry::Resource;
 use crate::status::{Cause, Failure};
 use crate::strategic::{self, Refusal};
-use crate::{go, gojson, negotiate, unstructured};
+use crate::{go, gojson, jsoniter, negotiate, unstructured, yaml};
 
 /// A patch that was read, to be applied to whatever is there.
 pub enum Patch {
@@ -45,11 +45,11 @@ pub fn accepted(custom: bool) -> &'static [&'static str] {
 }
 
 impl Patch {
-    /// Reads the body of a PATCH.
+    /// Reads the body of a PATCH of `resource`, or of what is below a custom one.
     ///
     /// # Errors
     /// 415, in the original's words.
-    pub fn read(resource: &Resource, headers: &HeaderMap, body: &Bytes) -> Result<Self, Failure> {
+    pub fn read(resource: &Resource, custom: bool, headers: &HeaderMap, body: &Bytes) -> Result<Self, Failure> {
         let read = match (negotiate::content_type(headers), resource.type_name) {
             ("application/json-patch+json", _) => json_patch(body),
             ("application/merge-patch+json", _) => match serde_json::from_slice(body) {
@@ -58,7 +58,7 @@ impl Patch {
             },
             ("application/strategic-merge-patch+json", Some(type_name)) => strategic_patch(type_name, body),
             (APPLY, _) => configuration(body),
-            (other, _) if resource.custom.is_some() && !other.is_empty() => {
+            (other, _) if custom && !other.is_empty() => {
                 return Err(Failure::unsupported_media_type(&accepted(true).join(", ")));
             }
             _ => return Err(Failure::patch_without_media_type()),
@@ -97,6 +97,32 @@ impl Patch {
     }
 }
 
+impl Patch {
+    /// Checks that what a patch of JSON made fits the Go type of `resource`; of other patches this is part of applying
+    /// them.
+    ///
+    /// # Errors
+    /// 422, in the decoder's words.
+    pub fn check_fields(&self, resource: &Resource, patched: &Value) -> Result<(), Failure> {
+        resource.type_name.map_or(Ok(()), |type_name| self.check_type(type_name, patched))
+    }
+
+    /// The same for a named type.
+    ///
+    /// # Errors
+    /// 422, in the decoder's words.
+    pub fn check_type(&self, type_name: &str, patched: &Value) -> Result<(), Failure> {
+        if !matches!(self, Self::Json(_) | Self::Merge(_)) {
+            return Ok(());
+        }
+        let text = patched.to_string();
+        jsoniter::check(type_name, text.as_bytes()).map_err(|why| {
+            let cause = Cause::invalid("patch", crate::status::quoted(&text), &why);
+            Failure::invalid("", "", "", &[cause])
+        })
+    }
+}
+
 fn json_patch(body: &Bytes) -> Result<Patch, Failure> {
     gojson::check(body).map_err(Failure::bad_request)?;
     let value = serde_json::from_slice(body).map_err(|error| Failure::bad_request(error.to_string()))?;
@@ -121,10 +147,10 @@ fn strategic_patch(type_name: &'static str, body: &Bytes) -> Result<Patch, Failu
 
 fn configuration(body: &Bytes) -> Result<Patch, Failure> {
     let failure = |why: String| Failure::bad_request(format!("error decoding YAML: {why}"));
-    match serde_yaml::from_slice::<Value>(body) {
+    match yaml::read::from_str(&String::from_utf8_lossy(body)) {
         Ok(configuration @ (Value::Object(_) | Value::Null)) => Ok(Patch::Apply(configuration)),
         Ok(other) => Err(failure(format!("error unmarshaling JSON: while decoding JSON: {}", not_a_map(&other)))),
-        Err(error) => Err(failure(format!("error converting YAML to JSON: yaml: {error}"))),
+        Err(error) => Err(failure(format!("error converting YAML to JSON: {error}"))),
     }
 }
 

@@ -1,5 +1,7 @@
 //! The paths that the original lists, and the checks behind its health endpoints (kube-apiserver 1.20.2).
 
+use std::collections::BTreeSet;
+
 use serde_json::{Value, json};
 
 use crate::registry::Registry;
@@ -69,7 +71,7 @@ fn texts(paths: &[&str]) -> Vec<String> {
 
 /// The paths of `/`.
 #[must_use]
-pub fn all(registry: &Registry) -> Value {
+pub fn all(registry: &Registry, remembered: BTreeSet<String>) -> Value {
     let mut paths = texts(&[
         "/.well-known/openid-configuration",
         "/api",
@@ -82,8 +84,10 @@ pub fn all(registry: &Registry) -> Value {
         "/openid/v1/jwks",
         "/version",
     ]);
+    let mut groups = remembered;
+    groups.extend(registry.groups().into_iter().map(|(group, _)| group.to_string()));
+    paths.extend(groups.iter().filter(|group| !group.is_empty()).map(|group| format!("/apis/{group}")));
     for (group, versions) in registry.groups() {
-        paths.push(format!("/apis/{group}"));
         paths.extend(versions.iter().map(|version| format!("/apis/{group}/{version}")));
     }
     for endpoint in ["healthz", "livez", "readyz"] {

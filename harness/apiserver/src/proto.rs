@@ -5,7 +5,7 @@ pub mod encode;
 use base64::Engine as _;
 use serde_json::{Map, Value};
 
-use crate::types::{self, Field, Fields, Type};
+use crate::types::{self, Alternative, Field, Fields, SCHEMA, Type};
 
 /// What every body starts with.
 pub const MAGIC: &[u8] = b"k8s\0";
@@ -99,6 +99,14 @@ pub fn decode(body: &[u8], type_name: impl Fn(&str, &str) -> Option<&'static str
     Some(Value::Object(object))
 }
 
+/// The `apiVersion` and kind that the envelope of `body` names; nothing where there is no envelope.
+#[must_use]
+pub fn kind(body: &[u8]) -> Option<(String, String)> {
+    let envelope = body.strip_prefix(MAGIC).filter(|envelope| !envelope.is_empty())?;
+    let type_meta = bytes_of(envelope, 1)?;
+    Some((text_of(type_meta, 1), text_of(type_meta, 2)))
+}
+
 /// Reads the fields of `message` whose numbers lie in the embedded message `base`.
 fn read_message(message: &[u8], fields: &Fields, base: u32, into: &mut Map<String, Value>) {
     for (number, wire) in (Message { rest: message }) {
@@ -146,7 +154,7 @@ fn read_field(name: &str, field: &Field, wire: &Wire<'_>, into: &mut Map<String,
 
 fn read_value(kind: &Type, wire: &Wire<'_>) -> Option<Value> {
     match (kind, wire) {
-        (Type::Int, Wire::Number(number)) => Some(Value::from(number.cast_signed())),
+        (Type::Int | Type::Long, Wire::Number(number)) => Some(Value::from(number.cast_signed())),
         (Type::Number, Wire::Number(number)) => Some(Value::from(f64::from_bits(*number))),
         (Type::Bool, Wire::Number(number)) => Some(Value::from(*number != 0)),
         (Type::String, Wire::Bytes(bytes)) => Some(Value::from(String::from_utf8_lossy(bytes).into_owned())),
@@ -161,12 +169,31 @@ fn read_value(kind: &Type, wire: &Wire<'_>) -> Option<Value> {
         (Type::Any, Wire::Bytes(bytes)) => {
             serde_json::from_slice(bytes_of(bytes, 1).unwrap_or(bytes)).ok().or(Some(Value::Object(Map::new())))
         }
+        (Type::SchemaOr(alternative), Wire::Bytes(bytes)) => Some(read_schema_or(*alternative, bytes)),
         (Type::Object(name), Wire::Bytes(bytes)) => {
             let mut object = Map::new();
             read_message(bytes, types::fields(name)?, 0, &mut object);
             Some(Value::Object(object))
         }
         _ => None,
+    }
+}
+
+/// A schema, or what stands in its place.
+fn read_schema_or(alternative: Alternative, message: &[u8]) -> Value {
+    let schema = |bytes: &[u8]| read_value(&Type::Object(SCHEMA.to_owned()), &Wire::Bytes(bytes)).unwrap_or_default();
+    let at = if alternative == Alternative::Bool { 2 } else { 1 };
+    if let Some(bytes) = bytes_of(message, at) {
+        return schema(bytes);
+    }
+    let items = Message { rest: message }.filter_map(|(number, wire)| match wire {
+        Wire::Bytes(bytes) if number == 2 => Some(bytes),
+        _ => None,
+    });
+    match alternative {
+        Alternative::Bool => Value::from(number_of(message, 1) == Some(1)),
+        Alternative::Array => items.map(schema).collect(),
+        Alternative::Strings => items.map(String::from_utf8_lossy).collect(),
     }
 }
 

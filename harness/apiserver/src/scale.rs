@@ -11,6 +11,9 @@ use crate::status::{Cause, Failure};
 /// What stands for no number of replicas while a patch is applied: the smallest `int32`.
 const NO_REPLICAS: i64 = -2_147_483_648;
 
+/// The type of scales in the table of types.
+pub const TYPE: &str = "autoscaling.v1.Scale";
+
 fn steps(path: &str) -> Vec<&str> {
     path.strip_prefix('.').unwrap_or(path).split('.').collect()
 }
@@ -22,7 +25,7 @@ pub fn resource(resource: &Resource) -> Resource {
         group: "autoscaling".to_owned(),
         version: "v1".to_owned(),
         kind: "Scale".to_owned(),
-        type_name: resource.type_name.map(|_| "autoscaling.v1.Scale"),
+        type_name: resource.type_name.map(|_| TYPE),
         custom: None,
         hub: None,
         ..resource.clone()

@@ -6,7 +6,7 @@ use crate::custom::{definition, instance};
 use crate::objects::Part;
 use crate::registry::Resource;
 use crate::status::{Cause, Failure};
-use crate::{defaults, normal, validation};
+use crate::{defaults, go, jsoniter, normal, validation};
 
 fn text<'a>(value: &'a Value, pointer: &str) -> &'a str {
     value.pointer(pointer).and_then(Value::as_str).unwrap_or_default()
@@ -88,6 +88,7 @@ pub fn shape(resource: &Resource, object: &mut Value) -> Result<(), String> {
         return if &*resource.full_name == definition::RESOURCE { definition::shape(object) } else { Ok(()) };
     }
     let mut meta = Value::Object(std::mem::take(metadata(object)));
+    jsoniter::check("meta.ObjectMeta", go::canonical(meta.clone()).to_string().as_bytes())?;
     normal::normalize("meta.ObjectMeta", &mut meta)?;
     if let (Value::Object(meta), Value::Object(map)) = (meta, &mut *object) {
         map.insert("metadata".to_owned(), Value::Object(meta));

@@ -210,6 +210,10 @@ impl Shower {
     /// 406 when the form is one of lists.
     pub fn answer(&self, status: StatusCode, stored: &Stored) -> Result<Response<Body>, Failure> {
         if let Shape::MetadataList(_) = self.form.shape {
+            if self.resource.custom.is_some() {
+                // An untyped object could be a list, and is found to be none when its items are looked for.
+                return Err(Failure::internal("content is not a list"));
+            }
             let text = "you requested PartialObjectMetadataList, but the requested object is not a list";
             return Err(Failure::unfit_shape(format!("{text} ({})", go_type(&self.resource, false))));
         }
@@ -291,8 +295,13 @@ impl Shower {
 
     fn plain_list(&self, objects: &[Arc<Stored>], metadata: &Value) -> Vec<u8> {
         let (kind, version) = (Value::from(self.resource.list_kind.as_str()), Value::from(&*self.version));
-        // Custom lists are maps in the original, written in the order of their keys.
+        // Custom lists are maps in the original, written in the order of their keys, whether it goes on or not.
+        let mut metadata = metadata.clone();
         let mut out = if self.resource.custom.is_some() {
+            if let Some(map) = metadata.as_object_mut() {
+                map.entry("continue").or_insert_with(|| Value::from(""));
+                map.sort_keys();
+            }
             format!("{{\"apiVersion\":{version},\"items\":[").into_bytes()
         } else {
             format!("{{\"kind\":{kind},\"apiVersion\":{version},\"metadata\":{metadata},\"items\":[").into_bytes()

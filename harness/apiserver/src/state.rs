@@ -46,6 +46,7 @@ pub struct State {
     pub allocation: Mutex<()>,
     registry: RwLock<Arc<Registry>>,
     misses: Mutex<BTreeSet<String>>,
+    groups: Mutex<BTreeSet<String>>,
 }
 
 /// The parts that a state is made of.
@@ -94,6 +95,7 @@ impl State {
             allocation: Mutex::new(()),
             registry: RwLock::new(Arc::new(Registry::new(Vec::new()))),
             misses: Mutex::new(BTreeSet::new()),
+            groups: Mutex::new(BTreeSet::new()),
         }
     }
 
@@ -120,6 +122,17 @@ impl State {
         *registry = Arc::new(Registry::new(custom));
         drop(registry);
         crate::apiservices::sync(self);
+    }
+
+    /// Notes that `group` is served.
+    pub fn remember_group(&self, group: &str) {
+        self.groups.lock().unwrap_or_else(PoisonError::into_inner).insert(group.to_owned());
+    }
+
+    /// The groups that were ever served: the original never gives up the path of one (`handledGroups` of
+    /// kube-aggregator, Kubernetes 1.20).
+    pub fn remembered_groups(&self) -> BTreeSet<String> {
+        self.groups.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// Notes a request that is outside what is served.

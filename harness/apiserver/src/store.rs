@@ -67,6 +67,9 @@ pub enum Refusal {
     Changed,
 }
 
+/// The revision of an empty store, from which the caches of the original begin.
+const FIRST: u64 = 1;
+
 struct Inner {
     revision: u64,
     tables: HashMap<Arc<str>, Table>,
@@ -74,7 +77,7 @@ struct Inner {
 
 impl Inner {
     fn table(&mut self, name: &Arc<str>) -> &mut Table {
-        self.tables.entry(Arc::clone(name)).or_insert_with(|| Table::new(0))
+        self.tables.entry(Arc::clone(name)).or_insert_with(|| Table::new(FIRST))
     }
 }
 
@@ -111,7 +114,7 @@ impl Store {
     /// An empty store.
     #[must_use]
     pub fn new() -> Self {
-        Self { inner: Mutex::new(Inner { revision: 1, tables: HashMap::new() }) }
+        Self { inner: Mutex::new(Inner { revision: FIRST, tables: HashMap::new() }) }
     }
 
     fn lock(&self) -> MutexGuard<'_, Inner> {

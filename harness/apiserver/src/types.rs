@@ -18,8 +18,10 @@ use serde_json::{Map, Value};
 pub enum Type {
     /// Text.
     String,
-    /// A whole number.
+    /// A whole number of 32 bits.
     Int,
+    /// A whole number of 64 bits.
+    Long,
     /// A number.
     Number,
     /// True or false.
@@ -36,12 +38,25 @@ pub enum Type {
     IntOrString,
     /// Anything.
     Any,
+    /// A schema of a `CustomResourceDefinition`, or something else.
+    SchemaOr(Alternative),
     /// A list.
     List(Box<Type>),
     /// A map from text.
     Map(Box<Type>),
     /// A named type of the table.
     Object(String),
+}
+
+/// What may stand in place of a schema.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Alternative {
+    /// True or false.
+    Bool,
+    /// A list of schemas.
+    Array,
+    /// A list of names.
+    Strings,
 }
 
 /// How strategic merge treats a list.
@@ -73,6 +88,9 @@ pub struct ListKey {
     /// Its value where an element has none.
     pub default: Option<Value>,
 }
+
+/// The type of the schemas of `CustomResourceDefinition`s.
+pub const SCHEMA: &str = "apiextensions.v1.JSONSchemaProps";
 
 /// Types whose objects are one value when they are applied: `x-kubernetes-map-type: atomic` of 1.20's OpenAPI.
 const ATOMIC: &[&str] = &["meta.LabelSelector"];
@@ -207,6 +225,7 @@ fn read_type(text: &str) -> Type {
     match text {
         "string" => Type::String,
         "int" => Type::Int,
+        "long" => Type::Long,
         "number" => Type::Number,
         "bool" => Type::Bool,
         "bytes" => Type::Bytes,
@@ -215,6 +234,9 @@ fn read_type(text: &str) -> Type {
         "quantity" => Type::Quantity,
         "intstr" => Type::IntOrString,
         "any" => Type::Any,
+        "schemaorbool" => Type::SchemaOr(Alternative::Bool),
+        "schemaorarray" => Type::SchemaOr(Alternative::Array),
+        "schemaorstrings" => Type::SchemaOr(Alternative::Strings),
         name => Type::Object(name.to_owned()),
     }
 }

@@ -6,24 +6,6 @@ use serde_json::Value;
 
 use crate::types::{self, Type};
 
-/// Fields whose Go type is `int64`, by their names in the OpenAPI of 1.20; all other whole numbers are `int32`.
-const LONG: &[&str] = &[
-    "activeDeadlineSeconds",
-    "deletionGracePeriodSeconds",
-    "expirationSeconds",
-    "fsGroup",
-    "generation",
-    "gracePeriodSeconds",
-    "observedGeneration",
-    "revision",
-    "runAsGroup",
-    "runAsUser",
-    "sizeBytes",
-    "startingDeadlineSeconds",
-    "terminationGracePeriodSeconds",
-    "tolerationSeconds",
-];
-
 /// Checks that `value` can be made an object of the named type. Fields that the type does not know are passed over.
 ///
 /// # Errors
@@ -37,24 +19,24 @@ fn object(type_name: &str, value: &Value) -> Result<(), String> {
     let Value::Object(map) = value else { return Err(format!("cannot restore struct from: {}", kind_of(value))) };
     for (name, field) in known.iter() {
         if let Some(inner) = map.get(name) {
-            check_value(&field.kind, name, inner)?;
+            check_value(&field.kind, inner)?;
         }
     }
     Ok(())
 }
 
-fn check_value(kind: &Type, name: &str, value: &Value) -> Result<(), String> {
+fn check_value(kind: &Type, value: &Value) -> Result<(), String> {
     if value.is_null() {
         return Ok(());
     }
     match kind {
         Type::Object(type_name) => object(type_name, value),
         Type::List(inner) => match value {
-            Value::Array(items) => items.iter().try_for_each(|item| check_value(inner, name, item)),
+            Value::Array(items) => items.iter().try_for_each(|item| check_value(inner, item)),
             other => Err(format!("cannot restore slice from {}", kind_of(other))),
         },
         Type::Map(inner) => match value {
-            Value::Object(items) => items.values().try_for_each(|item| check_value(inner, name, item)),
+            Value::Object(items) => items.values().try_for_each(|item| check_value(inner, item)),
             other => Err(format!("cannot restore map from {}", kind_of(other))),
         },
         Type::Bytes => match value {
@@ -64,13 +46,15 @@ fn check_value(kind: &Type, name: &str, value: &Value) -> Result<(), String> {
         Type::String => plain(value, "string", value.is_string()),
         Type::Bool => plain(value, "bool", value.is_boolean()),
         Type::Number => plain(value, "float64", value.is_number()),
-        Type::Int => {
-            let whole = value.as_f64().is_some_and(|number| number.fract() == 0.0);
-            plain(value, if LONG.contains(&name) { "int64" } else { "int32" }, whole)
-        }
+        Type::Int => plain(value, "int32", is_whole(value)),
+        Type::Long => plain(value, "int64", is_whole(value)),
         // These read JSON themselves, in words of their own; the decoder has the same.
-        Type::Time | Type::MicroTime | Type::Quantity | Type::IntOrString | Type::Any => Ok(()),
+        Type::Time | Type::MicroTime | Type::Quantity | Type::IntOrString | Type::Any | Type::SchemaOr(_) => Ok(()),
     }
+}
+
+fn is_whole(value: &Value) -> bool {
+    value.as_f64().is_some_and(|number| number.fract() == 0.0)
 }
 
 fn plain(value: &Value, wanted: &str, fits: bool) -> Result<(), String> {

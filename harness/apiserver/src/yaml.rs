@@ -1,6 +1,8 @@
 //! YAML as go-yaml writes it (v2, by which the API server answers in YAML; Kubernetes 1.20): keys in a natural order,
 //! lists not indented below their keys, quotes where a text would be read as something else, lines folded at 80.
 
+pub mod read;
+
 use std::cmp::Ordering;
 use std::fmt::Write as _;
 use std::sync::LazyLock;

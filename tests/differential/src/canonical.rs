@@ -15,6 +15,9 @@
 //! | certificates and tokens | `<certificate>`, `<token>` | made anew for each server |
 //! | descriptions of the columns of Tables | `<prose>` | upstream's documentation, of which no text is kept |
 //! | `continue` | `<continue>` | opaque |
+//! | paths of the groups of other sessions | nothing | the original keeps the path of a group, should it have been quick enough to make it |
+//! | the order of `conditions` of protected definitions | by type | two controllers of the original race for the first place |
+//! | the order of lines of YAML, whose values are compared by themselves | sorted | they follow the order of `managedFields` |
 //! | the order of `managedFields` of one operation | by manager and version | by time first: a second may end between two writes on one server alone |
 
 use std::collections::BTreeMap;
@@ -70,6 +73,9 @@ pub struct Seen {
     node_ports: Vec<String>,
     /// Names made from a prefix, with what stands for them.
     generated: Vec<(String, String)>,
+    /// Prefixes of names that were asked for, as patterns, with what stands for such a name.
+    prefixes: Vec<(Regex, String)>,
+    namespace: String,
 }
 
 fn pattern(text: &str) -> Option<Regex> {
@@ -89,18 +95,21 @@ macro_rules! rule {
 }
 
 /// Replacements without a number, in the order in which they are tried.
-static RULES: [Rule; 7] = [
+static RULES: [Rule; 9] = [
     rule!(r"\b\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}(Z|[+-]\d\d:\d\d)" => "<micro time>"),
     rule!(r"\b\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(Z|[+-]\d\d:\d\d)" => "<time>"),
     rule!(r"\beyJ[\w-]+\.[\w-]+\.[\w-]+" => "<token>"),
     rule!(r"\bZXlK[\w+/]{40,}=*" => "<token>"),
     rule!(r"LS0tLS1CRUdJTi[\w+/=]+|-----BEGIN [A-Z ]+-----[^-]+-----END [A-Z ]+-----\n?" => "<certificate>"),
+    rule!(r"(Too large resource version: )[1-9]\d*, current: [1-9]\d*" => "${1}<revision>, current: <revision>"),
     rule!(r"(?i)(resource ?version: )[1-9]\d*( \([1-9]\d*\))?" => "${1}<revision>"),
+    rule!(r#"(resourceVersion(?:: |\\?":\\?)")[1-9]\d*"# => "${1}<revision>"),
     rule!(r":3[0-2]\d{3}/(TCP|UDP|SCTP)" => ":<node port>/${1}"),
 ];
 static UID: LazyLock<Option<Regex>> =
     LazyLock::new(|| pattern(r"\b[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}\b"));
 static ADDRESS: LazyLock<Option<Regex>> = LazyLock::new(|| pattern(r"\b10\.\d{1,3}\.\d{1,3}\.\d{1,3}(/\d+)?"));
+static SESSION: LazyLock<Option<Regex>> = LazyLock::new(|| pattern(r"^/apis/(s[0-9a-f]{10})\."));
 static AGE: LazyLock<Option<Regex>> = LazyLock::new(|| pattern(r"^(\d+(s|m|h|d|y))+$"));
 
 fn replaced(pattern: &LazyLock<Option<Regex>>, text: String, by: impl FnMut(&Captures<'_>) -> String) -> String {
@@ -108,6 +117,11 @@ fn replaced(pattern: &LazyLock<Option<Regex>>, text: String, by: impl FnMut(&Cap
         Some(pattern) if pattern.is_match(&text) => pattern.replace_all(&text, by).into_owned(),
         _ => text,
     }
+}
+
+/// Whether a condition is one for whose place controllers race.
+fn is_of_a_race(condition: &Value) -> bool {
+    condition["type"] == "KubernetesAPIApprovalPolicyConformant"
 }
 
 /// The number of `value` among those seen.
@@ -126,9 +140,34 @@ impl Seen {
         Self { address: address.to_owned(), ..Self::default() }
     }
 
+    /// Nothing seen yet on the server at `address` in the session of `namespace`.
+    #[must_use]
+    pub fn in_session(address: &str, namespace: &str) -> Self {
+        Self { namespace: namespace.to_owned(), ..Self::on(address) }
+    }
+
+    /// A name is asked for that begins with `prefix`: refusals show it too.
+    pub fn expect_generated(&mut self, prefix: &str) {
+        let random = format!(r"\b{}[bcdfghjklmnpqrstvwxz2456789]{{5}}\b", regex::escape(prefix));
+        self.prefixes.extend(pattern(&random).map(|pattern| (pattern, format!("{prefix}<random>"))));
+    }
+
     /// `answer` without what may differ.
     pub fn canonical(&mut self, answer: &Answer) -> Canonical {
-        Canonical { status: answer.status, headers: self.headers(&answer.headers), body: self.body(&answer.body) }
+        let headers = self.headers(&answer.headers);
+        let is_yaml = answer.headers.get("content-type").is_some_and(|media| media == "application/yaml");
+        let body = if is_yaml { self.yaml(&answer.body) } else { self.body(&answer.body) };
+        Canonical { status: answer.status, headers, body }
+    }
+
+    /// The values of a YAML document, and its lines for how they are written.
+    fn yaml(&mut self, body: &[u8]) -> Body {
+        let Ok(document) = serde_yaml::from_slice::<Value>(body) else { return self.body(body) };
+        let document = self.value("", &document, false);
+        let text = String::from_utf8_lossy(body).into_owned();
+        let mut lines: Vec<String> = text.lines().map(|line| self.text(line)).collect();
+        lines.sort();
+        Body::Documents(vec![document, Value::from(lines)])
     }
 
     fn headers(&mut self, headers: &HeaderMap) -> BTreeMap<String, Vec<String>> {
@@ -161,6 +200,14 @@ impl Seen {
                 let mut items: Vec<&Value> = items.iter().collect();
                 items.sort_by_key(|item| ["operation", "manager", "apiVersion"].map(|key| item[key].to_string()));
                 items.into_iter().map(|item| self.value(key, item, false)).collect()
+            }
+            Value::Array(items) if key == "conditions" && items.iter().any(is_of_a_race) => {
+                let mut items: Vec<&Value> = items.iter().collect();
+                items.sort_by_key(|item| item["type"].to_string());
+                items.into_iter().map(|item| self.value(key, item, false)).collect()
+            }
+            Value::Array(items) if key == "paths" => {
+                items.iter().filter(|path| !self.is_of_another_session(path)).cloned().collect()
             }
             Value::Array(items) => items.iter().map(|item| self.value(key, item, false)).collect(),
             Value::String(text) if key == "resourceVersion" && !text.is_empty() && text != "0" => {
@@ -198,6 +245,13 @@ impl Seen {
         out
     }
 
+    /// Whether `path` is one of the API groups that sessions name after their namespaces, and not of this one.
+    fn is_of_another_session(&self, path: &Value) -> bool {
+        let path = path.as_str().unwrap_or_default();
+        let named = SESSION.as_ref().and_then(|session| session.captures(path)).and_then(|found| found.get(1));
+        named.is_some_and(|named| named.as_str() != self.namespace)
+    }
+
     /// Notes a name that was made from a prefix.
     fn learn_generated(&mut self, map: &Map<String, Value>) {
         let text = |key: &str| map.get(key).and_then(Value::as_str).unwrap_or_default();
@@ -219,6 +273,9 @@ impl Seen {
         let mut text = text.replace(&self.address, "<server>");
         for (name, by) in &self.generated {
             text = text.replace(name, by);
+        }
+        for (pattern, by) in &self.prefixes {
+            text = pattern.replace_all(&text, by).into_owned();
         }
         for rule in &RULES {
             if let Some(pattern) = &*rule.pattern {

@@ -119,6 +119,8 @@ pub struct Step {
     pub keep: BTreeMap<String, String>,
     /// The request is repeated until this status is answered.
     pub until: Option<u16>,
+    /// The request is repeated until the answer has this, a JSON pointer.
+    pub has: Option<String>,
     /// So many lines of a stream are read.
     pub lines: Option<usize>,
     /// Why the answers differ.
@@ -157,6 +159,7 @@ struct StepText {
     #[serde(default)]
     keep: BTreeMap<String, String>,
     until: Option<u16>,
+    has: Option<String>,
     watch: Option<usize>,
     differs: Option<String>,
 }
@@ -217,6 +220,7 @@ impl Step {
             tokens,
             keep: text.keep,
             until: text.until,
+            has: text.has,
             lines: text.watch,
             differs: text.differs,
         })

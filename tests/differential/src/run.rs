@@ -28,7 +28,12 @@ struct Side<'a> {
 impl<'a> Side<'a> {
     fn new(endpoint: &'a Endpoint<'a>, session: &Session) -> Self {
         let variables = BTreeMap::from([("ns".to_owned(), session.namespace())]);
-        Self { endpoint, variables, claims: BTreeMap::new(), seen: Seen::on(&endpoint.address) }
+        Self {
+            endpoint,
+            variables,
+            claims: BTreeMap::new(),
+            seen: Seen::in_session(&endpoint.address, &session.namespace()),
+        }
     }
 
     async fn make_namespace(&self, session: &Session) -> Result<(), ExchangeError> {
@@ -45,6 +50,7 @@ impl<'a> Side<'a> {
             tokens: Vec::new(),
             keep: BTreeMap::new(),
             until: None,
+            has: None,
             lines: None,
             differs: None,
         };
@@ -63,10 +69,14 @@ impl<'a> Side<'a> {
 
     async fn answer(&mut self, step: &Step) -> Result<Answer, ExchangeError> {
         self.sign_tokens(step)?;
+        let body: Value = step.body.as_deref().and_then(|body| serde_json::from_str(body).ok()).unwrap_or_default();
+        if let Some(prefix) = body.pointer("/metadata/generateName").and_then(Value::as_str) {
+            self.seen.expect_generated(prefix);
+        }
         let mut answer = send(self.endpoint, step, &self.variables).await?;
         let mut tick = tokio::time::interval(PAUSE);
         for _ in 0..REPEATS {
-            if step.until.is_none_or(|status| answer.status == status) {
+            if is_awaited(step, &answer) {
                 break;
             }
             tick.tick().await;
@@ -83,6 +93,14 @@ impl<'a> Side<'a> {
         }
         Ok(answer)
     }
+}
+
+/// Whether `answer` is what `step` waits for.
+fn is_awaited(step: &Step, answer: &Answer) -> bool {
+    let has = |pointer: &String| {
+        serde_json::from_slice::<Value>(&answer.body).is_ok_and(|document| document.pointer(pointer).is_some())
+    };
+    step.until.is_none_or(|status| answer.status == status) && step.has.as_ref().is_none_or(has)
 }
 
 /// Sends all of `sessions` to both servers.

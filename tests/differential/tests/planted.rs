@@ -18,6 +18,8 @@ const LIST: &str = r#"{"kind":"Table","apiVersion":"meta.k8s.io/v1","metadata":{
 const STREAM: &str = "{\"type\":\"ADDED\",\"object\":{\"metadata\":{\"name\":\"a\",\"resourceVersion\":\"REVISION\"}}}\n{\"type\":\"DELETED\",\"object\":{\"metadata\":{\"name\":\"a\",\"resourceVersion\":\"LATER\"}}}\n{\"type\":\"BOOKMARK\",\"object\":{\"kind\":\"Service\",\"metadata\":{\"resourceVersion\":\"LIST\",\"creationTimestamp\":null}}}\n";
 const GENERATED: &str = r#"{"metadata":{"name":"job-GENERA","generateName":"job-"},"spec":{"self":"job-GENERA"}}"#;
 
+const YAML: &str = "items:\n- metadata:\n    name: a\n    resourceVersion: \"REVISION\"\n    uid: UID\n  \"n\": \"yes\"\nmetadata:\n  resourceVersion: \"LIST\"\n";
+
 /// `text` as one of the servers answers it.
 fn answer(text: &str, (address, uid): (&str, &str)) -> Answer {
     let first = address.ends_with('1');
@@ -33,7 +35,8 @@ fn answer(text: &str, (address, uid): (&str, &str)) -> Answer {
         .replace("AGE", pick("3s", "1m2s"))
         .replace("GENERA", pick("x7k2p", "q9w4z"));
     let mut headers = HeaderMap::new();
-    headers.insert("content-type", "application/json".parse().unwrap());
+    let media = if text.starts_with("items:") { "application/yaml" } else { "application/json" };
+    headers.insert("content-type", media.parse().unwrap());
     headers.insert("cache-control", "no-cache, private".parse().unwrap());
     headers.insert("date", pick("Mon", "Tue").parse().unwrap());
     headers.insert("location", format!("https://{address}/x").parse().unwrap());
@@ -46,7 +49,7 @@ fn found(real: &Answer, embedded: &Answer) -> Vec<Difference> {
 }
 
 #[rstest]
-fn takes_what_may_differ_for_equal(#[values(OBJECT, FAILURE, LIST, STREAM, GENERATED)] text: &str) {
+fn takes_what_may_differ_for_equal(#[values(OBJECT, FAILURE, LIST, STREAM, GENERATED, YAML)] text: &str) {
     assert_eq!(found(&answer(text, REAL), &answer(text, EMBEDDED)), []);
 }
 
@@ -111,6 +114,8 @@ fn takes_what_may_differ_for_equal(#[values(OBJECT, FAILURE, LIST, STREAM, GENER
     r#"{"reason":"B","message":"n","field":"g"},{"reason":"A","message":"m","field":"f"}"#,
     "body /details/causes/0/reason"
 )]
+#[case::value_of_yaml(YAML, "name: a", "name: b", "body /items/0/metadata/name")]
+#[case::quotes_of_yaml(YAML, "\"n\":", "n:", "body, document 2 /0")]
 #[case::text_for_json(FAILURE, FAILURE, "404 page not found\n", "body")]
 #[case::cell(LIST, "[\"b\",", "[\"c\",", "body /rows/1/cells/0")]
 #[case::missing_row(

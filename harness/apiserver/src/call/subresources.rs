@@ -27,7 +27,7 @@ impl Call<'_> {
         }
         let scales = scale::resource(self.resource);
         let (patch, whole) = if verb == "patch" {
-            (Some(Patch::read(&scales, self.headers, &self.body)?), Value::Null)
+            (Some(Patch::read(&scales, self.resource.custom.is_some(), self.headers, &self.body)?), Value::Null)
         } else {
             (None, self.object()?)
         };
@@ -38,7 +38,12 @@ impl Call<'_> {
         let tracker = Tracker { resource: &scales, manager: &manager, now: &now };
         let change = |object: &Value| {
             let wanted = match &patch {
-                Some(patch) => patch.apply(&scale::read_for_patch(self.resource, object)?, tracker, options.force)?,
+                Some(patch) => {
+                    let patched =
+                        patch.apply(&scale::read_for_patch(self.resource, object)?, tracker, options.force)?;
+                    patch.check_type(scale::TYPE, &patched)?;
+                    patched
+                }
                 None => whole.clone(),
             };
             place.check_name(name, &wanted)?;

@@ -74,8 +74,8 @@ impl Named {
                 let rest = Some(self.plain(schema, inner));
                 schema.add(Type::map(MapSchema { rest, ..MapSchema::default() }))
             }
-            types::Type::Any => Schema::UNTYPED,
-            types::Type::Int | types::Type::Number => schema.add(Type::scalar(Scalar::Number)),
+            types::Type::Any | types::Type::SchemaOr(_) => Schema::UNTYPED,
+            types::Type::Int | types::Type::Long | types::Type::Number => schema.add(Type::scalar(Scalar::Number)),
             types::Type::Bool => schema.add(Type::scalar(Scalar::Boolean)),
             // The OpenAPI of a quantity has no format: only text is applied, although numbers can be written.
             types::Type::String | types::Type::Bytes | types::Type::Quantity => schema.add(Type::scalar(Scalar::Text)),
@@ -93,7 +93,7 @@ fn with_defaults(list_type: &ListType, element: &types::Type) -> ListType {
         let field = types::fields(name)?.get(key).filter(|field| field.required && !field.pointer)?;
         match field.kind {
             types::Type::String => Some(Value::from("")),
-            types::Type::Int => Some(Value::from(0)),
+            types::Type::Int | types::Type::Long => Some(Value::from(0)),
             _ => None,
         }
     };

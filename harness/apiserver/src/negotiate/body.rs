@@ -1,6 +1,8 @@
 //! The object in a body, as apiserver's serializers read it (`serializer/json`, `serializer/protobuf` and
 //! `handlers/rest.go`, Kubernetes 1.20).
 
+use std::borrow::Cow;
+
 use http::{HeaderMap, header};
 use serde_json::Value;
 
@@ -10,9 +12,40 @@ use crate::proto;
 use crate::registry::Resource;
 use crate::status::{Cause, Failure, quoted};
 use crate::types;
+use crate::yaml;
 
-/// The scheme of the built-in kinds, as messages name it.
-const SCHEME: &str = "pkg/api/legacyscheme/scheme.go:30";
+/// Kinds that one of the original's servers knows.
+struct Scheme {
+    /// Where it is made, as messages name it.
+    place: &'static str,
+    /// The only group of which it has kinds.
+    group: Option<&'static str>,
+}
+
+impl Scheme {
+    /// The scheme of the kinds of a Go package: those of the two servers beside the main one have schemes of their own.
+    fn of(package: &str) -> Self {
+        match package {
+            "apiextensions" => Self {
+                place: "k8s.io/apiextensions-apiserver/pkg/apiserver/apiserver.go:52",
+                group: Some("apiextensions.k8s.io"),
+            },
+            "apiregistration" => Self {
+                place: "k8s.io/kube-aggregator/pkg/apiserver/scheme/scheme.go:32",
+                group: Some("apiregistration.k8s.io"),
+            },
+            _ => Self { place: "pkg/api/legacyscheme/scheme.go:30", group: None },
+        }
+    }
+
+    fn knows(&self, api_version: &str, kind: &str) -> bool {
+        let group = api_version.split_once('/').map_or("", |(group, _)| group);
+        // Every kind has its list.
+        let listed = |kind: &str| types::fields(&in_table(api_version, kind)).is_some();
+        self.group.is_none_or(|only| only == group) && (listed(kind) || kind.strip_suffix("List").is_some_and(listed))
+    }
+}
+
 /// The struct that finds kind and version, as Go's decoder names it.
 const KIND_FINDER: &str =
     r#"struct { APIVersion string "json:\"apiVersion,omitempty\""; Kind string "json:\"kind,omitempty\"" }"#;
@@ -24,14 +57,14 @@ pub fn content_type(headers: &HeaderMap) -> &str {
     value.split(';').next().unwrap_or_default().trim()
 }
 
-/// The media types in which an object is read, in the original's order.
+/// The media types that bodies may have, in the original's order.
+const ACCEPTED: &[&str] = &["application/json", "application/yaml", "application/vnd.kubernetes.protobuf"];
+
+/// The media types in which an object is read: of a custom one nothing is read in protobuf.
+#[cfg(test)]
 #[must_use]
 pub fn accepted(custom: bool) -> &'static [&'static str] {
-    if custom {
-        &["application/json", "application/yaml"]
-    } else {
-        &["application/json", "application/yaml", "application/vnd.kubernetes.protobuf"]
-    }
+    if custom { &["application/json", "application/yaml"] } else { ACCEPTED }
 }
 
 /// The types of objects that bodies may hold besides the resource's own.
@@ -53,8 +86,15 @@ pub fn decode(resource: &Resource, headers: &HeaderMap, body: &[u8]) -> Result<R
     match content_type(headers) {
         "" | "application/json" => Ok(json(body)),
         "application/yaml" => Ok(yaml(body)),
-        "application/vnd.kubernetes.protobuf" if resource.custom.is_none() => Ok(protobuf(resource, body)),
-        _ => Err(Failure::unsupported_media_type(&accepted(resource.custom.is_some()).join(", "))),
+        "application/vnd.kubernetes.protobuf" => {
+            if resource.custom.is_some()
+                && let Some((api_version, kind)) = proto::kind(body)
+            {
+                return Err(unmarked(resource, &api_version, &kind));
+            }
+            Ok(protobuf(resource, body))
+        }
+        _ => Err(Failure::unsupported_media_type(&ACCEPTED.join(", "))),
     }
 }
 
@@ -90,21 +130,9 @@ fn json(body: &[u8]) -> Result<Value, String> {
 }
 
 fn yaml(body: &[u8]) -> Result<Value, String> {
-    let text = String::from_utf8_lossy(body);
-    let value: Value = serde_yaml::from_str(&text).map_err(|error| go_yaml(&error))?;
+    let value = yaml::read::from_str(&String::from_utf8_lossy(body))?;
     // What comes of it is read as JSON.
     json(&serde_json::to_vec(&value).unwrap_or_default())
-}
-
-/// The error of go-yaml for one of `serde_yaml`: both are libyaml's, worded differently.
-fn go_yaml(error: &serde_yaml::Error) -> String {
-    let text = error.to_string();
-    // Where it happened is worded differently, and within what is not told.
-    let what = text.split(" at line ").next().and_then(|text| text.split(", while ").next()).unwrap_or_default();
-    match error.location().map(|location| location.line()) {
-        Some(line) if line > 1 => format!("yaml: line {}: {what}", line - 1),
-        _ => format!("yaml: {what}"),
-    }
 }
 
 fn protobuf(resource: &Resource, body: &[u8]) -> Result<Value, String> {
@@ -164,11 +192,11 @@ fn in_table(api_version: &str, kind: &str) -> String {
 ///
 /// # Errors
 /// 400 or 422, in the original's words.
-pub fn check_kind(resource: &Resource, object: &Value, body: &[u8]) -> Result<(), Failure> {
+pub fn check_kind(resource: &Resource, headers: &HeaderMap, object: &Value, body: &[u8]) -> Result<(), Failure> {
     let expected = resource.api_version();
     let wanted = &resource.kind;
     if resource.custom.is_some() {
-        return check_custom_kind(resource, object, body);
+        return check_custom_kind(resource, object, &as_json(headers, object, body));
     }
     let package = resource.group.split('.').next().filter(|group| !group.is_empty()).unwrap_or("core");
     check_type(wanted, &expected, package, object)
@@ -186,14 +214,13 @@ pub fn check_type(wanted: &str, expected: &str, package: &str, object: &Value) -
         return Ok(());
     }
     let short = version.rsplit('/').next().unwrap_or_default();
+    let scheme = Scheme::of(package);
     let handled = |why: &str| {
         let text = format!("{kind} in version {} cannot be handled as a {wanted}: {why}", quoted(short));
         Err(Failure::bad_request(text))
     };
-    // Every kind has its list.
-    let known = |kind: &str| types::fields(&in_table(version, kind)).is_some();
-    if !known(kind) && !kind.strip_suffix("List").is_some_and(known) {
-        let (kind, version, scheme) = (quoted(kind), quoted(version), quoted(SCHEME));
+    if !scheme.knows(version, kind) {
+        let (kind, version, scheme) = (quoted(kind), quoted(version), quoted(scheme.place));
         return handled(&format!("no kind {kind} is registered for version {version} in scheme {scheme}"));
     }
     if kind != wanted {
@@ -212,14 +239,29 @@ pub fn check_fields(resource: &Resource, headers: &HeaderMap, object: &Value, bo
     let Some(type_name) = resource.type_name else { return Ok(()) };
     let checked = match content_type(headers) {
         "application/vnd.kubernetes.protobuf" => Ok(()),
-        // What was YAML is decoded from the JSON that it became.
-        "application/yaml" => jsoniter::check(type_name, &serde_json::to_vec(object).unwrap_or_default()),
-        _ => jsoniter::check(type_name, body),
+        _ => jsoniter::check(type_name, &as_json(headers, object, body)),
     };
     let (kind, version) = (&resource.kind, &resource.version);
     checked.map_err(|why| {
         Failure::bad_request(format!("{kind} in version {} cannot be handled as a {kind}: {why}", quoted(version)))
     })
+}
+
+/// The JSON that is decoded: what was YAML became JSON before.
+fn as_json<'a>(headers: &HeaderMap, object: &Value, body: &'a [u8]) -> Cow<'a, [u8]> {
+    match content_type(headers) {
+        "application/yaml" => Cow::Owned(serde_json::to_vec(object).unwrap_or_default()),
+        _ => Cow::Borrowed(body),
+    }
+}
+
+/// What a custom object in protobuf is told: nothing is read of it, and so it has no kind.
+fn unmarked(resource: &Resource, api_version: &str, kind: &str) -> Failure {
+    let (kind, wanted) = (if kind.is_empty() { &resource.kind } else { kind }, &resource.kind);
+    let version = if api_version.is_empty() { &resource.version } else { api_version };
+    let short = quoted(version.rsplit('/').next().unwrap_or_default());
+    let why = "Object 'Kind' is missing in 'object has no kind field '";
+    Failure::bad_request(format!("{kind} in version {short} cannot be handled as a {wanted}: {why}"))
 }
 
 fn check_custom_kind(resource: &Resource, object: &Value, body: &[u8]) -> Result<(), Failure> {
@@ -229,12 +271,14 @@ fn check_custom_kind(resource: &Resource, object: &Value, body: &[u8]) -> Result
     let wanted = &resource.kind;
     if kind.is_empty() {
         let version = &resource.version;
-        let shown = String::from_utf8_lossy(body);
-        let text = format!(
-            "{wanted} in version \"{version}\" cannot be handled as a {wanted}: unmarshalerDecoder: Object 'Kind' is missing in '{shown}', error found in #10 byte of ...|{}|..., bigger context ...|{shown}|...",
-            shown.get(shown.len().saturating_sub(10)..).unwrap_or_default()
-        );
+        let why = jsoniter::refused(body, |written| format!("Object 'Kind' is missing in '{written}'"));
+        let text = format!("{wanted} in version \"{version}\" cannot be handled as a {wanted}: {why}");
         return Err(Failure::bad_request(text));
+    }
+    if api_version.is_empty() {
+        // It is what tells of the failure that does not know the object.
+        let why = "Object 'apiVersion' is missing in 'object has no apiVersion field'";
+        return Err(Failure::internal_error(why));
     }
     if api_version != expected {
         return Err(Failure::bad_request(format!(

@@ -42,7 +42,7 @@ fn reference(name: &str) -> Value {
 fn schema_of(kind: &Type) -> Value {
     match kind {
         Type::String => json!({"type": "string"}),
-        Type::Int => json!({"type": "integer"}),
+        Type::Int | Type::Long => json!({"type": "integer"}),
         Type::Number => json!({"type": "number"}),
         Type::Bool => json!({"type": "boolean"}),
         Type::Bytes => json!({"type": "string", "format": "byte"}),
@@ -50,7 +50,7 @@ fn schema_of(kind: &Type) -> Value {
         Type::MicroTime => reference("io.k8s.apimachinery.pkg.apis.meta.v1.MicroTime"),
         Type::Quantity => reference("io.k8s.apimachinery.pkg.api.resource.Quantity"),
         Type::IntOrString => reference("io.k8s.apimachinery.pkg.util.intstr.IntOrString"),
-        Type::Any => json!({}),
+        Type::Any | Type::SchemaOr(_) => json!({}),
         Type::List(inner) => json!({"type": "array", "items": schema_of(inner)}),
         Type::Map(inner) => json!({"type": "object", "additionalProperties": schema_of(inner)}),
         Type::Object(name) => reference(&definition_name(name)),

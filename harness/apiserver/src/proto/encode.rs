@@ -6,7 +6,7 @@ use base64::Engine as _;
 use serde_json::{Map, Value};
 
 use super::MAGIC;
-use crate::types::{self, Field, Fields, Type};
+use crate::types::{self, Alternative, Field, Fields, SCHEMA, Type};
 
 /// Numbers from here on are fields of embedded messages.
 const CONTAINER_FIELD: u32 = 1000;
@@ -229,7 +229,7 @@ fn write_field(out: &mut Message, number: u32, field: &Field, value: Option<&Val
         (kind, Some(value)) => write_value(out, number, kind, value),
         (_, None) if field.pointer => Some(()),
         // No bytes are none, and anything is nothing.
-        (Type::Bytes | Type::Any, None) => Some(()),
+        (Type::Bytes | Type::Any | Type::SchemaOr(_), None) => Some(()),
         (kind, None) => write_value(out, number, kind, &Value::Null),
     }
 }
@@ -240,7 +240,7 @@ fn write_value(out: &mut Message, number: u32, kind: &Type, value: &Value) -> Op
     match kind {
         Type::String => out.bytes(number, text().as_bytes()),
         Type::Bytes => out.bytes(number, &base64::engine::general_purpose::STANDARD.decode(text()).ok()?),
-        Type::Int => out.number(number, value.as_i64().unwrap_or(0).cast_unsigned()),
+        Type::Int | Type::Long => out.number(number, value.as_i64().unwrap_or(0).cast_unsigned()),
         Type::Bool => out.number(number, u64::from(value.as_bool().unwrap_or(false))),
         Type::Number => out.double(number, value.as_f64().unwrap_or(0.0)),
         Type::Time | Type::MicroTime => out.bytes(number, &time(text())),
@@ -262,11 +262,35 @@ fn write_value(out: &mut Message, number: u32, kind: &Type, value: &Value) -> Op
             raw.bytes(1, &serde_json::to_vec(value).ok()?);
             out.bytes(number, &raw.0);
         }
+        Type::SchemaOr(alternative) => out.bytes(number, &schema_or(*alternative, value)?),
         Type::Object(name) => out.bytes(number, &message(types::fields(name)?, value)?),
         // Nothing on the surface has lists of lists or of maps.
         Type::List(_) | Type::Map(_) => return None,
     }
     Some(())
+}
+
+/// A schema, or what stands in its place.
+fn schema_or(alternative: Alternative, value: &Value) -> Option<Vec<u8>> {
+    let schema = |value: &Value| message(types::fields(SCHEMA)?, value);
+    let mut out = Message::default();
+    if alternative == Alternative::Bool {
+        out.number(1, u64::from(value.as_bool().unwrap_or(value.is_object())));
+    }
+    let at = if alternative == Alternative::Bool { 2 } else { 1 };
+    match value {
+        Value::Object(_) => out.bytes(at, &schema(value)?),
+        Value::Array(items) => {
+            for item in items {
+                match item {
+                    Value::String(text) => out.bytes(2, text.as_bytes()),
+                    other => out.bytes(2, &schema(other)?),
+                }
+            }
+        }
+        _ => {}
+    }
+    Some(out.0)
 }
 
 fn scalar_text(value: &Value) -> String {

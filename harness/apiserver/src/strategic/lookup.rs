@@ -36,9 +36,12 @@ impl<'t> Shape<'t> {
             Type::List(_) | Type::Bytes => Self::Other("slice"),
             Type::String => Self::Other("string"),
             Type::Int => Self::Other("int32"),
+            Type::Long => Self::Other("int64"),
             Type::Number => Self::Other("float64"),
             Type::Bool => Self::Other("bool"),
-            Type::Time | Type::MicroTime | Type::Quantity | Type::IntOrString | Type::Any => Self::Other("struct"),
+            Type::Time | Type::MicroTime | Type::Quantity | Type::IntOrString | Type::Any | Type::SchemaOr(_) => {
+                Self::Other("struct")
+            }
         }
     }
 

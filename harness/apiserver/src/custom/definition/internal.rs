@@ -2,10 +2,11 @@
 //! (`Convert_v1_CustomResourceDefinitionSpec_To_apiextensions_CustomResourceDefinitionSpec`, Kubernetes 1.20), and so
 //! faults of a definition with one version are told of `spec.validation`, not of `spec.versions[0].schema`.
 
-use std::fmt::Write as _;
-
 use super::model::{Column, Spec, Subresources, Validation, Version};
 use crate::go;
+
+/// The Go type of a version.
+const VERSION: &str = "apiextensions.CustomResourceDefinitionVersion";
 
 /// What is said once, and what each version says itself.
 #[derive(Debug)]
@@ -75,28 +76,31 @@ impl<'a> Internal<'a> {
     /// The versions in Go's syntax, as faults of the list show it. Of pointers Go shows the address: they are left out.
     #[must_use]
     pub fn versions_shown(&self) -> String {
-        const KIND: &str = "apiextensions.CustomResourceDefinitionVersion";
         if self.versions.is_empty() {
-            return format!("[]{KIND}(nil)");
+            return format!("[]{VERSION}(nil)");
         }
-        let versions = self.versions.iter().map(|own| {
-            let version = own.version;
-            let mut text = format!("{KIND}{{Name:{}", go::quoted(&version.name));
-            // A String takes every write.
-            let _ = write!(
-                text,
-                ", Served:{}, Storage:{}, Deprecated:{}, DeprecationWarning:{}, Schema:{}, Subresources:{}, AdditionalPrinterColumns:{}}}",
-                version.served,
-                version.storage,
-                version.deprecated,
-                pointer("*string", version.deprecation_warning.is_some()),
-                pointer("*apiextensions.CustomResourceValidation", own.validation.is_some()),
-                pointer("*apiextensions.CustomResourceSubresources", own.subresources.is_some()),
-                columns(own.columns),
-            );
-            text
-        });
-        format!("[]{KIND}{{{}}}", versions.collect::<Vec<_>>().join(", "))
+        let versions: Vec<String> = self.versions.iter().map(InternalVersion::shown).collect();
+        format!("[]{VERSION}{{{}}}", versions.join(", "))
+    }
+}
+
+impl InternalVersion<'_> {
+    /// The version in Go's syntax.
+    #[must_use]
+    pub fn shown(&self) -> String {
+        let version = self.version;
+        let fields = [
+            ("Name", go::quoted(&version.name)),
+            ("Served", version.served.to_string()),
+            ("Storage", version.storage.to_string()),
+            ("Deprecated", version.deprecated.to_string()),
+            ("DeprecationWarning", pointer("*string", version.deprecation_warning.is_some())),
+            ("Schema", pointer("*apiextensions.CustomResourceValidation", self.validation.is_some())),
+            ("Subresources", pointer("*apiextensions.CustomResourceSubresources", self.subresources.is_some())),
+            ("AdditionalPrinterColumns", columns(self.columns)),
+        ];
+        let fields: Vec<String> = fields.iter().map(|(name, value)| format!("{name}:{value}")).collect();
+        format!("{VERSION}{{{}}}", fields.join(", "))
     }
 }
 

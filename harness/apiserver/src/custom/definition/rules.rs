@@ -1,6 +1,8 @@
 //! What a definition may say (`pkg/apis/apiextensions/validation` of Kubernetes 1.20, as it applies to
 //! `apiextensions.k8s.io/v1`).
 
+use std::collections::BTreeMap;
+
 use serde_json::Value;
 
 use super::internal::Internal;
@@ -77,16 +79,18 @@ fn status_rules(definition: &Definition, causes: &mut Vec<Cause>) {
         causes.push(Cause::invalid(&place, "[]string(nil)", "must have at least one stored version"));
         return;
     }
-    for version in definition.spec.versions.iter().filter(|version| version.storage) {
-        if !stored.contains(&version.name) {
-            let detail = format!("must have the storage version {}", version.name);
-            causes.push(Cause::invalid(&place, go::quoted(&version.name), &detail));
+    // The original strikes out what it finds: the second of two versions of one name does not find its own.
+    let mut left: BTreeMap<&str, usize> = stored.iter().enumerate().map(|(at, name)| (name.as_str(), at)).collect();
+    for own in &Internal::of(&definition.spec).versions {
+        let found = left.remove(own.version.name.as_str()).is_some();
+        if own.version.storage && !found {
+            let detail = format!("must have the storage version {}", own.version.name);
+            causes.push(Cause::invalid(&place, own.shown(), &detail));
         }
     }
-    for (index, name) in stored.iter().enumerate() {
-        if !definition.spec.versions.iter().any(|version| version.name == *name) {
-            causes.push(Cause::invalid(place.index(index), go::quoted(name), "must appear in spec.versions"));
-        }
+    // In the original these come in any order.
+    for (name, index) in left {
+        causes.push(Cause::invalid(place.index(index), go::quoted(name), "must appear in spec.versions"));
     }
 }
 

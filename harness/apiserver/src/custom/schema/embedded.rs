@@ -6,9 +6,13 @@ use serde_json::{Map, Value};
 use super::Schema;
 use crate::custom::path::Path;
 use crate::go;
+use crate::jsoniter;
 use crate::names;
 use crate::normal;
 use crate::status::Cause;
+
+/// The type of metadata in the table of types.
+const TYPE: &str = "meta.ObjectMeta";
 
 /// What becomes of fields of a wrong type.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -60,7 +64,12 @@ fn coerce_own(path: &Path, map: &mut Map<String, Value>, strictness: Strictness)
     }
     let Some(metadata) = map.get_mut("metadata") else { return Ok(()) };
     match object_meta(metadata.clone(), strictness) {
-        Ok(shaped) => *metadata = shaped,
+        Ok(mut shaped) => {
+            if let Value::Object(map) = &mut shaped {
+                map.retain(|name, value| name != "creationTimestamp" || !value.is_null());
+            }
+            *metadata = shaped;
+        }
         Err(text) if strictness == Strictness::Refuse => {
             return Err(Cause::invalid(path.child("metadata"), go::shown(metadata), &text));
         }
@@ -69,18 +78,23 @@ fn coerce_own(path: &Path, map: &mut Map<String, Value>, strictness: Strictness)
     Ok(())
 }
 
+/// Metadata as it is after Go's type of it.
+fn shaped(mut metadata: Value) -> Result<Value, String> {
+    jsoniter::check(TYPE, metadata.to_string().as_bytes())?;
+    normal::normalize(TYPE, &mut metadata)?;
+    Ok(go::canonical(metadata))
+}
+
 /// Metadata in its shape: known fields of the right types.
 fn object_meta(metadata: Value, strictness: Strictness) -> Result<Value, String> {
-    let mut whole = go::canonical(metadata);
-    let parts = whole.clone();
-    match normal::normalize("meta.ObjectMeta", &mut whole) {
-        Ok(()) => Ok(go::canonical(whole)),
+    let parts = go::canonical(metadata);
+    match shaped(parts.clone()) {
+        Ok(whole) => Ok(whole),
         Err(text) if strictness == Strictness::Refuse => Err(text),
         Err(text) => {
             let Value::Object(parts) = parts else { return Err(text) };
             let fitting = parts.into_iter().filter_map(|(name, value)| {
-                let mut single = Value::Object(Map::from_iter([(name.clone(), value)]));
-                normal::normalize("meta.ObjectMeta", &mut single).ok()?;
+                let single = shaped(Value::Object(Map::from_iter([(name.clone(), value)]))).ok()?;
                 Some((name.clone(), single.get(&name)?.clone()))
             });
             Ok(Value::Object(fitting.collect()))
