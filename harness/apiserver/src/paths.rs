@@ -85,7 +85,7 @@ pub fn all(registry: &Registry, remembered: BTreeSet<String>) -> Value {
         "/version",
     ]);
     let mut groups = remembered;
-    groups.extend(registry.groups().into_iter().map(|(group, _)| group.to_string()));
+    groups.extend(registry.groups().into_iter().map(|(group, _)| group));
     paths.extend(groups.iter().filter(|group| !group.is_empty()).map(|group| format!("/apis/{group}")));
     for (group, versions) in registry.groups() {
         paths.extend(versions.iter().map(|version| format!("/apis/{group}/{version}")));

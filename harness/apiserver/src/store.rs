@@ -77,7 +77,7 @@ struct Inner {
 
 impl Inner {
     fn table(&mut self, name: &Arc<str>) -> &mut Table {
-        self.tables.entry(Arc::clone(name)).or_insert_with(|| Table::new(FIRST))
+        self.tables.entry(Arc::clone(name)).or_insert_with(|| Table::new(0))
     }
 }
 

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use bytes::Bytes;
 use tokio::sync::watch;
 
-use super::{Key, Store, Stored};
+use super::{FIRST, Key, Store, Stored};
 
 /// Changes that are remembered per resource; a watcher that falls further behind starts anew. The original keeps 100
 /// at least, and more when they come quickly (`watch_cache.go` of Kubernetes 1.20).
@@ -116,7 +116,7 @@ impl Table {
 
     /// What a reader of this resource alone takes for the newest revision.
     pub fn position(&self) -> u64 {
-        self.latest().unwrap_or(self.forgotten)
+        self.latest().unwrap_or(self.forgotten.max(FIRST))
     }
 
     /// Ends: who follows sees what is left, and the end.

@@ -6,6 +6,7 @@ use std::sync::LazyLock;
 
 use granit_parser::{Event, Parser, ScalarStyle, ScanError, StrInput, Tag};
 use regex::Regex;
+use serde::Deserialize as _;
 use serde_json::{Map, Number, Value};
 
 use crate::go;
@@ -19,7 +20,9 @@ const MOST_REPEATED: usize = 100_000;
 /// The text of go-yaml.
 pub fn from_str(text: &str) -> Result<Value, String> {
     // Of the two parsers this one fails in the words of libyaml, which go-yaml is too.
-    let _: serde::de::IgnoredAny = serde_yaml::from_str(text).map_err(|error| worded(&error))?;
+    if let Some(document) = serde_yaml::Deserializer::from_str(text).next() {
+        serde::de::IgnoredAny::deserialize(document).map_err(|error| worded(&error))?;
+    }
     let mut composer = Composer { events: Parser::new_from_str(text), anchors: HashMap::new(), repeated: 0 };
     Ok(go::canonical(composer.document()?))
 }
