@@ -115,7 +115,7 @@ fn takes_what_may_differ_for_equal(#[values(OBJECT, FAILURE, LIST, STREAM, GENER
     "body /details/causes/0/reason"
 )]
 #[case::value_of_yaml(YAML, "name: a", "name: b", "body /items/0/metadata/name")]
-#[case::quotes_of_yaml(YAML, "\"n\":", "n:", "body, document 2 /0")]
+#[case::quotes_of_yaml(YAML, "\"n\":", "n:", "body, document 2 /3")]
 #[case::text_for_json(FAILURE, FAILURE, "404 page not found\n", "body")]
 #[case::cell(LIST, "[\"b\",", "[\"c\",", "body /rows/1/cells/0")]
 #[case::missing_row(
