@@ -86,6 +86,13 @@ pub fn bytes(media: &'static str, bytes: impl Into<Bytes>) -> Response<Body> {
     with_type(StatusCode::OK, media, full(bytes))
 }
 
+/// Nothing but a status.
+pub fn empty(status: StatusCode) -> Response<Body> {
+    let mut response = with_type(status, "", full(Bytes::new()));
+    response.headers_mut().remove(header::CONTENT_TYPE);
+    response
+}
+
 /// A stream of a media type.
 pub fn stream(media: &'static str, body: Body) -> Response<Body> {
     with_type(StatusCode::OK, media, body)

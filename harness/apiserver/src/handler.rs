@@ -15,7 +15,7 @@ use crate::authn::{PeerCertificate, User};
 use crate::authz::{self, Ask};
 use crate::call::Call;
 use crate::consent::{Asking, Consent};
-use crate::negotiate::{Encoding, Endpoint, Form};
+use crate::negotiate::{Document, Encoding, Endpoint, Form};
 use crate::registry::{self, Resource};
 use crate::request::{self, Query, ResourcePath, Target};
 use crate::state::State;
@@ -103,15 +103,12 @@ fn path_answer(state: &State, request: &Request<Incoming>) -> Result<Response<Bo
         [name @ ("healthz" | "livez" | "readyz"), check @ ..] if paths::is_check(name, &check.join("/")) => {
             Ok(answer::text(StatusCode::OK, "ok"))
         }
-        ["openapi", "v2"] => {
-            let accept =
-                request.headers().get(http::header::ACCEPT).and_then(|value| value.to_str().ok()).unwrap_or_default();
-            if accept.contains("proto-openapi") {
-                return Ok(answer::bytes("application/octet-stream", openapi::as_protobuf(&registry)));
-            }
-            let document = serde_json::to_vec(&openapi::as_json(&registry)).unwrap_or_default();
-            Ok(answer::json_bytes(StatusCode::OK, document))
-        }
+        ["openapi", "v2"] => Ok(match negotiate::document(request.headers()) {
+            // What it is, the original lets Go find out from its first bytes.
+            Some(Document::Protobuf) => answer::bytes("application/octet-stream", openapi::as_protobuf(&registry)),
+            Some(Document::Json) => answer::text(StatusCode::OK, openapi::as_json(&registry).to_string()),
+            None => answer::empty(StatusCode::NOT_ACCEPTABLE),
+        }),
         ["api", version] => match discovery::resources(&registry, "", version) {
             Some(found) => document(&found),
             None => Err(Failure::unknown_resource()),

@@ -14,6 +14,8 @@
 //! | names made from `generateName` | `PREFIX<random>` | random |
 //! | certificates and tokens | `<certificate>`, `<token>` | made anew for each server |
 //! | descriptions of the columns of Tables | `<prose>` | upstream's documentation, of which no text is kept |
+//! | descriptions in OpenAPI that are upstream's documentation | nothing | the same |
+//! | `_v2` behind names of definitions | nothing | the original's servers merge their documents in any order |
 //! | `continue` | `<continue>` | opaque |
 //! | paths of the groups of other sessions | nothing | the original keeps the path of a group, should it have been quick enough to make it |
 //! | the order of `conditions` of protected definitions | by type | two controllers of the original race for the first place |
@@ -95,7 +97,7 @@ macro_rules! rule {
 }
 
 /// Replacements without a number, in the order in which they are tried.
-static RULES: [Rule; 9] = [
+static RULES: [Rule; 10] = [
     rule!(r"\b\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}(Z|[+-]\d\d:\d\d)" => "<micro time>"),
     rule!(r"\b\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(Z|[+-]\d\d:\d\d)" => "<time>"),
     rule!(r"\beyJ[\w-]+\.[\w-]+\.[\w-]+" => "<token>"),
@@ -104,6 +106,7 @@ static RULES: [Rule; 9] = [
     rule!(r"(Too large resource version: )[1-9]\d*, current: [1-9]\d*" => "${1}<revision>, current: <revision>"),
     rule!(r"(?i)(resource ?version: )[1-9]\d*( \([1-9]\d*\))?" => "${1}<revision>"),
     rule!(r#"(resourceVersion(?:: |\\?":\\?)")[1-9]\d*"# => "${1}<revision>"),
+    rule!(r"^(#/definitions/.*)_v2$" => "${1}"),
     rule!(r":3[0-2]\d{3}/(TCP|UDP|SCTP)" => ":<node port>/${1}"),
 ];
 static UID: LazyLock<Option<Regex>> =
@@ -117,6 +120,11 @@ fn replaced(pattern: &LazyLock<Option<Regex>>, text: String, by: impl FnMut(&Cap
         Some(pattern) if pattern.is_match(&text) => pattern.replace_all(&text, by).into_owned(),
         _ => text,
     }
+}
+
+/// Whether a description is one that upstream gives to fields of all kinds, or to the lists of custom ones.
+fn is_documentation(text: &str) -> bool {
+    text.contains("/sig-architecture/api-conventions.md") || text.contains(" is a list of ")
 }
 
 /// Whether a condition is one for whose place controllers race.
@@ -238,6 +246,9 @@ impl Seen {
                 "object" => is_bookmark,
                 _ => listed && key == "resourceVersion",
             };
+            if key == "description" && name != "columnDefinitions" && value.as_str().is_some_and(is_documentation) {
+                continue;
+            }
             let is_prose = name == "columnDefinitions" && key == "description";
             let field = if is_prose { "columnDefinitions/description" } else { key };
             out.insert(self.text(key), self.value(field, value, inner));

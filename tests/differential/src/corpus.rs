@@ -121,6 +121,8 @@ pub struct Step {
     pub until: Option<u16>,
     /// The request is repeated until the answer has this, a JSON pointer.
     pub has: Option<String>,
+    /// This part of the answer alone is compared, a JSON pointer; the request is repeated until there is one.
+    pub only: Option<String>,
     /// So many lines of a stream are read.
     pub lines: Option<usize>,
     /// Why the answers differ.
@@ -160,6 +162,7 @@ struct StepText {
     keep: BTreeMap<String, String>,
     until: Option<u16>,
     has: Option<String>,
+    only: Option<String>,
     watch: Option<usize>,
     differs: Option<String>,
 }
@@ -221,6 +224,7 @@ impl Step {
             keep: text.keep,
             until: text.until,
             has: text.has,
+            only: text.only,
             lines: text.watch,
             differs: text.differs,
         })

@@ -51,6 +51,7 @@ impl<'a> Side<'a> {
             keep: BTreeMap::new(),
             until: None,
             has: None,
+            only: None,
             lines: None,
             differs: None,
         };
@@ -76,7 +77,7 @@ impl<'a> Side<'a> {
         let mut answer = send(self.endpoint, step, &self.variables).await?;
         let mut tick = tokio::time::interval(PAUSE);
         for _ in 0..REPEATS {
-            if is_awaited(step, &answer) {
+            if self.is_awaited(step, &answer) {
                 break;
             }
             tick.tick().await;
@@ -91,16 +92,25 @@ impl<'a> Side<'a> {
             };
             self.variables.insert(name.clone(), found);
         }
+        if let Some(part) = &step.only {
+            let part = document.pointer(&filled(part, &self.variables)).unwrap_or(&Value::Null);
+            answer.body = part.to_string().into();
+        }
         Ok(answer)
     }
-}
 
-/// Whether `answer` is what `step` waits for.
-fn is_awaited(step: &Step, answer: &Answer) -> bool {
-    let has = |pointer: &String| {
-        serde_json::from_slice::<Value>(&answer.body).is_ok_and(|document| document.pointer(pointer).is_some())
-    };
-    step.until.is_none_or(|status| answer.status == status) && step.has.as_ref().is_none_or(has)
+    /// Whether `answer` is what `step` waits for.
+    fn is_awaited(&self, step: &Step, answer: &Answer) -> bool {
+        let mut wanted = [&step.has, &step.only].into_iter().flatten().peekable();
+        if step.until.is_some_and(|status| answer.status != status) {
+            return false;
+        }
+        if wanted.peek().is_none() {
+            return true;
+        }
+        let document: Value = serde_json::from_slice(&answer.body).unwrap_or_default();
+        wanted.all(|pointer| document.pointer(&filled(pointer, &self.variables)).is_some())
+    }
 }
 
 /// Sends all of `sessions` to both servers.

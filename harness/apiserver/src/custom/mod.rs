@@ -5,4 +5,4 @@ pub mod definition;
 pub mod instance;
 pub mod jsonpath;
 pub mod path;
-mod schema;
+pub mod schema;

@@ -214,6 +214,29 @@ pub fn wanted(headers: &HeaderMap, endpoint: Endpoint) -> Result<Form, Failure> 
     })
 }
 
+/// In what the document of OpenAPI is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Document {
+    /// JSON.
+    Json,
+    /// The message of gnostic.
+    Protobuf,
+}
+
+/// What `headers` ask the document of OpenAPI for, if it is something that there is
+/// (kube-openapi's `pkg/handler`, Kubernetes 1.20).
+#[must_use]
+pub fn document(headers: &HeaderMap) -> Option<Document> {
+    const SUBTYPES: [(&str, Document); 2] =
+        [("json", Document::Json), ("com.github.proto-openapi.spec.v2@v1.0+protobuf", Document::Protobuf)];
+    let text = header_text(headers);
+    let text = if text.is_empty() { "*/*" } else { text };
+    clauses(text).iter().filter(|clause| matches!(clause.kind, "application" | "*")).find_map(|clause| {
+        let subtype = |(name, _): &&(&str, Document)| clause.subtype == "*" || clause.subtype == *name;
+        SUBTYPES.iter().find(subtype).map(|(_, document)| *document)
+    })
+}
+
 /// The form in which a failure is told; nothing where it is to be told as JSON all the same.
 #[must_use]
 pub fn for_failure(headers: &HeaderMap) -> Option<Form> {
@@ -266,6 +289,18 @@ mod tests {
         let mut headers = HeaderMap::new();
         headers.insert(header::ACCEPT, accept.parse().unwrap());
         assert_eq!(wanted(&headers, Endpoint::BuiltIn).unwrap(), expected);
+    }
+
+    #[rstest]
+    #[case("", Some(Document::Json))]
+    #[case("*/*", Some(Document::Json))]
+    #[case("application/xml, application/json;q=0.5", Some(Document::Json))]
+    #[case("application/com.github.proto-openapi.spec.v2@v1.0+protobuf", Some(Document::Protobuf))]
+    #[case("application/yaml", None)]
+    fn picks_the_form_of_the_document(#[case] accept: &str, #[case] expected: Option<Document>) {
+        let mut headers = HeaderMap::new();
+        headers.insert(header::ACCEPT, accept.parse().unwrap());
+        assert_eq!(document(&headers), expected);
     }
 
     #[rstest]

@@ -1,7 +1,8 @@
-//! `/openapi/v2`, as far as clients read it: the definitions of the built-in kinds (`kubectl explain`, and kubectl's
-//! own validation), without upstream's prose, and for every kind its PATCH operation, where kubectl 1.20 looks whether
+//! `/openapi/v2`, as far as clients read it: the definitions of all kinds (`kubectl explain`, and kubectl's own
+//! validation), without upstream's prose, and for every kind its PATCH operation, where kubectl 1.20 looks whether
 //! the kind knows `dryRun`.
 
+mod custom;
 mod protobuf;
 
 use std::sync::LazyLock;
@@ -126,6 +127,14 @@ static DEFINITIONS: LazyLock<Map<String, Value>> = LazyLock::new(|| {
     all
 });
 
+/// The definitions of all kinds.
+fn definitions(registry: &Registry) -> Map<String, Value> {
+    let mut all = DEFINITIONS.clone();
+    all.extend(custom::definitions(registry));
+    all.sort_keys();
+    all
+}
+
 /// The document as JSON.
 #[must_use]
 pub fn as_json(registry: &Registry) -> Value {
@@ -146,6 +155,6 @@ pub fn as_json(registry: &Registry) -> Value {
         "swagger": "2.0",
         "info": {"title": "Kubernetes", "version": "v1.20.2"},
         "paths": paths,
-        "definitions": *DEFINITIONS,
+        "definitions": definitions(registry),
     })
 }
