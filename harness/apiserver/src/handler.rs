@@ -6,6 +6,7 @@ use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode};
 use http_body_util::BodyExt as _;
 use hyper::body::Incoming;
+use hyper::upgrade::OnUpgrade;
 use serde_json::{Value, json};
 use tokio::runtime::Handle;
 
@@ -21,6 +22,7 @@ use crate::request::{self, Query, ResourcePath, Target};
 use crate::state::State;
 use crate::status::Failure;
 use crate::warnings::Warnings;
+use crate::websocket::{self, Opening};
 use crate::{deprecation, discovery, limits, logs, negotiate, openapi, paths, proxy, reads, surface, webhooks};
 
 /// Answers `request`.
@@ -206,7 +208,10 @@ async fn resource_answer(
     } else if !resource.verbs.contains(&verb) || !is_routed(request.method(), resource, &path) {
         return Err(not_allowed(resource, verb));
     }
-    let (parts, body) = request.into_parts();
+    let (mut parts, body) = request.into_parts();
+    let upgrade = parts.extensions.remove::<OnUpgrade>();
+    let socket = upgrade.filter(|_| verb == "watch" && websocket::is_asked_for(&parts.headers));
+    let socket = socket.map(|upgrade| Opening::read(&parts.headers, upgrade));
     let endpoint = match (&resource.custom, path.subresource.as_str()) {
         (Some(_), _) => Endpoint::Custom,
         (None, "") => Endpoint::BuiltIn,
@@ -249,7 +254,16 @@ async fn resource_answer(
         response.headers_mut().insert(http::header::WARNING, warning);
     }
     warnings.write(response.headers_mut());
-    Ok(response)
+    // What cannot be watched is told as without a WebSocket.
+    let Some(socket) = socket.filter(|_| response.status() == StatusCode::OK) else { return Ok(response) };
+    Ok(match socket {
+        Ok(opening) => {
+            let (opened, sending) = opening.open(response, state.stop.clone());
+            state.tasks.spawn(sending);
+            opened
+        }
+        Err(refused) => *refused,
+    })
 }
 
 fn not_allowed(resource: &Resource, verb: &str) -> Failure {

@@ -89,6 +89,7 @@ mod upstream;
 mod validation;
 mod warnings;
 mod webhooks;
+mod websocket;
 mod yaml;
 
 use std::net::{Ipv4Addr, SocketAddr};

@@ -50,7 +50,7 @@ where
 
 /// Serves `listener` until the state's token is cancelled; returns when every connection has ended.
 pub async fn serve(state: Arc<State>, listener: TcpListener, tls: Arc<ServerConfig>) {
-    let tasks = TaskTracker::new();
+    let tasks = state.tasks.clone();
     let stop = state.stop.clone();
     let places = Arc::new(Semaphore::new(limits::CONNECTIONS));
     while let Some(Ok(place)) = stop.run_until_cancelled(Arc::clone(&places).acquire_owned()).await {
@@ -92,7 +92,7 @@ async fn connection(state: Arc<State>, stream: TcpStream, tls: Arc<ServerConfig>
     let mut server = auto::Builder::new(executor);
     server.http1().max_buf_size(limits::HEAD as usize).max_headers(limits::HEADERS);
     server.http2().max_concurrent_streams(limits::STREAMS).max_header_list_size(limits::HEAD);
-    let connection = server.serve_connection(TokioIo::new(stream), service);
+    let connection = server.serve_connection_with_upgrades(TokioIo::new(stream), service);
     tokio::pin!(connection);
     // An error here is the other side's broken connection.
     if tokio::time::timeout(first_head, &mut connection).await.is_err() && asked.load(Ordering::Relaxed) {

@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use rustls::server::danger::ClientCertVerifier;
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
 
 use crate::authn::{Evidence, Signer, Tokens};
 use crate::clock::ServerClock;
@@ -42,6 +43,8 @@ pub struct State {
     pub time_limits: TimeLimits,
     /// Ends everything.
     pub stop: CancellationToken,
+    /// What goes on beside the requests, until the end.
+    pub tasks: TaskTracker,
     /// Held while a Service is stored, so that no two get the same address.
     pub allocation: Mutex<()>,
     registry: RwLock<Arc<Registry>>,
@@ -92,6 +95,7 @@ impl State {
             address: parts.address,
             time_limits: parts.time_limits,
             stop: CancellationToken::new(),
+            tasks: TaskTracker::new(),
             allocation: Mutex::new(()),
             registry: RwLock::new(Arc::new(Registry::new(Vec::new()))),
             misses: Mutex::new(BTreeSet::new()),

@@ -11,4 +11,5 @@ mod support;
 mod surface;
 mod tokens;
 mod webhooks;
+mod websocket;
 mod writing;
