@@ -154,6 +154,7 @@ impl Place<'_> {
         fill(resource, &mut object);
         // The original looks at the object as it was sent, before it makes one to be stored of it.
         let owners = self.owners(None, &object, ownership);
+        defaults::drop_disabled(resource, &mut object);
         self.identify(&mut object);
         if self.reset_status(&mut object) {
             fill(resource, &mut object);
@@ -237,7 +238,7 @@ impl Place<'_> {
 
     /// A client cannot create most objects with a status of its own. Tells whether it had one.
     fn reset_status(&self, object: &mut Value) -> bool {
-        let keeps = matches!(&**self.table(), "nodes" | "persistentvolumes" | "services");
+        let keeps = matches!(&**self.table(), "nodes" | "persistentvolumes");
         let Some(map) = object.as_object_mut().filter(|_| self.resource.has_status() && !keeps) else { return false };
         map.remove("status").is_some()
     }

@@ -49,7 +49,7 @@ pub fn in_order(resource: &Resource, mut object: Value) -> Value {
     map.insert("apiVersion".to_owned(), Value::from(resource.api_version()));
     if let Some(type_name) = resource.type_name {
         // What the server itself made has the right types.
-        let _ = normal::normalize(type_name, &mut object);
+        let _ = normal::normalize_stored(type_name, &mut object);
     }
     object
 }
@@ -148,8 +148,16 @@ pub fn refuse(resource: &Resource, object: &Value, causes: &[Cause]) -> Result<(
 /// What a client cannot change stays.
 pub fn keep_identity(object: &mut Value, old: &Value) {
     let meta = metadata(object);
-    for key in ["creationTimestamp", "deletionTimestamp", "deletionGracePeriodSeconds", "generation", "generateName"] {
-        put_or_remove(meta, key, old.pointer(&format!("/metadata/{key}")));
+    let known = |key: &str| old.pointer(&format!("/metadata/{key}"));
+    for key in ["creationTimestamp", "generation", "generateName"] {
+        put_or_remove(meta, key, known(key));
+    }
+    // Only a deletion sets them; whoever tries is told so.
+    if let Some(deleted) = known("deletionTimestamp") {
+        meta.insert("deletionTimestamp".to_owned(), deleted.clone());
+    }
+    if let Some(grace) = known("deletionGracePeriodSeconds") {
+        meta.entry("deletionGracePeriodSeconds").or_insert_with(|| grace.clone());
     }
     meta.remove("selfLink");
     meta.remove("managedFields");

@@ -89,13 +89,16 @@ macro_rules! rule {
 }
 
 /// Replacements without a number, in the order in which they are tried.
-static RULES: [Rule; 7] = [
+static RULES: [Rule; 9] = [
     rule!(r"\b\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}(Z|[+-]\d\d:\d\d)" => "<micro time>"),
     rule!(r"\b\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(Z|[+-]\d\d:\d\d)" => "<time>"),
     rule!(r"\beyJ[\w-]+\.[\w-]+\.[\w-]+" => "<token>"),
     rule!(r"\bZXlK[\w+/]{40,}=*" => "<token>"),
     rule!(r"LS0tLS1CRUdJTi[\w+/=]+|-----BEGIN [A-Z ]+-----[^-]+-----END [A-Z ]+-----\n?" => "<certificate>"),
-    rule!(r"(?i)(resource ?version: )[1-9]\d*( \([1-9]\d*\))?" => "${1}<revision>"),
+    rule!(r#"(?i)(resource ?version: "?)[1-9]\d*( \([1-9]\d*\))?"# => "${1}<revision>"),
+    // Of an object that a message shows whole, and of the stored one that a precondition does not fit.
+    rule!(r#"(\\*"resourceVersion\\*":\\*")[1-9]\d*"# => "${1}<revision>"),
+    rule!(r"(?i)(ResourceVersion in (object meta: |record \())[1-9]\d*" => "${1}<revision>"),
     rule!(r":3[0-2]\d{3}/(TCP|UDP|SCTP)" => ":<node port>/${1}"),
 ];
 static UID: LazyLock<Option<Regex>> =

@@ -13,7 +13,7 @@ use serde_json::{Map, Value, json};
 use crate::registry::Resource;
 
 pub use pods::{quality_class, tolerate};
-pub use workloads::count_template;
+pub use workloads::{count_template, keep_template_count};
 
 fn child<'a>(value: &'a mut Value, key: &str) -> &'a mut Map<String, Value> {
     as_map(as_map(value).entry(key).or_insert_with(|| Value::Object(Map::new())))
@@ -155,6 +155,26 @@ fn limit_range(object: &mut Value) {
 fn node_status(status: &mut Map<String, Value>) {
     if let Some(capacity) = status.get("capacity").cloned() {
         status.entry("allocatable").or_insert(capacity);
+    }
+}
+
+/// Removes what belongs to gates that are off. Who wrote it owns it all the same: the original removes it when it makes
+/// the object that is stored (`DropDisabledPodFields` of pkg/api/pod, Kubernetes 1.20).
+pub fn drop_disabled(resource: &Resource, object: &mut Value) {
+    let at = match &*resource.full_name {
+        "pods" => "/spec",
+        "podtemplates" => "/template/spec",
+        "cronjobs.batch" => "/spec/jobTemplate/spec/template/spec",
+        "replicationcontrollers"
+        | "deployments.apps"
+        | "replicasets.apps"
+        | "statefulsets.apps"
+        | "daemonsets.apps"
+        | "jobs.batch" => "/spec/template/spec",
+        _ => return,
+    };
+    if let Some(Value::Object(spec)) = object.pointer_mut(at) {
+        spec.shift_remove("ephemeralContainers");
     }
 }
 

@@ -121,6 +121,42 @@ fn protobuf(resource: &Resource, body: &[u8]) -> Result<Value, String> {
     proto::decode(body, |_, kind| type_of(resource, kind)).ok_or_else(|| "unexpected EOF".to_owned())
 }
 
+/// The object of `resource` that a patch made of one, whose JSON is `patched`.
+///
+/// # Errors
+/// The decoder's text.
+pub fn decode_patched(resource: &Resource, patched: &[u8]) -> Result<Value, String> {
+    let object = json(patched)?;
+    if resource.custom.is_some() {
+        if object.get("kind").and_then(Value::as_str).unwrap_or_default().is_empty() {
+            return Err(kind_missing(patched));
+        }
+        let metadata = object.get("metadata").map(Value::to_string).unwrap_or_default();
+        jsoniter::check("meta.ObjectMeta", metadata.as_bytes())?;
+        return Ok(object);
+    }
+    let text = |key: &str| object.get(key).and_then(Value::as_str).unwrap_or_default();
+    let (version, wanted) = (text("apiVersion"), &resource.kind);
+    if version.is_empty() {
+        // Without a version it is read as the inner form, whose fields have other names: nothing is found.
+        return Ok(Value::Object(serde_json::Map::new()));
+    }
+    let kind = if text("kind").is_empty() { wanted } else { text("kind") };
+    let name = in_table(version, kind);
+    let known = types::known(&name).or_else(|| resource.type_name.filter(|_| version == resource.api_version() && kind == wanted));
+    let Some(known) = known else {
+        let (kind, version, scheme) = (quoted(kind), quoted(version), quoted(SCHEME));
+        return Err(format!("no kind {kind} is registered for version {version} in scheme {scheme}"));
+    };
+    jsoniter::check(known, patched)?;
+    if kind != wanted {
+        let short = version.rsplit('/').next().unwrap_or_default();
+        let package = resource.group.split('.').next().filter(|group| !group.is_empty()).unwrap_or("core");
+        return Err(format!("converting ({short}.{kind}) to ({package}.{wanted}): unknown conversion"));
+    }
+    Ok(object)
+}
+
 /// The object that a request for `kind` of `group/version` brings.
 ///
 /// # Errors
@@ -146,7 +182,8 @@ pub fn check_patched_kind(resource: &Resource, object: &Value) -> Result<(), Fai
         if text(key) != wanted {
             let name = object.pointer("/metadata/name").and_then(Value::as_str).unwrap_or_default();
             let cause = Cause::invalid(key, quoted(text(key)), &format!("must be {wanted}"));
-            return Err(Failure::invalid(text("kind"), &resource.group, name, &[cause]));
+            let group = text("apiVersion").split_once('/').map_or("", |(group, _)| group);
+            return Err(Failure::invalid(text("kind"), group, name, &[cause]));
         }
     }
     Ok(())
@@ -222,18 +259,25 @@ pub fn check_fields(resource: &Resource, headers: &HeaderMap, object: &Value, bo
     })
 }
 
+/// What is said of a custom object without a kind: with the end of its JSON, where the decoder stands then.
+fn kind_missing(body: &[u8]) -> String {
+    let shown = String::from_utf8_lossy(body);
+    let end = |most: usize| String::from_utf8_lossy(body.get(body.len().saturating_sub(most)..).unwrap_or_default());
+    format!(
+        "unmarshalerDecoder: Object 'Kind' is missing in '{shown}', error found in #10 byte of ...|{}|..., bigger context ...|{}|...",
+        end(10),
+        end(50)
+    )
+}
+
 fn check_custom_kind(resource: &Resource, object: &Value, body: &[u8]) -> Result<(), Failure> {
     let text = |key: &str| object.get(key).and_then(Value::as_str).unwrap_or_default();
     let (api_version, kind) = (text("apiVersion"), text("kind"));
     let expected = resource.api_version();
     let wanted = &resource.kind;
     if kind.is_empty() {
-        let version = &resource.version;
-        let shown = String::from_utf8_lossy(body);
-        let text = format!(
-            "{wanted} in version \"{version}\" cannot be handled as a {wanted}: unmarshalerDecoder: Object 'Kind' is missing in '{shown}', error found in #10 byte of ...|{}|..., bigger context ...|{shown}|...",
-            shown.get(shown.len().saturating_sub(10)..).unwrap_or_default()
-        );
+        let (version, why) = (&resource.version, kind_missing(body));
+        let text = format!("{wanted} in version \"{version}\" cannot be handled as a {wanted}: {why}");
         return Err(Failure::bad_request(text));
     }
     if api_version != expected {

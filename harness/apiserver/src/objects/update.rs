@@ -13,7 +13,7 @@ use crate::registry::Resource;
 use crate::shape::{check, counts_generations, fill, in_order, keep_identity, metadata, put_or_remove, same, shape};
 use crate::status::{Cause, Failure};
 use crate::store::{Refusal, Stored};
-use crate::{limits, pods, services};
+use crate::{defaults, limits, pods, services};
 
 impl Place<'_> {
     /// The stored object as who changes it sees it.
@@ -119,6 +119,7 @@ impl Place<'_> {
         self.check_place(&mut object)?;
         fill(resource, &mut object);
         let owners = self.owners(Some(old), &object, ownership);
+        defaults::drop_disabled(resource, &mut object);
         let mut object = match part {
             Part::Object => {
                 let mut object = object;
@@ -178,6 +179,10 @@ impl Place<'_> {
             map.insert("metadata".to_owned(), meta.clone());
         }
         let kept = match &**self.table() {
+            "daemonsets.apps" => {
+                defaults::keep_template_count(&mut merged, old);
+                return merged;
+            }
             "deployments.apps" => "labels",
             "pods" => "ownerReferences",
             _ => return merged,

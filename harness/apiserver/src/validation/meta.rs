@@ -56,6 +56,7 @@ fn judge(rule: fn(&str) -> Vec<String>, plain: bool, at: &At<'_>, causes: &mut C
     annotations(&meta.child("annotations"), causes);
     owners(&meta.child("ownerReferences"), causes);
     finalizers(plain, &meta.child("finalizers"), causes);
+    managers(&meta.child("managedFields"), causes);
 }
 
 /// What is wrong with labels.
@@ -176,9 +177,25 @@ pub fn update(at: &At<'_>, before: &At<'_>, causes: &mut Causes) {
             causes.push(given.invalid(quoted(given.text()), "field is immutable"));
         }
     }
+    let deleted = meta.child("deletionTimestamp");
+    deleted.immutable(old.child("deletionTimestamp").value(), go::time(deleted.text()), causes);
+    let grace = meta.child("deletionGracePeriodSeconds");
+    grace.immutable(old.child("deletionGracePeriodSeconds").value(), go::pointer(grace.value()), causes);
     labels(&meta.child("labels"), causes);
     annotations(&meta.child("annotations"), causes);
     owners(&meta.child("ownerReferences"), causes);
+    managers(&meta.child("managedFields"), causes);
+}
+
+/// What is wrong with who owns what.
+fn managers(at: &At<'_>, causes: &mut Causes) {
+    for entry in at.items() {
+        let operation = entry.child("operation").text();
+        if !["Apply", "Update"].contains(&operation) {
+            let at = At::new(entry.value(), format!("{}.operation", at.path()));
+            causes.push(at.invalid(quoted(operation), "must be `Apply` or `Update`"));
+        }
+    }
 }
 
 /// What is wrong with a selector of labels.
