@@ -150,7 +150,9 @@ fn checked(kind: &Type, value: &mut Value, path: &str, empty: Empty) -> Result<(
             Err(format!("{path}: readInt64: can not decode float as int"))
         }
         (Type::Bytes, Value::String(text)) => bytes(text).map_err(|why| format!("{path}: {why}")),
-        (Type::List(inner), Value::Array(items)) => items.iter_mut().try_for_each(|item| element(inner, item, path, empty)),
+        (Type::List(inner), Value::Array(items)) => {
+            items.iter_mut().try_for_each(|item| element(inner, item, path, empty))
+        }
         (Type::Map(inner), Value::Object(items)) => {
             items.values_mut().try_for_each(|item| element(inner, item, path, empty))?;
             if **inner == Type::Quantity {
@@ -265,10 +267,7 @@ mod tests {
     #[rstest]
     #[case::as_it_was_given(normalize, json!([]))]
     #[case::as_the_storage_has_it(normalize_stored, json!(null))]
-    fn writes_an_empty_list(
-        #[case] normalize: fn(&str, &mut Value) -> Result<(), String>,
-        #[case] expected: Value,
-    ) {
+    fn writes_an_empty_list(#[case] normalize: fn(&str, &mut Value) -> Result<(), String>, #[case] expected: Value) {
         let mut value = json!({"rules": []});
         normalize("rbac.v1.Role", &mut value).unwrap();
         assert_eq!(value["rules"], expected);

@@ -11,7 +11,7 @@ use crate::consent::{Consent, Operation, Spot};
 use crate::custom::{definition, instance};
 use crate::managed::{self, Sent, Tracker};
 use crate::registry::Resource;
-use crate::shape::{check, counts_generations, fill, in_order, metadata, put_or_remove, shape};
+use crate::shape::{check, counts_generations, fill, in_order, metadata, put_or_remove, shape, shape_applied};
 use crate::state::State;
 use crate::status::Failure;
 use crate::store::{Key, Stored};
@@ -141,6 +141,7 @@ impl Place<'_> {
     fn create_as(&self, mut object: Value, intent: Intent) -> Result<Arc<Stored>, Failure> {
         let resource = self.resource;
         let ownership = Self::ownership(&mut object, intent, Part::Object);
+        let shape = if intent == Intent::Apply { shape_applied } else { shape };
         shape(resource, &mut object).map_err(|text| match intent {
             Intent::Apply => unconvertible(self.requested, &text),
             _ => undecodable(resource, &text),

@@ -232,3 +232,22 @@ fn new_node(object: &mut Value) {
         taints.push(taint);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a failing test may panic")]
+    use super::*;
+    use crate::registry::Registry;
+    use rstest::rstest;
+
+    #[rstest]
+    #[case::in_a_pod("", "pods", "/spec")]
+    #[case::in_a_template("apps", "deployments", "/spec/template/spec")]
+    fn drops_what_a_gate_keeps_off(#[case] group: &str, #[case] plural: &str, #[case] at: &str) {
+        let spec = json!({"containers": [{"name": "c"}], "ephemeralContainers": [{"name": "e"}]});
+        let mut object = at.rsplit('/').filter(|key| !key.is_empty()).fold(spec, |inner, key| json!({key: inner}));
+        let registry = Registry::new(Vec::new());
+        drop_disabled(registry.built_in(group, plural).unwrap(), &mut object);
+        assert_eq!(object.pointer(at), Some(&json!({"containers": [{"name": "c"}]})));
+    }
+}

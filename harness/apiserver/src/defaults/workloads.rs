@@ -201,3 +201,29 @@ pub(super) fn beta_autoscaler(object: &mut Value, flat_targets: bool) {
         spec.insert("metrics".to_owned(), json!([{"type": "Resource", "resource": resource}]));
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rstest::rstest;
+
+    fn counted(object: &Value) -> Option<&str> {
+        object.pointer("/metadata/annotations")?.get(TEMPLATE_COUNT)?.as_str()
+    }
+
+    #[rstest]
+    #[case::nothing_yet(json!({}), "0")]
+    #[case::what_a_client_says(json!({"metadata": {"annotations": {TEMPLATE_COUNT: "7"}}}), "7")]
+    fn shows_the_count_of_a_daemon_set(#[case] mut object: Value, #[case] expected: &str) {
+        daemon_set(&mut object);
+        assert_eq!(counted(&object), Some(expected));
+    }
+
+    #[test]
+    fn keeps_the_count_where_the_status_is_written() {
+        let before = json!({"metadata": {"annotations": {TEMPLATE_COUNT: "3"}}});
+        let mut object = json!({"metadata": {"annotations": {TEMPLATE_COUNT: "9"}}});
+        keep_template_count(&mut object, &before);
+        assert_eq!(counted(&object), Some("3"));
+    }
+}

@@ -266,4 +266,31 @@ mod tests {
         headers.insert(header::USER_AGENT, agent.parse().unwrap());
         assert_eq!(manager(named, &headers), expected);
     }
+
+    #[test]
+    fn keeps_who_wrote_another_version() {
+        let registry = registry::Registry::new(Vec::new());
+        let beta = registry.find("networking.k8s.io", "v1beta1", "ingresses").unwrap();
+        let ingress = |port: u16| {
+            json!({"apiVersion": "networking.k8s.io/v1beta1", "kind": "Ingress", "metadata": {}, "spec": {
+                "backend": {"serviceName": "s", "servicePort": port}}})
+        };
+        let mut before = ingress(80);
+        let fields = json!({"f:spec": {"f:defaultBackend": {"f:service": {"f:name": {}, "f:port": {"f:number": {}}}}}});
+        before["metadata"]["managedFields"] = json!([{"manager": "a", "operation": "Update",
+            "apiVersion": "networking.k8s.io/v1", "fieldsType": "FieldsV1", "fieldsV1": fields}]);
+        let tracker = Tracker { resource: beta, manager: "b", now: "2020-01-01T00:00:00Z" };
+        let owners = tracker.updated(Some(&before), &ingress(81), Sent::Nothing).unwrap();
+        let shown: Vec<(&str, &Value)> = owners
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|entry| (entry["manager"].as_str().unwrap(), &entry["fieldsV1"]))
+            .collect();
+        let (name, port) = (
+            json!({"f:spec": {"f:defaultBackend": {"f:service": {"f:name": {}}}}}),
+            json!({"f:spec": {"f:backend": {"f:servicePort": {}}}}),
+        );
+        assert_eq!(shown, [("a", &name), ("b", &port)]);
+    }
 }

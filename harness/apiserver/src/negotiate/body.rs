@@ -143,7 +143,8 @@ pub fn decode_patched(resource: &Resource, patched: &[u8]) -> Result<Value, Stri
     }
     let kind = if text("kind").is_empty() { wanted } else { text("kind") };
     let name = in_table(version, kind);
-    let known = types::known(&name).or_else(|| resource.type_name.filter(|_| version == resource.api_version() && kind == wanted));
+    let known = types::known(&name)
+        .or_else(|| resource.type_name.filter(|_| version == resource.api_version() && kind == wanted));
     let Some(known) = known else {
         let (kind, version, scheme) = (quoted(kind), quoted(version), quoted(SCHEME));
         return Err(format!("no kind {kind} is registered for version {version} in scheme {scheme}"));
@@ -291,4 +292,38 @@ fn check_custom_kind(resource: &Resource, object: &Value, body: &[u8]) -> Result
         return Err(Failure::invalid(kind, &resource.group, name, &[cause]));
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a failing test may panic")]
+    use super::*;
+    use crate::registry::Registry;
+    use rstest::rstest;
+
+    #[rstest]
+    #[case::a_list("[]", "couldn't get version/kind; json parse error: json: cannot unmarshal array")]
+    #[case::an_unknown_version(
+        r#"{"kind":"ConfigMap","apiVersion":"v2"}"#,
+        "no kind \"ConfigMap\" is registered for version \"v2\" in scheme"
+    )]
+    #[case::another_kind(
+        r#"{"kind":"Secret","apiVersion":"v1"}"#,
+        "converting (v1.Secret) to (core.ConfigMap): unknown conversion"
+    )]
+    #[case::a_wrong_type(r#"{"kind":"ConfigMap","apiVersion":"v1","data":1}"#, "v1.ConfigMap.Data: ReadMapCB")]
+    fn tells_what_a_patch_made_unreadable(#[case] patched: &str, #[case] expected: &str) {
+        let registry = Registry::new(Vec::new());
+        let config_maps = registry.built_in("", "configmaps").unwrap();
+        let why = decode_patched(config_maps, patched.as_bytes()).unwrap_err();
+        assert!(why.starts_with(expected), "{why}");
+    }
+
+    #[test]
+    fn finds_nothing_in_an_object_without_a_version() {
+        let registry = Registry::new(Vec::new());
+        let config_maps = registry.built_in("", "configmaps").unwrap();
+        let patched = br#"{"kind":"ConfigMap","metadata":{"name":"a"}}"#;
+        assert_eq!(decode_patched(config_maps, patched), Ok(Value::Object(serde_json::Map::new())));
+    }
 }

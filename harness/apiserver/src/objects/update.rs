@@ -10,7 +10,9 @@ use super::{Intent, Part, Place, text, unconvertible, undecodable};
 use crate::consent::Operation;
 use crate::custom::{definition, instance};
 use crate::registry::Resource;
-use crate::shape::{check, counts_generations, fill, in_order, keep_identity, metadata, put_or_remove, same, shape};
+use crate::shape::{
+    check, counts_generations, fill, in_order, keep_identity, metadata, put_or_remove, same, shape, shape_applied,
+};
 use crate::status::{Cause, Failure};
 use crate::store::{Refusal, Stored};
 use crate::{defaults, limits, pods, services};
@@ -102,6 +104,7 @@ impl Place<'_> {
         let mut object = changed;
         let sent = (intent == Intent::Patch).then(|| object.to_string());
         let ownership = Self::ownership(&mut object, intent, part);
+        let shape = if intent == Intent::Apply { shape_applied } else { shape };
         shape(resource, &mut object).map_err(|text| match (intent, sent) {
             (Intent::Apply, _) => unconvertible(self.requested, &text),
             (_, Some(sent)) => {

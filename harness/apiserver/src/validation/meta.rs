@@ -235,3 +235,31 @@ pub fn is_usable(at: &At<'_>) -> bool {
     }
     causes.is_empty()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rstest::rstest;
+    use serde_json::json;
+
+    #[rstest]
+    #[case::a_time_of_deletion(
+        json!({"deletionTimestamp": "2001-01-01T00:00:00Z"}),
+        "metadata.deletionTimestamp: Invalid value: 2001-01-01 00:00:00 +0000 UTC: field is immutable"
+    )]
+    #[case::time_to_end(
+        json!({"deletionGracePeriodSeconds": 5}),
+        "metadata.deletionGracePeriodSeconds: Invalid value: 5: field is immutable"
+    )]
+    #[case::an_unknown_operation(
+        json!({"managedFields": [{"manager": "x", "operation": "Other"}]}),
+        "metadata.managedFields.operation: Invalid value: \"Other\": must be `Apply` or `Update`"
+    )]
+    fn refuses_in_a_successor(#[case] metadata: Value, #[case] expected: &str) {
+        let (before, after) = (json!({"metadata": {}}), json!({"metadata": metadata}));
+        let mut causes = Causes::new();
+        update(&At::root(&after), &At::root(&before), &mut causes);
+        let texts: Vec<String> = causes.iter().map(|cause| format!("{}: {}", cause.field, cause.message)).collect();
+        assert_eq!(texts, [expected]);
+    }
+}
