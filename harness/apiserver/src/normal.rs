@@ -173,8 +173,11 @@ fn checked(kind: &Type, value: &mut Value, path: &str, empty: Empty) -> Result<(
     }
 }
 
-/// An element of a list or a map: null is its zero.
+/// An element of a list or a map: null is its zero. Bytes that are none are empty only when the storage has had them.
 fn element(kind: &Type, value: &mut Value, path: &str, empty: Empty) -> Result<(), String> {
+    if value.is_null() && *kind == Type::Bytes && empty == Empty::AsGiven {
+        return Ok(());
+    }
     if value.is_null() {
         *value = zero(kind);
     }
@@ -262,6 +265,18 @@ mod tests {
     fn writes_as_the_original(#[case] type_name: &str, #[case] mut value: Value, #[case] expected: &str) {
         normalize(type_name, &mut value).unwrap();
         assert_eq!(value.to_string(), expected);
+    }
+
+    #[rstest]
+    #[case::as_it_was_given(normalize, json!({"k": null, "l": ""}))]
+    #[case::as_the_storage_has_it(normalize_stored, json!({"k": "", "l": ""}))]
+    fn writes_bytes_that_are_none(
+        #[case] normalize: fn(&str, &mut Value) -> Result<(), String>,
+        #[case] expected: Value,
+    ) {
+        let mut value = json!({"data": {"k": null, "l": ""}});
+        normalize("core.v1.Secret", &mut value).unwrap();
+        assert_eq!(value["data"], expected);
     }
 
     #[rstest]

@@ -96,6 +96,7 @@ impl Patch {
                     let cause = Cause::invalid("patch", crate::status::quoted(&shown), &text);
                     Failure::invalid("", "", "", &[cause])
                 })?;
+                unstructured::drop_empty_bytes(type_name, &mut patched);
             }
             Self::Apply(configuration) => {
                 let live = (!object.is_null()).then_some(object);

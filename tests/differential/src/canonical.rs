@@ -15,6 +15,7 @@
 //! | certificates and tokens | `<certificate>`, `<token>` | made anew for each server |
 //! | descriptions of the columns of Tables | `<prose>` | upstream's documentation, of which no text is kept |
 //! | `continue` | `<continue>` | opaque |
+//! | the order of causes of different managers | by manager | that of a map of Go, which is random |
 //! | the order of `managedFields` of one operation | by manager and version | by time first: a second may end between two writes on one server alone |
 
 use std::collections::BTreeMap;
@@ -113,6 +114,11 @@ fn replaced(pattern: &LazyLock<Option<Regex>>, text: String, by: impl FnMut(&Cap
     }
 }
 
+/// Whether a cause is that a manager owns a field.
+fn is_conflict(cause: &Value) -> bool {
+    cause.get("reason").and_then(Value::as_str) == Some("FieldManagerConflict")
+}
+
 /// The number of `value` among those seen.
 fn numbered(seen: &mut Vec<String>, value: &str) -> usize {
     if let Some(index) = seen.iter().position(|known| known == value) {
@@ -163,6 +169,11 @@ impl Seen {
             Value::Array(items) if key == "managedFields" => {
                 let mut items: Vec<&Value> = items.iter().collect();
                 items.sort_by_key(|item| ["operation", "manager", "apiVersion"].map(|key| item[key].to_string()));
+                items.into_iter().map(|item| self.value(key, item, false)).collect()
+            }
+            Value::Array(items) if key == "causes" && items.iter().all(is_conflict) => {
+                let mut items: Vec<&Value> = items.iter().collect();
+                items.sort_by_key(|item| item["message"].to_string());
                 items.into_iter().map(|item| self.value(key, item, false)).collect()
             }
             Value::Array(items) => items.iter().map(|item| self.value(key, item, false)).collect(),

@@ -161,6 +161,10 @@ fn node_status(status: &mut Map<String, Value>) {
 /// Removes what belongs to gates that are off. Who wrote it owns it all the same: the original removes it when it makes
 /// the object that is stored (`DropDisabledPodFields` of pkg/api/pod, Kubernetes 1.20).
 pub fn drop_disabled(resource: &Resource, object: &mut Value) {
+    if &*resource.full_name == "serviceaccounts" {
+        // Of the references to secrets the names alone are kept (pkg/registry/core/serviceaccount/strategy.go).
+        items(as_map(object), "secrets").for_each(|secret| secret.retain(|key, _| key == "name"));
+    }
     let at = match &*resource.full_name {
         "pods" => "/spec",
         "podtemplates" => "/template/spec",

@@ -136,7 +136,13 @@ impl Place<'_> {
             Part::Status => self.status_of(&object, old),
             Part::Finalize => with(&object, "status", old.get("status")),
         };
+        let revision = metadata(&mut object).remove("resourceVersion");
         keep_identity(&mut object, old);
+        if &**self.table() == "services" && part == Part::Object && revision.is_none() {
+            // Their storage looks at the object before it knows what it replaces (`REST.Update` of
+            // pkg/registry/core/service/storage/rest.go), so that they must name a revision after all.
+            metadata(&mut object).remove("resourceVersion");
+        }
         put_or_remove(metadata(&mut object), "managedFields", owners.as_ref());
         if &**self.table() == "namespaces" && part == Part::Object {
             // Only the finalize subresource changes them.

@@ -171,6 +171,10 @@ pub fn update(at: &At<'_>, before: &At<'_>, causes: &mut Causes) {
             causes.push(meta.child("finalizers").forbidden(&detail));
         }
     }
+    let revision = meta.child("resourceVersion");
+    if revision.text().is_empty() {
+        causes.push(revision.invalid(quoted(""), "must be specified for an update"));
+    }
     for field in ["name", "namespace", "uid"] {
         let given = meta.child(field);
         if given.text() != old.child(field).text() {
@@ -256,7 +260,8 @@ mod tests {
         "metadata.managedFields.operation: Invalid value: \"Other\": must be `Apply` or `Update`"
     )]
     fn refuses_in_a_successor(#[case] metadata: Value, #[case] expected: &str) {
-        let (before, after) = (json!({"metadata": {}}), json!({"metadata": metadata}));
+        let (before, mut after) = (json!({"metadata": {}}), json!({"metadata": metadata}));
+        after["metadata"]["resourceVersion"] = json!("1");
         let mut causes = Causes::new();
         update(&At::root(&after), &At::root(&before), &mut causes);
         let texts: Vec<String> = causes.iter().map(|cause| format!("{}: {}", cause.field, cause.message)).collect();
