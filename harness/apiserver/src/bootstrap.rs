@@ -56,12 +56,19 @@ pub fn create(state: &State, advertise: IpAddr) -> Result<(), Failure> {
         create("flowcontrol.apiserver.k8s.io", &format!("{}s", kind.to_lowercase()), "", flow)?;
     }
     crate::apiservices::sync(state);
+    // What extension API servers learn of those who connect through this one (pkg/controlplane/controller/
+    // clusterauthenticationtrust).
+    let trust = json!({
+        "metadata": {"name": "extension-apiserver-authentication"},
+        "data": {"client-ca-file": state.authority.certificate_pem()},
+    });
+    create("", "configmaps", "kube-system", trust)?;
     let labels = json!({"component": "apiserver", "provider": "kubernetes"});
     let address = service_address(state.service_cidr_prefix).to_string();
     let port = json!({"name": "https", "port": 443, "targetPort": 6443});
     let service = json!({
         "metadata": {"name": "kubernetes", "labels": labels},
-        "spec": {"clusterIP": address, "ports": [port]},
+        "spec": {"clusterIP": address, "ipFamilyPolicy": "SingleStack", "ports": [port]},
     });
     create("", "services", "default", service)?;
     if !advertise.is_loopback() {

@@ -118,22 +118,17 @@ fn path_answer(state: &State, request: &Request<Incoming>) -> Result<Response<Bo
         },
         ["apis", group] => match discovery::one_group(&registry, group) {
             Some(found) => document(&found),
-            None => Ok(no_such_group(state, request, group, "")),
+            None => Ok(answer::page_not_found()),
         },
         ["apis", group, version] => match discovery::resources(&registry, group, version) {
             Some(found) => document(&found),
-            None if registry::is_built_in(group) => {
-                if surface::original_serves(group, version) {
-                    note_miss(state, request);
-                }
-                Err(Failure::unknown_resource())
-            }
-            None => Ok(no_such_group(state, request, group, version)),
+            None if registry::is_built_in(group) => Err(Failure::unknown_resource()),
+            None => Ok(answer::page_not_found()),
         },
         // What goes on behind an empty segment is no resource.
         ["api", _, ..] => Err(Failure::unknown_resource()),
         ["apis", group, _, ..] if registry::is_built_in(group) => Err(Failure::unknown_resource()),
-        ["apis", group, version, ..] => Ok(no_such_group(state, request, group, version)),
+        ["apis", _, _, ..] => Ok(answer::page_not_found()),
         _ => {
             if surface::original_answers(path) {
                 note_miss(state, request);
@@ -147,13 +142,6 @@ fn note_miss(state: &State, request: &Request<Incoming>) {
     state.miss(format!("{} {}", request.method(), request.uri().path()));
 }
 
-fn no_such_group(state: &State, request: &Request<Incoming>, group: &str, version: &str) -> Response<Body> {
-    if surface::original_serves(group, version) {
-        note_miss(state, request);
-    }
-    answer::page_not_found()
-}
-
 async fn resource_answer(
     state: &Arc<State>,
     user: User,
@@ -163,9 +151,6 @@ async fn resource_answer(
 ) -> Result<Response<Body>, Failure> {
     let registry = state.registry();
     let Some(resource) = registry.find(&path.group, &path.version, &path.resource) else {
-        if surface::original_serves(&path.group, &path.version) {
-            note_miss(state, &request);
-        }
         let known = registry::is_built_in(&path.group);
         return if known { Err(Failure::unknown_resource()) } else { Ok(answer::page_not_found()) };
     };
@@ -190,8 +175,7 @@ async fn resource_answer(
         return Err(Failure::unknown_resource());
     }
     if !path.subresource.is_empty() {
-        // Of custom resources the original has no more subresources than their definitions say.
-        if resource.custom.is_none() && !resource.answers(&path.subresource) {
+        if resource.subresource(&path.subresource).is_some() && !resource.answers(&path.subresource) {
             note_miss(state, &request);
         }
         let Some(sub) = resource.subresource(&path.subresource).filter(|sub| resource.answers(sub.name)) else {

@@ -43,6 +43,7 @@ mod deletion;
 mod deprecation;
 mod discovery;
 mod eviction;
+mod flowcontrol;
 mod go;
 mod gojson;
 mod handler;

@@ -15,7 +15,7 @@ use crate::shape::{check, counts_generations, fill, in_order, metadata, put_or_r
 use crate::state::State;
 use crate::status::Failure;
 use crate::store::{Key, Stored};
-use crate::{conversion, defaults, limits};
+use crate::{conversion, defaults, flowcontrol, limits};
 
 /// Where a write goes.
 #[derive(Clone, Copy)]
@@ -174,7 +174,10 @@ impl Place<'_> {
         self.ask(Operation::Create, Some(&object), None)?;
         let is_service = &**self.table() == "services";
         let guard = is_service.then(|| self.state.allocation.lock().unwrap_or_else(PoisonError::into_inner));
-        if is_service {
+        if is_service && self.dry_run {
+            // No address is taken for what will not be there; ports are (pkg/registry/core/service/storage/rest.go).
+            self.allocate_ports(&mut object);
+        } else if is_service {
             self.allocate(&mut object)?;
         }
         if &**self.table() == "pods" {
@@ -286,6 +289,13 @@ impl Place<'_> {
             self.state.reload_definitions();
             definition::settle(self.state);
         }
+        self.after_flow_change();
+    }
+
+    fn after_flow_change(&self) {
+        if matches!(&**self.table(), flowcontrol::SCHEMAS | flowcontrol::LEVELS) {
+            flowcontrol::sync(self.state);
+        }
     }
 
     /// What goes with an object that is removed: a Service takes its Endpoints along, names of a definition are free
@@ -305,5 +315,6 @@ impl Place<'_> {
         if is_definition || instance::is_terminating(self.resource) {
             definition::settle(self.state);
         }
+        self.after_flow_change();
     }
 }

@@ -9,7 +9,7 @@ use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
 use hyper_util::server::conn::auto;
 use rustls::ServerConfig;
-use tokio::io::AsyncWriteExt as _;
+use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 use tokio_rustls::TlsAcceptor;
@@ -17,7 +17,7 @@ use tokio_rustls::server::TlsStream;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::authn;
+use crate::authn::{self, PeerCertificate};
 use crate::handler;
 use crate::limits;
 use crate::state::State;
@@ -80,6 +80,16 @@ async fn connection(state: Arc<State>, stream: TcpStream, tls: Arc<ServerConfig>
         return;
     };
     let peer = authn::peer_certificate(stream.get_ref().1.peer_certificates(), state.verifier.as_ref());
+    converse(state, stream, peer, executor).await;
+}
+
+/// Answers the requests that `peer` sends over `stream`, until either ends it.
+async fn converse(
+    state: Arc<State>,
+    stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    peer: PeerCertificate,
+    executor: Executor,
+) {
     let peer = Arc::new(peer);
     let first_head = state.time_limits.first_head;
     let asked = Arc::new(AtomicBool::new(false));

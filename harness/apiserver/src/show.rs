@@ -251,6 +251,7 @@ impl Shower {
                 return Err(Failure::unfit_shape(format!("{text} ({})", go_type(&self.resource, true))));
             }
             Shape::Table(version) => {
+                let objects = table::in_order(&self.resource, objects);
                 let rows: Vec<Value> = objects.iter().map(|stored| self.row(&stored.value, version)).collect();
                 self.table(version, &metadata, &rows, true)
             }

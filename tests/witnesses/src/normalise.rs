@@ -17,7 +17,7 @@ const fn rule(pattern: &'static str, replacement: &'static str, reason: &'static
 }
 
 /// In their order: secrets before what may be inside of them, whole times before ages.
-const RULES: [Rule; 26] = [
+const RULES: [Rule; 28] = [
     rule(r"-----BEGIN [A-Z ]+-----[\s\S]+?-----END [A-Z ]+-----", "PEM", "keys and certificates are made per server"),
     rule(r"\bLS0tLS1CRUdJTi[A-Za-z0-9+/=]+", "PEM64", "the same in base64"),
     rule(r"\beyJ[\w-]+\.[\w-]+\.[\w-]+", "TOKEN", "tokens are signed per server"),
@@ -31,6 +31,12 @@ const RULES: [Rule; 26] = [
     rule(r"(Resource Version:\s+)\d+", "${1}RV", "the same in descriptions"),
     rule(r"(The resourceVersion for the provided (?:watch|list) is too old: )\d+( \(\d+\))?", "${1}RV", "the same"),
     rule(r"(too old resource version: )\d+ \(\d+\)", "${1}RV", "the same"),
+    rule(r"(Too large resource version: \d+, current: )\d+", "${1}RV", "the same"),
+    rule(
+        r#"(additions to existing tolerations\)\\n)(?:\\.|[^"\\])*"#,
+        "${1}DIFFERENCE",
+        "how go-cmp shows what has changed; its blanks are drawn at random, so that nobody compares it",
+    ),
     rule(r#"("?continue"?: ?['"]?)[A-Za-z0-9_=-]{20,}"#, "${1}CONTINUE", "holds a resource version"),
     rule(r"(^|[\s(])(?:\d+[ydhms]){1,3} ago\b", "${1}AGE ago", "how long ago depends on when it is asked"),
     rule(

@@ -40,6 +40,8 @@ fn type_of(resource: &Resource, kind: &str) -> Option<&'static str> {
         "DeleteOptions" => Some("meta.DeleteOptions"),
         "Scale" => Some("autoscaling.v1.Scale"),
         "Binding" => Some("core.v1.Binding"),
+        "TokenRequest" => Some("authentication.v1.TokenRequest"),
+        "Eviction" => Some("policy.v1beta1.Eviction"),
         _ if kind == resource.kind => resource.type_name,
         _ => None,
     }

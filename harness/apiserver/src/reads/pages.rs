@@ -5,6 +5,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::{Deserialize, Serialize};
 
+use crate::gojson;
 use crate::status::Failure;
 
 const VERSION: &str = "meta.k8s.io/v1";
@@ -97,11 +98,7 @@ fn offset(error: &base64::DecodeError) -> usize {
 
 /// What Go's decoder says where ours gave up.
 fn go_error(error: &serde_json::Error, bytes: &[u8]) -> String {
-    if error.is_eof() {
-        return "unexpected end of JSON input".to_owned();
-    }
-    let at = bytes.get(error.column().saturating_sub(1)).copied().map_or('?', char::from);
-    format!("invalid character '{at}' looking for beginning of value")
+    gojson::check(bytes).err().unwrap_or_else(|| error.to_string())
 }
 
 #[cfg(test)]
@@ -122,6 +119,7 @@ mod tests {
     #[rstest]
     #[case("a!", "illegal base64 data at input byte 1")]
     #[case("e30", "server does not recognize this encoded version \"\"")]
+    #[case("ng", "invalid character '\\u009e' looking for beginning of value")]
     #[case("YWJj", "invalid character 'a' looking for beginning of value")]
     fn refuses_what_is_no_token(#[case] token: &str, #[case] expected: &str) {
         let expected = format!("invalid continue token: continue key is not valid: {expected}");

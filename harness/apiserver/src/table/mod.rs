@@ -7,11 +7,16 @@ mod pods;
 mod storage;
 mod workloads;
 
+use std::borrow::Cow;
+use std::sync::Arc;
+
 use serde_json::{Value, json};
 
 use crate::clock::{ServerClock, human_duration};
 use crate::custom::columns::PrinterColumn;
+use crate::flowcontrol;
 use crate::registry::Resource;
+use crate::store::Stored;
 
 /// The column definitions of a resource.
 #[must_use]
@@ -100,6 +105,20 @@ pub struct Row {
     pub conditions: Option<Value>,
     /// The cells.
     pub cells: Vec<Value>,
+}
+
+/// Objects in the order of their rows: that of a list, but flow schemas come in the order in which they are asked
+/// (pkg/printers/internalversion/printers.go, `printFlowSchemaList`).
+#[must_use]
+pub fn in_order<'a>(resource: &Resource, objects: &'a [Arc<Stored>]) -> Cow<'a, [Arc<Stored>]> {
+    if &*resource.full_name != flowcontrol::SCHEMAS {
+        return Cow::Borrowed(objects);
+    }
+    let mut sorted = objects.to_vec();
+    sorted.sort_by_key(|schema| {
+        (count(&schema.value, "/spec/matchingPrecedence"), text(&schema.value, "/metadata/name").to_owned())
+    });
+    Cow::Owned(sorted)
 }
 
 /// The row of one object, in the form in which it is kept.

@@ -5,6 +5,7 @@ use serde_json::Value;
 
 use super::at::{At, Causes};
 use super::{go, meta, resources, scheduling, words, workloads};
+use crate::gojson;
 use crate::status::quoted;
 
 /// The most that a `ConfigMap` or Secret may hold.
@@ -87,12 +88,7 @@ fn docker_config(at: &At<'_>, causes: &mut Causes) {
             };
             format!("json: cannot unmarshal {kind} into Go value of type map[string]interface {{}}")
         }
-        Err(error) if error.is_eof() => "unexpected end of JSON input".to_owned(),
-        Err(error) => {
-            let at = error.column().saturating_sub(1);
-            let found = text.chars().nth(at).unwrap_or('?');
-            format!("invalid character {found:?} looking for beginning of value")
-        }
+        Err(error) => gojson::check(text.as_bytes()).err().unwrap_or_else(|| error.to_string()),
     };
     causes.push(at.invalid("\"<secret contents redacted>\"", &why));
 }

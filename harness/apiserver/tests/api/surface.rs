@@ -34,9 +34,12 @@ async fn notes_no_miss_of_ordinary_kubectl() {
         "/apis/apps/v1/namespaces/default/deployments/none",
         "/readyz?verbose",
     ];
-    let without_their_definitions =
-        ["/apis/cluster.kubesphere.io/v1alpha1/clusters", "/apis/cluster.kubesphere.io/v1alpha1"];
-    for path in [&version_and_discovery[..], &schemas, &reads, &without_their_definitions].concat() {
+    let unknown_then = [
+        "/apis/cluster.kubesphere.io/v1alpha1/clusters",
+        "/apis/batch/v1/cronjobs",
+        "/api/v1/namespaces/default/configmaps/a/scale",
+    ];
+    for path in [&version_and_discovery[..], &schemas, &reads, &unknown_then].concat() {
         send(&cluster, "GET", path, "").await;
     }
     // apply, edit, scale, delete

@@ -164,3 +164,30 @@ async fn survives_many_writers_of_one_object() {
     futures::future::join_all(writes).await;
     assert_eq!(cluster.get(&place).await["data"].as_object().unwrap().len(), 20);
 }
+
+#[tokio::test]
+async fn takes_no_address_for_a_service_that_is_only_tried() {
+    let cluster = start().await;
+    let body = json!({"metadata": {"name": "s"}, "spec": {"type": "NodePort", "ports": [{"port": 80}]}});
+    let tried = cluster.post(&format!("{SERVICES}?dryRun=All"), body).await;
+    assert_eq!(tried["spec"].get("clusterIP"), None);
+    assert!(tried["spec"]["ports"][0]["nodePort"].is_number());
+}
+
+#[tokio::test]
+async fn tells_whether_the_priority_level_of_a_flow_schema_is_there() {
+    const FLOW: &str = "/apis/flowcontrol.apiserver.k8s.io/v1beta1";
+    let cluster = start().await;
+    let schema = json!({"metadata": {"name": "mine"}, "spec": {"priorityLevelConfiguration": {"name": "level"}, "matchingPrecedence": 5}});
+    cluster.post(&format!("{FLOW}/flowschemas"), schema).await;
+    let dangling = async || {
+        let found = cluster.get(&format!("{FLOW}/flowschemas/mine")).await;
+        (found["status"]["conditions"][0]["status"].clone(), found["status"]["conditions"][0]["reason"].clone())
+    };
+    assert_eq!(dangling().await, (json!("True"), json!("NotFound")));
+    let level = json!({"metadata": {"name": "level"}, "spec": {"type": "Exempt"}});
+    cluster.post(&format!("{FLOW}/prioritylevelconfigurations"), level).await;
+    assert_eq!(dangling().await, (json!("False"), json!("Found")));
+    cluster.delete(&format!("{FLOW}/prioritylevelconfigurations/level")).await;
+    assert_eq!(dangling().await, (json!("True"), json!("NotFound")));
+}

@@ -36,10 +36,12 @@ attempt("create a wrong one", core.create_namespaced_pod, NS, pod("wrong", "", r
 attempt("change its image", core.patch_namespaced_pod, "ticker", NS, {"spec": {"containers": [{"name": "ticker", "image": "nginx:1.20"}]}},
         look=lambda found: found.spec.containers[0].image)
 attempt("change its node", core.patch_namespaced_pod, "ticker", NS, {"spec": {"nodeName": "node2"}})
+before = core.list_namespaced_pod(NS, field_selector="metadata.name=ticker").metadata.resource_version
 attempt("evict it", core.create_namespaced_pod_eviction, "ticker", NS,
         client.V1Eviction(metadata=client.V1ObjectMeta(name="ticker", namespace=NS)))
 step("watch until it is gone")
-for event in watch.Watch().stream(core.list_namespaced_pod, NS, field_selector="metadata.name=ticker", timeout_seconds=45):
+for event in watch.Watch().stream(core.list_namespaced_pod, NS, field_selector="metadata.name=ticker", resource_version=before,
+                                  timeout_seconds=45):
     if event["type"] == "DELETED":
         print("gone")
         break

@@ -105,6 +105,9 @@ pub enum Compare {
     Lines,
     /// As a set of lines: how often one comes depends on who is faster.
     LineSet,
+    /// What `kubectl explain` tells of fields and their types, without descriptions: the embedded server has the types of
+    /// Kubernetes' API, and not the prose of its authors.
+    Fields,
     /// By the exit code alone: the output is about the client or the moment.
     ExitCode,
 }
@@ -116,6 +119,9 @@ impl Compare {
         match self {
             Self::Text => return output.to_owned(),
             Self::ExitCode => return String::new(),
+            Self::Fields => {
+                lines.retain(|line| line.contains("\t<") || line.starts_with(|first| !char::is_whitespace(first)));
+            }
             Self::Lines => lines.sort_unstable(),
             Self::LineSet => {
                 lines.sort_unstable();
@@ -136,8 +142,14 @@ mod tests {
     #[case(Compare::Text, "b\na\nb\n")]
     #[case(Compare::Lines, "a\nb\nb")]
     #[case(Compare::LineSet, "a\nb")]
+    #[case(Compare::Fields, "b\na\nb")]
     #[case(Compare::ExitCode, "")]
     fn keeps_what_counts(#[case] compare: Compare, #[case] expected: &str) {
         assert_eq!(compare.of("b\na\nb\n"), expected);
+    }
+    #[test]
+    fn leaves_prose_out_of_what_is_explained() {
+        let explained = "KIND:  Role\nDESCRIPTION:\n     Rules.\nFIELDS:\n   kind\t<string>\n     Its kind.\n\n";
+        assert_eq!(Compare::Fields.of(explained), "KIND:  Role\nDESCRIPTION:\nFIELDS:\n   kind\t<string>");
     }
 }
