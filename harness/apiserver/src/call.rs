@@ -230,7 +230,13 @@ impl Call<'_> {
         }
     }
 
+    /// Only paths of custom resources are there without a name, too.
+    fn check_named(&self) -> Result<(), Failure> {
+        if self.path.name.is_empty() { Err(Failure::bad_request("name must be provided")) } else { Ok(()) }
+    }
+
     fn update(&self) -> Result<Response<Body>, Failure> {
+        self.check_named()?;
         let options = WriteOptions::read(self.query, WriteKind::Update)?;
         let object = self.object()?;
         let change = |_: &Value| Ok(object.clone());
@@ -243,24 +249,17 @@ impl Call<'_> {
 
     fn patch(&self) -> Result<Response<Body>, Failure> {
         let patch = Patch::read(self.resource, self.resource.custom.is_some(), self.headers, &self.body)?;
+        self.check_named()?;
         let options = WriteOptions::read(self.query, self.patch_kind())?;
         let (manager, now) = (self.manager(&options), self.state.clock.stamp());
         let place = Place { manager: &manager, ..self.place(options.dry_run) };
         let tracker = place.tracker(&now);
-        let revision = |value: &Value| value.pointer("/metadata/resourceVersion").cloned();
         let change = |object: &Value| {
-            let mut patched = patch.apply(&conversion::shown(self.resource, object), tracker, options.force)?;
-            patch.check_fields(self.resource, &patched)?;
+            let patched = patch.apply(&conversion::shown(self.resource, object), tracker, options.force)?;
             if object.is_null() {
                 self.may_create()?;
             }
             negotiate::check_patched_kind(self.resource, &patched)?;
-            // A patch that names no revision is meant for whatever is there.
-            if revision(&patched) == revision(object)
-                && let Some(Value::Object(meta)) = patched.get_mut("metadata")
-            {
-                meta.remove("resourceVersion");
-            }
             self.stored_form(patched)
         };
         let intent = if self.patch_kind() == WriteKind::Apply { Intent::Apply } else { Intent::Patch };

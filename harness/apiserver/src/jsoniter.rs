@@ -157,11 +157,13 @@ impl<'a> Reader<'a> {
                     }
                 }
             }
-            _ => {
+            b'-' | b'0'..=b'9' | b't' | b'f' | b'n' => {
                 while self.bytes.get(self.at).is_some_and(|byte| !b",]} \t\r\n".contains(byte)) {
                     self.at += 1;
                 }
             }
+            // After an error the reader may stand where no value begins: it goes no further.
+            _ => {}
         }
         self.bytes.get(start..self.at).unwrap_or_default()
     }
@@ -177,6 +179,9 @@ impl<'a> Reader<'a> {
         }
         self.unread();
         let fields = types::fields(type_name);
+        // Go's objects have these two in a struct of their own; what refers to objects has not.
+        let embeds_kind =
+            fields.is_some_and(|fields| fields.iter().map(|(name, _)| name).take(2).eq(["kind", "apiVersion"]));
         loop {
             let key = self.string();
             let colon = self.token();
@@ -187,6 +192,9 @@ impl<'a> Reader<'a> {
                 Some(field) => {
                     self.value(&field.kind);
                     self.within(&format!("{}: ", go_name(&key)));
+                    if embeds_kind && matches!(key.as_str(), "kind" | "apiVersion") {
+                        self.within("TypeMeta: ");
+                    }
                 }
                 None => {
                     self.skip();
@@ -442,6 +450,10 @@ mod tests {
     #[case(
         r#"{"metadata":[]}"#,
         r#"v1.ConfigMap.ObjectMeta: readObjectStart: expect { or n, but found [, error found in #10 byte of ...|etadata":[]}|..., bigger context ...|{"metadata":[]}|..."#
+    )]
+    #[case(
+        r#"{"data":{"k":1},"kind":"ConfigMap","metadata":{"name":"a"}}"#,
+        r#"v1.ConfigMap.ObjectMeta: v1.ObjectMeta.TypeMeta: Kind: Data: ReadString: expects " or n, but found 1, error found in #10 byte of ...|ta":{"k":1},"kind":"|..., bigger context ...|{"data":{"k":1},"kind":"ConfigMap","metadata":{"name":"a"}}|..."#
     )]
     fn tells_the_names_around_an_error(#[case] text: &str, #[case] expected: &str) {
         assert_eq!(check("core.v1.ConfigMap", text.as_bytes()), Err(expected.to_owned()));

@@ -125,6 +125,7 @@ pub async fn answer(state: &Arc<State>, path: &ResourcePath, query: &Query) -> R
 fn no_content() -> Response<Body> {
     let mut response = Response::new(answer::full(Bytes::new()));
     *response.status_mut() = StatusCode::NO_CONTENT;
+    response.headers_mut().insert(header::CACHE_CONTROL, header::HeaderValue::from_static("no-cache, private"));
     response
 }
 

@@ -6,4 +6,6 @@ mod body;
 pub use accept::{Document, Encoding, Endpoint, Form, Shape, document, for_failure, is_for_people, wanted};
 #[cfg(test)]
 pub use body::accepted;
-pub use body::{check_fields, check_kind, check_patched_kind, check_type, content_type, decode, read_object};
+pub use body::{
+    check_fields, check_kind, check_patched_kind, check_type, content_type, decode, decode_patched, read_object,
+};

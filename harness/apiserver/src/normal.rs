@@ -7,24 +7,45 @@ use serde_json::{Map, Value};
 use crate::quantity::Quantity;
 use crate::types::{self, Field, Fields, Type};
 
+/// What an empty list, map or text of bytes is that must be written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Empty {
+    /// What the client sent: empty is not null, and who writes one for the other owns it.
+    AsGiven,
+    /// Null: the storage does not tell them apart.
+    AsStored,
+}
+
 /// Brings `value` into the shape of the named type; a value of a wrong type is an error in the words of the
 /// original's decoder.
 ///
 /// # Errors
 /// The text after `cannot be handled as a KIND: `.
 pub fn normalize(type_name: &str, value: &mut Value) -> Result<(), String> {
+    shaped(type_name, value, Empty::AsGiven)
+}
+
+/// The same for what comes out of the storage.
+///
+/// # Errors
+/// As [`normalize`].
+pub fn normalize_stored(type_name: &str, value: &mut Value) -> Result<(), String> {
+    shaped(type_name, value, Empty::AsStored)
+}
+
+fn shaped(type_name: &str, value: &mut Value, empty: Empty) -> Result<(), String> {
     let kind = type_name.rsplit('.').next().unwrap_or(type_name);
     let version = match type_name.split('.').nth(1) {
         Some(version) if version.starts_with('v') => version,
         _ => "v1",
     };
     match types::fields(type_name) {
-        Some(known) => object(known, value, &format!("{version}.{kind}")),
+        Some(known) => object(known, value, &format!("{version}.{kind}"), empty),
         None => Ok(()),
     }
 }
 
-fn object(known: &Fields, value: &mut Value, path: &str) -> Result<(), String> {
+fn object(known: &Fields, value: &mut Value, path: &str, empty: Empty) -> Result<(), String> {
     let Value::Object(map) = value else {
         return Err(format!("{path}: ReadObject: expect {{ or , or }} or n, but found {}", first_char(value)));
     };
@@ -32,12 +53,15 @@ fn object(known: &Fields, value: &mut Value, path: &str) -> Result<(), String> {
     // In the client's order, so that the first error is the decoder's.
     for (name, inner) in &mut given {
         if let Some(field) = known.get(name).filter(|_| !inner.is_null()) {
-            checked(&field.kind, inner, &format!("{path}.{}", capitalized(name)))?;
+            checked(&field.kind, inner, &format!("{path}.{}", capitalized(name)), empty)?;
         }
     }
     for (name, field) in known.iter() {
-        let value = given.swap_remove(name).filter(|value| !value.is_null()).or_else(|| absent(field));
-        if let Some(value) = value.and_then(|value| written(field, value)) {
+        let value = match given.swap_remove(name).filter(|value| !value.is_null()) {
+            Some(value) => written(field, value, empty),
+            None => absent(field).and_then(|value| written(field, value, Empty::AsStored)),
+        };
+        if let Some(value) = value {
             map.insert(name.clone(), value);
         }
     }
@@ -66,7 +90,7 @@ fn zero(kind: &Type) -> Value {
             let mut value = Value::Object(Map::new());
             if let Some(known) = types::fields(name) {
                 // An empty object has the right type.
-                let _ = object(known, &mut value, "");
+                let _ = object(known, &mut value, "", Empty::AsStored);
             }
             value
         }
@@ -74,11 +98,11 @@ fn zero(kind: &Type) -> Value {
 }
 
 /// The value as it is written, if it is.
-fn written(field: &Field, value: Value) -> Option<Value> {
+fn written(field: &Field, value: Value, of: Empty) -> Option<Value> {
     if field.pointer {
         return Some(value);
     }
-    // A Go struct is never empty for `omitempty`; lists and maps are, and are null where they must be written.
+    // A Go struct is never empty for `omitempty`; lists and maps are.
     let empty = match (&field.kind, &value) {
         (Type::String | Type::Bytes, Value::String(text)) => text.is_empty(),
         (Type::Int | Type::Long | Type::Number, Value::Number(number)) => number.as_f64() == Some(0.0),
@@ -89,7 +113,7 @@ fn written(field: &Field, value: Value) -> Option<Value> {
     };
     match (&field.kind, empty) {
         (_, true) if !field.required => None,
-        (Type::List(_) | Type::Map(_) | Type::Bytes, true) => Some(Value::Null),
+        (Type::List(_) | Type::Map(_) | Type::Bytes, true) if of == Empty::AsStored => Some(Value::Null),
         _ => Some(value),
     }
 }
@@ -101,7 +125,7 @@ fn round(amount: &mut Value) {
     }
 }
 
-fn checked(kind: &Type, value: &mut Value, path: &str) -> Result<(), String> {
+fn checked(kind: &Type, value: &mut Value, path: &str, empty: Empty) -> Result<(), String> {
     match (kind, &mut *value) {
         (Type::Any | Type::SchemaOr(_), _)
         | (Type::String, Value::String(_))
@@ -126,9 +150,11 @@ fn checked(kind: &Type, value: &mut Value, path: &str) -> Result<(), String> {
             Err(format!("{path}: readInt64: can not decode float as int"))
         }
         (Type::Bytes, Value::String(text)) => bytes(text).map_err(|why| format!("{path}: {why}")),
-        (Type::List(inner), Value::Array(items)) => items.iter_mut().try_for_each(|item| element(inner, item, path)),
+        (Type::List(inner), Value::Array(items)) => {
+            items.iter_mut().try_for_each(|item| element(inner, item, path, empty))
+        }
         (Type::Map(inner), Value::Object(items)) => {
-            items.values_mut().try_for_each(|item| element(inner, item, path))?;
+            items.values_mut().try_for_each(|item| element(inner, item, path, empty))?;
             if **inner == Type::Quantity {
                 items.values_mut().for_each(round);
             }
@@ -140,19 +166,22 @@ fn checked(kind: &Type, value: &mut Value, path: &str) -> Result<(), String> {
             Ok(())
         }
         (Type::Object(name), _) => match types::fields(name) {
-            Some(known) => object(known, value, path),
+            Some(known) => object(known, value, path, empty),
             None => Ok(()),
         },
         (_, found) => Err(format!("{path}: {}, but found {}", expectation(kind), first_char(found))),
     }
 }
 
-/// An element of a list or a map: null is its zero.
-fn element(kind: &Type, value: &mut Value, path: &str) -> Result<(), String> {
+/// An element of a list or a map: null is its zero. Bytes that are none are empty only when the storage has had them.
+fn element(kind: &Type, value: &mut Value, path: &str, empty: Empty) -> Result<(), String> {
+    if value.is_null() && *kind == Type::Bytes && empty == Empty::AsGiven {
+        return Ok(());
+    }
     if value.is_null() {
         *value = zero(kind);
     }
-    checked(kind, value, path)
+    checked(kind, value, path, empty)
 }
 
 /// A time in UTC, as the original writes it; an empty text is no time.
@@ -229,13 +258,34 @@ mod tests {
     )]
     #[case::lists_that_must_be_written(
         "rbac.v1.Role",
-        json!({"rules": [], "metadata": {"creationTimestamp": null}}),
+        json!({"metadata": {"creationTimestamp": null}}),
         r#"{"metadata":{"creationTimestamp":null},"rules":null}"#
     )]
     #[case::quantities("core.v1.ResourceRequirements", json!({"limits": {"memory": "1024Mi", "cpu": 1}}), r#"{"limits":{"cpu":"1","memory":"1Gi"}}"#)]
     fn writes_as_the_original(#[case] type_name: &str, #[case] mut value: Value, #[case] expected: &str) {
         normalize(type_name, &mut value).unwrap();
         assert_eq!(value.to_string(), expected);
+    }
+
+    #[rstest]
+    #[case::as_it_was_given(normalize, json!({"k": null, "l": ""}))]
+    #[case::as_the_storage_has_it(normalize_stored, json!({"k": "", "l": ""}))]
+    fn writes_bytes_that_are_none(
+        #[case] normalize: fn(&str, &mut Value) -> Result<(), String>,
+        #[case] expected: Value,
+    ) {
+        let mut value = json!({"data": {"k": null, "l": ""}});
+        normalize("core.v1.Secret", &mut value).unwrap();
+        assert_eq!(value["data"], expected);
+    }
+
+    #[rstest]
+    #[case::as_it_was_given(normalize, json!([]))]
+    #[case::as_the_storage_has_it(normalize_stored, json!(null))]
+    fn writes_an_empty_list(#[case] normalize: fn(&str, &mut Value) -> Result<(), String>, #[case] expected: Value) {
+        let mut value = json!({"rules": []});
+        normalize("rbac.v1.Role", &mut value).unwrap();
+        assert_eq!(value["rules"], expected);
     }
 
     #[test]

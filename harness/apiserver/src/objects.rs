@@ -11,7 +11,7 @@ use crate::consent::{Consent, Operation, Spot};
 use crate::custom::{definition, instance};
 use crate::managed::{self, Sent, Tracker};
 use crate::registry::Resource;
-use crate::shape::{check, counts_generations, fill, in_order, metadata, put_or_remove, shape};
+use crate::shape::{check, counts_generations, fill, in_order, metadata, put_or_remove, shape, shape_applied};
 use crate::state::State;
 use crate::status::Failure;
 use crate::store::{Key, Stored};
@@ -141,6 +141,7 @@ impl Place<'_> {
     fn create_as(&self, mut object: Value, intent: Intent) -> Result<Arc<Stored>, Failure> {
         let resource = self.resource;
         let ownership = Self::ownership(&mut object, intent, Part::Object);
+        let shape = if intent == Intent::Apply { shape_applied } else { shape };
         shape(resource, &mut object).map_err(|text| match intent {
             Intent::Apply => unconvertible(self.requested, &text),
             _ => undecodable(resource, &text),
@@ -154,6 +155,7 @@ impl Place<'_> {
         fill(resource, &mut object);
         // The original looks at the object as it was sent, before it makes one to be stored of it.
         let owners = self.owners(None, &object, ownership);
+        defaults::drop_disabled(resource, &mut object);
         self.identify(&mut object);
         if self.reset_status(&mut object) {
             fill(resource, &mut object);
@@ -240,7 +242,7 @@ impl Place<'_> {
 
     /// A client cannot create most objects with a status of its own. Tells whether it had one.
     fn reset_status(&self, object: &mut Value) -> bool {
-        let keeps = matches!(&**self.table(), "nodes" | "persistentvolumes" | "services");
+        let keeps = matches!(&**self.table(), "nodes" | "persistentvolumes");
         let Some(map) = object.as_object_mut().filter(|_| self.resource.has_status() && !keeps) else { return false };
         map.remove("status").is_some()
     }

@@ -10,7 +10,7 @@ use crate::mergepatch;
 use crate::registry::Resource;
 use crate::status::{Cause, Failure};
 use crate::strategic::{self, Refusal};
-use crate::{go, gojson, jsoniter, negotiate, unstructured, yaml};
+use crate::{go, gojson, negotiate, unstructured, yaml};
 
 /// A patch that was read, to be applied to whatever is there.
 pub enum Patch {
@@ -18,6 +18,8 @@ pub enum Patch {
     Json(JsonPatch),
     /// RFC 7396.
     Merge(Map<String, Value>),
+    /// A list where a merge patch belongs: it takes the place of the object.
+    Replace(Value),
     /// Strategic merge, by the named type.
     Strategic(&'static str, Map<String, Value>),
     /// A configuration that is applied.
@@ -54,6 +56,7 @@ impl Patch {
             ("application/json-patch+json", _) => json_patch(body),
             ("application/merge-patch+json", _) => match serde_json::from_slice(body) {
                 Ok(Value::Object(patch)) => Ok(Self::Merge(patch)),
+                Ok(list @ Value::Array(_)) => Ok(Self::Replace(mergepatch::without_nulls(&list))),
                 _ => Err(Failure::internal("Invalid JSON Patch")),
             },
             ("application/strategic-merge-patch+json", Some(type_name)) => strategic_patch(type_name, body),
@@ -73,8 +76,15 @@ impl Patch {
     pub fn apply(&self, object: &Value, tracker: Tracker<'_>, force: bool) -> Result<Value, Failure> {
         let mut patched = object.clone();
         match self {
-            Self::Json(patch) => patch.apply(&mut patched).map_err(|_| Failure::patch_rejected())?,
-            Self::Merge(patch) => mergepatch::apply(go::object(&mut patched), patch),
+            Self::Json(patch) => {
+                patch.apply(&mut patched).map_err(|_| Failure::patch_rejected())?;
+                return decoded(tracker.resource, &patched);
+            }
+            Self::Merge(patch) => {
+                mergepatch::apply(go::object(&mut patched), patch);
+                return decoded(tracker.resource, &patched);
+            }
+            Self::Replace(list) => return decoded(tracker.resource, list),
             Self::Strategic(type_name, patch) => {
                 strategic::apply(type_name, &mut patched, patch).map_err(|refusal| match refusal {
                     Refusal::Malformed(_) => Failure::bad_request(refusal.to_string()),
@@ -86,6 +96,7 @@ impl Patch {
                     let cause = Cause::invalid("patch", crate::status::quoted(&shown), &text);
                     Failure::invalid("", "", "", &[cause])
                 })?;
+                unstructured::drop_empty_bytes(type_name, &mut patched);
             }
             Self::Apply(configuration) => {
                 let live = (!object.is_null()).then_some(object);
@@ -97,30 +108,13 @@ impl Patch {
     }
 }
 
-impl Patch {
-    /// Checks that what a patch of JSON made fits the Go type of `resource`; of other patches this is part of applying
-    /// them.
-    ///
-    /// # Errors
-    /// 422, in the decoder's words.
-    pub fn check_fields(&self, resource: &Resource, patched: &Value) -> Result<(), Failure> {
-        resource.type_name.map_or(Ok(()), |type_name| self.check_type(type_name, patched))
-    }
-
-    /// The same for a named type.
-    ///
-    /// # Errors
-    /// 422, in the decoder's words.
-    pub fn check_type(&self, type_name: &str, patched: &Value) -> Result<(), Failure> {
-        if !matches!(self, Self::Json(_) | Self::Merge(_)) {
-            return Ok(());
-        }
-        let text = patched.to_string();
-        jsoniter::check(type_name, text.as_bytes()).map_err(|why| {
-            let cause = Cause::invalid("patch", crate::status::quoted(&text), &why);
-            Failure::invalid("", "", "", &[cause])
-        })
-    }
+/// A patched document as it is read again.
+fn decoded(resource: &Resource, document: &Value) -> Result<Value, Failure> {
+    let text = document.to_string();
+    negotiate::decode_patched(resource, text.as_bytes()).map_err(|why| {
+        let cause = Cause::invalid("patch", crate::status::quoted(&text), &why);
+        Failure::invalid("", "", "", &[cause])
+    })
 }
 
 fn json_patch(body: &Bytes) -> Result<Patch, Failure> {

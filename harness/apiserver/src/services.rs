@@ -2,7 +2,7 @@
 
 use std::net::Ipv4Addr;
 
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use crate::objects::Place;
 use crate::shape::{put_or_remove, refuse};
@@ -75,7 +75,7 @@ fn is_exposed(service: &Value) -> bool {
     matches!(text(service, "/spec/type"), "NodePort" | "LoadBalancer")
 }
 
-/// An update that leaves out what was allocated does not mean to give it up.
+/// Fits what was allocated to an update: what its type does not need goes, and one address is the same as a list of it.
 pub fn keep_allocation(object: &mut Value, old: &Value) {
     let exposed = is_exposed(object);
     let Some(spec) = object.get_mut("spec").and_then(Value::as_object_mut) else { return };
@@ -88,25 +88,52 @@ pub fn keep_allocation(object: &mut Value, old: &Value) {
             }
         }
     }
-    let empty = |value: Option<&Value>| value.and_then(Value::as_str).is_none_or(str::is_empty);
-    if spec.get("type").and_then(Value::as_str) == Some("ExternalName") {
-        return;
+    normalize_addresses(spec, old);
+    let given = spec.get("clusterIP").and_then(Value::as_str).unwrap_or_default();
+    let same = given == text(old, "/spec/clusterIP") && spec.get("clusterIPs") == old.pointer("/spec/clusterIPs");
+    if spec.get("type").and_then(Value::as_str) == Some("ExternalName") && same {
+        spec.remove("clusterIP");
+        spec.remove("clusterIPs");
     }
-    if empty(spec.get("clusterIP")) {
-        put_or_remove(spec, "clusterIP", old.pointer("/spec/clusterIP"));
-        put_or_remove(spec, "clusterIPs", old.pointer("/spec/clusterIPs"));
-    } else {
-        let address = spec.get("clusterIP").cloned().unwrap_or_default();
-        spec.insert("clusterIPs".to_owned(), Value::from(vec![address]));
+}
+
+/// What a client means that knows of one address only (`NormalizeClusterIPs` of pkg/registry/core/service/strategy.go,
+/// Kubernetes 1.20).
+fn normalize_addresses(spec: &mut Map<String, Value>, old: &Value) {
+    let (one, several) = (text(old, "/spec/clusterIP"), old.pointer("/spec/clusterIPs"));
+    let given = spec.get("clusterIP").and_then(Value::as_str).unwrap_or_default().to_owned();
+    let is_empty = |list: Option<&Value>| list.and_then(Value::as_array).is_none_or(Vec::is_empty);
+    if is_empty(spec.get("clusterIPs")) && given == one {
+        put_or_remove(spec, "clusterIPs", several);
     }
-    let old_ports: Vec<Value> = old.pointer("/spec/ports").and_then(Value::as_array).cloned().unwrap_or_default();
-    for port in spec.get_mut("ports").and_then(Value::as_array_mut).into_iter().flatten() {
-        if exposed
-            && port.get("nodePort").and_then(Value::as_i64).unwrap_or(0) == 0
-            && let Some(known) = old_ports.iter().find(|old| old.get("port") == port.get("port"))
-            && let Some(number) = known.get("nodePort").cloned()
-        {
-            port["nodePort"] = number;
-        }
+    if given != one && spec.get("clusterIPs") == several {
+        let list = (!given.is_empty() || one.is_empty()).then(|| Value::from(vec![given]));
+        put_or_remove(spec, "clusterIPs", list.as_ref());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rstest::rstest;
+    use serde_json::json;
+
+    #[rstest]
+    #[case::one_address_that_stays(json!({"clusterIP": "10.0.0.1"}), json!({"clusterIP": "10.0.0.1", "clusterIPs": ["10.0.0.1"]}))]
+    #[case::no_address(json!({}), json!({}))]
+    #[case::an_address_that_is_cleared(json!({"clusterIPs": ["10.0.0.1"]}), json!({}))]
+    #[case::another_address(
+        json!({"clusterIP": "10.0.0.2", "clusterIPs": ["10.0.0.1"]}),
+        json!({"clusterIP": "10.0.0.2", "clusterIPs": ["10.0.0.2"]})
+    )]
+    #[case::a_type_without_addresses(
+        json!({"type": "ExternalName", "clusterIP": "10.0.0.1", "clusterIPs": ["10.0.0.1"]}),
+        json!({"type": "ExternalName"})
+    )]
+    fn knows_what_a_client_of_one_address_means(#[case] spec: Value, #[case] expected: Value) {
+        let old = json!({"spec": {"type": "ClusterIP", "clusterIP": "10.0.0.1", "clusterIPs": ["10.0.0.1"]}});
+        let mut object = json!({"spec": spec});
+        keep_allocation(&mut object, &old);
+        assert_eq!(object["spec"], expected);
     }
 }

@@ -49,7 +49,7 @@ pub fn in_order(resource: &Resource, mut object: Value) -> Value {
     map.insert("apiVersion".to_owned(), Value::from(resource.api_version()));
     if let Some(type_name) = resource.type_name {
         // What the server itself made has the right types.
-        let _ = normal::normalize(type_name, &mut object);
+        let _ = normal::normalize_stored(type_name, &mut object);
     }
     object
 }
@@ -83,6 +83,25 @@ pub fn counts_generations(resource: &Resource) -> bool {
 /// # Errors
 /// What the original's decoder says.
 pub fn shape(resource: &Resource, object: &mut Value) -> Result<(), String> {
+    shaped(resource, object, instance::read)
+}
+
+/// The same for what applying a configuration made.
+///
+/// # Errors
+/// What the original's converter says.
+pub fn shape_applied(resource: &Resource, object: &mut Value) -> Result<(), String> {
+    shaped(resource, object, |resource, object| {
+        instance::fill_applied(resource, object);
+        Ok(())
+    })
+}
+
+fn shaped(
+    resource: &Resource,
+    object: &mut Value,
+    read: impl FnOnce(&Resource, &mut Value) -> Result<(), String>,
+) -> Result<(), String> {
     if let Some(type_name) = resource.type_name {
         normal::normalize(type_name, object)?;
         return if &*resource.full_name == definition::RESOURCE { definition::shape(object) } else { Ok(()) };
@@ -93,7 +112,7 @@ pub fn shape(resource: &Resource, object: &mut Value) -> Result<(), String> {
     if let (Value::Object(meta), Value::Object(map)) = (meta, &mut *object) {
         map.insert("metadata".to_owned(), Value::Object(meta));
     }
-    instance::read(resource, object)
+    read(resource, object)
 }
 
 /// Fills in what a client left out; custom resources got their defaults as they were read.
@@ -149,8 +168,16 @@ pub fn refuse(resource: &Resource, object: &Value, causes: &[Cause]) -> Result<(
 /// What a client cannot change stays.
 pub fn keep_identity(object: &mut Value, old: &Value) {
     let meta = metadata(object);
-    for key in ["creationTimestamp", "deletionTimestamp", "deletionGracePeriodSeconds", "generation", "generateName"] {
-        put_or_remove(meta, key, old.pointer(&format!("/metadata/{key}")));
+    let known = |key: &str| old.pointer(&format!("/metadata/{key}"));
+    for key in ["creationTimestamp", "generation", "generateName"] {
+        put_or_remove(meta, key, known(key));
+    }
+    // Only a deletion sets them; whoever tries is told so.
+    if let Some(deleted) = known("deletionTimestamp") {
+        meta.insert("deletionTimestamp".to_owned(), deleted.clone());
+    }
+    if let Some(grace) = known("deletionGracePeriodSeconds") {
+        meta.entry("deletionGracePeriodSeconds").or_insert_with(|| grace.clone());
     }
     meta.remove("selfLink");
     meta.remove("managedFields");

@@ -158,7 +158,9 @@ impl Shower {
             Include::Object => object.clone(),
             Include::Nothing => Value::Null,
         };
-        let row = table::row(&self.resource, object, self.clock);
+        // The original makes rows of its inner form, which no version has changed.
+        let kept = if self.resource.custom.is_some() { object } else { stored };
+        let row = table::row(&self.resource, kept, self.clock);
         match row.conditions {
             Some(conditions) => json!({"cells": row.cells, "conditions": conditions, "object": shown}),
             None => json!({"cells": row.cells, "object": shown}),

@@ -14,6 +14,27 @@ pub fn check(type_name: &str, value: &Value) -> Result<(), String> {
     object(type_name, value)
 }
 
+/// Makes nothing of empty bytes in `value`, an object of the named type: what is made of text that way is null where
+/// there is none (`FromUnstructured` of apimachinery's runtime/converter.go).
+pub fn drop_empty_bytes(type_name: &str, value: &mut Value) {
+    let (Some(known), Value::Object(map)) = (types::fields(type_name), value) else { return };
+    for (name, field) in known.iter() {
+        if let Some(inner) = map.get_mut(name) {
+            drop_empty(&field.kind, inner);
+        }
+    }
+}
+
+fn drop_empty(kind: &Type, value: &mut Value) {
+    match (kind, &mut *value) {
+        (Type::Bytes, Value::String(text)) if text.is_empty() => *value = Value::Null,
+        (Type::Object(name), _) => drop_empty_bytes(name, value),
+        (Type::List(inner), Value::Array(items)) => items.iter_mut().for_each(|item| drop_empty(inner, item)),
+        (Type::Map(inner), Value::Object(items)) => items.values_mut().for_each(|item| drop_empty(inner, item)),
+        _ => {}
+    }
+}
+
 fn object(type_name: &str, value: &Value) -> Result<(), String> {
     let Some(known) = types::fields(type_name) else { return Ok(()) };
     let Value::Object(map) = value else { return Err(format!("cannot restore struct from: {}", kind_of(value))) };
@@ -111,6 +132,13 @@ mod tests {
     #[case::a_fraction_for_a_number(json!({"priority": 1.5}), "cannot convert float64 to int32")]
     fn words_what_does_not_fit(#[case] value: Value, #[case] expected: &str) {
         assert_eq!(check("core.v1.PodSpec", &value), Err(expected.to_owned()));
+    }
+
+    #[test]
+    fn makes_nothing_of_empty_bytes() {
+        let mut value = json!({"data": {"a": "", "b": "YQ=="}, "type": ""});
+        drop_empty_bytes("core.v1.Secret", &mut value);
+        assert_eq!(value, json!({"data": {"a": null, "b": "YQ=="}, "type": ""}));
     }
 
     #[test]

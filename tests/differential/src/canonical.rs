@@ -20,6 +20,7 @@
 //! | paths of the groups of other sessions | nothing | the original keeps the path of a group, should it have been quick enough to make it |
 //! | the order of `conditions` of protected definitions | by type | two controllers of the original race for the first place |
 //! | the order of lines of YAML, whose values are compared by themselves | sorted | they follow the order of `managedFields` |
+//! | the order of causes of different managers | by manager | that of a map of Go, which is random |
 //! | the order of `managedFields` of one operation | by manager and version | by time first: a second may end between two writes on one server alone |
 
 use std::collections::BTreeMap;
@@ -97,16 +98,18 @@ macro_rules! rule {
 }
 
 /// Replacements without a number, in the order in which they are tried.
-static RULES: [Rule; 10] = [
+static RULES: [Rule; 11] = [
     rule!(r"\b\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}(Z|[+-]\d\d:\d\d)" => "<micro time>"),
     rule!(r"\b\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(Z|[+-]\d\d:\d\d)" => "<time>"),
     rule!(r"\beyJ[\w-]+\.[\w-]+\.[\w-]+" => "<token>"),
     rule!(r"\bZXlK[\w+/]{40,}=*" => "<token>"),
     rule!(r"LS0tLS1CRUdJTi[\w+/=]+|-----BEGIN [A-Z ]+-----[^-]+-----END [A-Z ]+-----\n?" => "<certificate>"),
     rule!(r"(Too large resource version: )[1-9]\d*, current: [1-9]\d*" => "${1}<revision>, current: <revision>"),
-    rule!(r"(?i)(resource ?version: )[1-9]\d*( \([1-9]\d*\))?" => "${1}<revision>"),
-    rule!(r#"(resourceVersion(?:: |\\?":\\?)")[1-9]\d*"# => "${1}<revision>"),
     rule!(r"^(#/definitions/.*)_v2$" => "${1}"),
+    rule!(r#"(?i)(resource ?version: "?)[1-9]\d*( \([1-9]\d*\))?"# => "${1}<revision>"),
+    // Of an object that a message shows whole, and of the stored one that a precondition does not fit.
+    rule!(r#"(\\*"resourceVersion\\*":\\*")[1-9]\d*"# => "${1}<revision>"),
+    rule!(r"(?i)(ResourceVersion in (object meta: |record \())[1-9]\d*" => "${1}<revision>"),
     rule!(r":3[0-2]\d{3}/(TCP|UDP|SCTP)" => ":<node port>/${1}"),
 ];
 static UID: LazyLock<Option<Regex>> =
@@ -130,6 +133,11 @@ fn is_documentation(text: &str) -> bool {
 /// Whether a condition is one for whose place controllers race.
 fn is_of_a_race(condition: &Value) -> bool {
     condition["type"] == "KubernetesAPIApprovalPolicyConformant"
+}
+
+/// Whether a cause is that a manager owns a field.
+fn is_conflict(cause: &Value) -> bool {
+    cause.get("reason").and_then(Value::as_str) == Some("FieldManagerConflict")
 }
 
 /// The number of `value` among those seen.
@@ -216,6 +224,11 @@ impl Seen {
             }
             Value::Array(items) if key == "paths" => {
                 items.iter().filter(|path| !self.is_of_another_session(path)).cloned().collect()
+            }
+            Value::Array(items) if key == "causes" && items.iter().all(is_conflict) => {
+                let mut items: Vec<&Value> = items.iter().collect();
+                items.sort_by_key(|item| item["message"].to_string());
+                items.into_iter().map(|item| self.value(key, item, false)).collect()
             }
             Value::Array(items) => items.iter().map(|item| self.value(key, item, false)).collect(),
             Value::String(text) if key == "resourceVersion" && !text.is_empty() && text != "0" => {

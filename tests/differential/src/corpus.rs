@@ -95,7 +95,7 @@ pub struct Impersonation {
 }
 
 /// One request, and how its answer is taken.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub struct Step {
     /// HTTP method.
     pub method: String,

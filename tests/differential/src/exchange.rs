@@ -141,5 +141,32 @@ async fn answer(
         }
     }
     connection.abort();
+    if let Some(lines) = lines {
+        truncate(&mut collected, lines);
+    }
     Ok(Answer { status: parts.status.as_u16(), headers: parts.headers, body: collected.into() })
+}
+
+/// Leaves the first `lines` lines: what had come by then is not asked for.
+fn truncate(text: &mut Vec<u8>, lines: usize) {
+    let ends = text.iter().enumerate().filter(|(_, byte)| **byte == b'\n').map(|(at, _)| at + 1);
+    let end = if lines == 0 { Some(0) } else { ends.clone().nth(lines - 1) };
+    text.truncate(end.unwrap_or(text.len()));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rstest::rstest;
+
+    #[rstest]
+    #[case::more_than_asked_for("a\nb\nc", 2, "a\nb\n")]
+    #[case::as_many("a\nb\n", 2, "a\nb\n")]
+    #[case::fewer("a\n", 2, "a\n")]
+    #[case::none("a\n", 0, "")]
+    fn leaves_the_lines_asked_for(#[case] text: &str, #[case] lines: usize, #[case] expected: &str) {
+        let mut bytes = text.as_bytes().to_vec();
+        truncate(&mut bytes, lines);
+        assert_eq!(bytes, expected.as_bytes());
+    }
 }

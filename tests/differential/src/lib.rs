@@ -10,5 +10,6 @@ pub mod corpus;
 pub mod credentials;
 pub mod endpoint;
 pub mod exchange;
+pub mod generate;
 pub mod outcome;
 pub mod run;

@@ -7,6 +7,7 @@ use std::process::ExitCode;
 use clap::Parser;
 use differential::corpus;
 use differential::endpoint::{Endpoint, RealKeys, RealServer};
+use differential::generate;
 use differential::run::run;
 
 /// Sends the corpus to the embedded API server and to a real kube-apiserver 1.20, and shows what differs.
@@ -15,6 +16,15 @@ struct Arguments {
     /// Directory of a running, otherwise unused server: `kubeconfig` (everything inline), `ca.key`, `sa.key`
     #[arg(long, value_name = "DIR")]
     real: PathBuf,
+    /// Instead of the corpus, this many sessions by chance
+    #[arg(long, value_name = "COUNT")]
+    generate: Option<usize>,
+    /// The number of the first of them
+    #[arg(long, value_name = "NUMBER", default_value_t = 1, requires = "generate")]
+    first: u64,
+    /// Show the requests of sessions in which something differs
+    #[arg(long)]
+    requests: bool,
     /// Show the differences that have a reason, too
     #[arg(long)]
     reasons: bool,
@@ -40,7 +50,10 @@ async fn main() -> ExitCode {
 }
 
 async fn compare(arguments: &Arguments) -> Result<bool, Box<dyn Error>> {
-    let mut sessions = corpus::load()?;
+    let mut sessions = match arguments.generate {
+        Some(count) => generate::sessions(count, arguments.first),
+        None => corpus::load()?,
+    };
     let filter = &arguments.filter;
     sessions.retain(|session| {
         filter.is_empty() || filter.iter().any(|part| session.category.contains(part) || session.name.contains(part))
@@ -52,6 +65,11 @@ async fn compare(arguments: &Arguments) -> Result<bool, Box<dyn Error>> {
         let with_reason = matches!(outcome.verdict, differential::outcome::Verdict::Expected { .. });
         if report.wrong().any(|wrong| std::ptr::eq(wrong, outcome)) || (arguments.reasons && with_reason) {
             println!("{outcome}");
+            let session = sessions.iter().find(|session| session.name == outcome.session);
+            let steps = session.filter(|_| arguments.requests).map(|session| session.steps.iter().take(outcome.number));
+            for step in steps.into_iter().flatten() {
+                println!("    {} {} {}", step.method, step.path, step.body.as_deref().unwrap_or_default());
+            }
         }
     }
     println!("{}", report.table());

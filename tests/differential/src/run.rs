@@ -7,7 +7,6 @@ use serde_json::{Map, Value, json};
 use crate::canonical::Seen;
 use crate::compare::{Difference, differences};
 use crate::corpus::{Session, Step};
-use crate::credentials::Credentials;
 use crate::endpoint::Endpoint;
 use crate::exchange::{Answer, ExchangeError, filled, send};
 use crate::outcome::{Outcome, Report, Verdict};
@@ -43,17 +42,7 @@ impl<'a> Side<'a> {
             path: "/api/v1/namespaces".to_owned(),
             body: Some(namespace.to_string()),
             content_type: Some("application/json".to_owned()),
-            accept: None,
-            headers: BTreeMap::new(),
-            impersonation: None,
-            credentials: Credentials::Administrator,
-            tokens: Vec::new(),
-            keep: BTreeMap::new(),
-            until: None,
-            has: None,
-            only: None,
-            lines: None,
-            differs: None,
+            ..Step::default()
         };
         send(self.endpoint, &step, &self.variables).await.map(drop)
     }
@@ -146,6 +135,8 @@ fn compared(
 ) -> Vec<Difference> {
     match (real, embedded) {
         (Ok(real), Ok(embedded)) => differences(&left.seen.canonical(&real), &right.seen.canonical(&embedded)),
+        // The original broke off, as it does where its code panics: this server may fail in its own way.
+        (Err(_), Ok(embedded)) if embedded.status == 500 => Vec::new(),
         (real, embedded) => {
             let shown = |answer: Result<Answer, ExchangeError>| match answer {
                 Ok(answer) => format!("status {}", answer.status),

@@ -38,12 +38,7 @@ impl Call<'_> {
         let tracker = Tracker { resource: &scales, manager: &manager, now: &now };
         let change = |object: &Value| {
             let wanted = match &patch {
-                Some(patch) => {
-                    let patched =
-                        patch.apply(&scale::read_for_patch(self.resource, object)?, tracker, options.force)?;
-                    patch.check_type(scale::TYPE, &patched)?;
-                    patched
-                }
+                Some(patch) => patch.apply(&scale::read_for_patch(self.resource, object)?, tracker, options.force)?,
                 None => whole.clone(),
             };
             place.check_name(name, &wanted)?;

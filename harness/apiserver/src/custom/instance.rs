@@ -57,11 +57,23 @@ pub fn read(resource: &Resource, object: &mut Value) -> Result<(), String> {
     Ok(())
 }
 
+/// Gives what applying a configuration made its defaults. Nobody decodes it, so that it is validated as it is, with the
+/// nulls that stand for what was emptied.
+pub fn fill_applied(resource: &Resource, object: &mut Value) {
+    if let Some(rules) = resource.custom.as_ref().and_then(|custom| rules(custom, &resource.api_version())) {
+        beside_metadata(object, |object| fill_defaults(&rules.shape, object));
+    }
+}
+
 /// The object as it is stored: in the storage version.
 #[must_use]
 pub fn stored(resource: &Resource, mut object: Value) -> Value {
     if let Some(custom) = &resource.custom {
         convert(custom, custom.storage_version(), &mut object);
+        // What was applied was not decoded before.
+        if let Some(rules) = rules(custom, api_version(&object)) {
+            let _ = fit(&rules.shape, &mut object, Strictness::Drop);
+        }
     }
     go::canonical(object)
 }

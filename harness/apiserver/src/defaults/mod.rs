@@ -13,7 +13,7 @@ use serde_json::{Map, Value, json};
 use crate::registry::Resource;
 
 pub use pods::{quality_class, tolerate};
-pub use workloads::count_template;
+pub use workloads::{count_template, keep_template_count};
 
 fn child<'a>(value: &'a mut Value, key: &str) -> &'a mut Map<String, Value> {
     as_map(as_map(value).entry(key).or_insert_with(|| Value::Object(Map::new())))
@@ -158,6 +158,30 @@ fn node_status(status: &mut Map<String, Value>) {
     }
 }
 
+/// Removes what belongs to gates that are off. Who wrote it owns it all the same: the original removes it when it makes
+/// the object that is stored (`DropDisabledPodFields` of pkg/api/pod, Kubernetes 1.20).
+pub fn drop_disabled(resource: &Resource, object: &mut Value) {
+    if &*resource.full_name == "serviceaccounts" {
+        // Of the references to secrets the names alone are kept (pkg/registry/core/serviceaccount/strategy.go).
+        items(as_map(object), "secrets").for_each(|secret| secret.retain(|key, _| key == "name"));
+    }
+    let at = match &*resource.full_name {
+        "pods" => "/spec",
+        "podtemplates" => "/template/spec",
+        "cronjobs.batch" => "/spec/jobTemplate/spec/template/spec",
+        "replicationcontrollers"
+        | "deployments.apps"
+        | "replicasets.apps"
+        | "statefulsets.apps"
+        | "daemonsets.apps"
+        | "jobs.batch" => "/spec/template/spec",
+        _ => return,
+    };
+    if let Some(Value::Object(spec)) = object.pointer_mut(at) {
+        spec.shift_remove("ephemeralContainers");
+    }
+}
+
 /// Fills in what holds for a new object only.
 pub fn fill_new(resource: &Resource, object: &mut Value) {
     match &*resource.full_name {
@@ -210,5 +234,24 @@ fn new_node(object: &mut Value) {
     let taint = json!({"key": "node.kubernetes.io/not-ready", "effect": "NoSchedule"});
     if !taints.iter().any(|found| found.get("key") == taint.get("key") && found.get("effect") == taint.get("effect")) {
         taints.push(taint);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a failing test may panic")]
+    use super::*;
+    use crate::registry::Registry;
+    use rstest::rstest;
+
+    #[rstest]
+    #[case::in_a_pod("", "pods", "/spec")]
+    #[case::in_a_template("apps", "deployments", "/spec/template/spec")]
+    fn drops_what_a_gate_keeps_off(#[case] group: &str, #[case] plural: &str, #[case] at: &str) {
+        let spec = json!({"containers": [{"name": "c"}], "ephemeralContainers": [{"name": "e"}]});
+        let mut object = at.rsplit('/').filter(|key| !key.is_empty()).fold(spec, |inner, key| json!({key: inner}));
+        let registry = Registry::new(Vec::new());
+        drop_disabled(registry.built_in(group, plural).unwrap(), &mut object);
+        assert_eq!(object.pointer(at), Some(&json!({"containers": [{"name": "c"}]})));
     }
 }

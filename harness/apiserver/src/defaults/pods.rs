@@ -49,8 +49,7 @@ fn pod_spec(spec: &mut Map<String, Value>) {
             }
         }
     }
-    // The gate EphemeralContainers is off.
-    spec.remove("ephemeralContainers");
+    items(spec, "ephemeralContainers").for_each(fill_container);
     items(spec, "volumes").for_each(volume);
     set(spec, "restartPolicy", "Always");
     set(spec, "terminationGracePeriodSeconds", 30);

@@ -84,7 +84,15 @@ pub(super) fn stateful_set(object: &mut Value) {
     }
 }
 
+/// Where a daemon set counts the changes of its template: the annotation stands for a field that only old versions had,
+/// so that it is there whatever a client sends (pkg/apis/apps/v1/conversion.go).
+const TEMPLATE_COUNT: &str = "deprecated.daemonset.template.generation";
+
 pub(super) fn daemon_set(object: &mut Value) {
+    let counted = object.pointer("/metadata/annotations").and_then(|map| map.get(TEMPLATE_COUNT)).is_some();
+    if !counted {
+        set_template_count(object, "0");
+    }
     let spec = child(object, "spec");
     template(spec);
     let strategy = as_map(spec.entry("updateStrategy").or_insert_with(|| json!({})));
@@ -131,22 +139,31 @@ pub(super) fn new_job(object: &mut Value) {
     job(object);
 }
 
-/// Where a daemon set counts the changes of its template: the annotation stands for a field that only old versions had.
+/// Counts a change of a daemon set's template.
 pub fn count_template(object: &mut Value, before: Option<&Value>) {
-    const COUNT: &str = "deprecated.daemonset.template.generation";
     let template = |object: &Value| object.pointer("/spec/template").cloned();
     let count = match before {
         None => 1,
         Some(before) => {
             let counted =
-                before.pointer("/metadata/annotations").and_then(|map| map.get(COUNT)).and_then(Value::as_str);
+                before.pointer("/metadata/annotations").and_then(|map| map.get(TEMPLATE_COUNT)).and_then(Value::as_str);
             let counted: i64 = counted.and_then(|count| count.parse().ok()).unwrap_or(0);
             counted + i64::from(template(before) != template(object))
         }
     };
+    set_template_count(object, &count.to_string());
+}
+
+fn set_template_count(object: &mut Value, count: &str) {
     let annotations = as_map(child(object, "metadata").entry("annotations").or_insert_with(|| json!({})));
-    annotations.insert(COUNT.to_owned(), Value::from(count.to_string()));
+    annotations.insert(TEMPLATE_COUNT.to_owned(), Value::from(count));
     annotations.sort_keys();
+}
+
+/// Keeps what a daemon set has counted where a client writes its status.
+pub fn keep_template_count(object: &mut Value, before: &Value) {
+    let counted = before.pointer("/metadata/annotations").and_then(|map| map.get(TEMPLATE_COUNT));
+    set_template_count(object, counted.and_then(Value::as_str).unwrap_or("0"));
 }
 
 pub(super) fn cron_job(object: &mut Value) {
@@ -182,5 +199,31 @@ pub(super) fn beta_autoscaler(object: &mut Value, flat_targets: bool) {
             json!({"name": "cpu", "target": {"type": "Utilization", "averageUtilization": 80}})
         };
         spec.insert("metrics".to_owned(), json!([{"type": "Resource", "resource": resource}]));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rstest::rstest;
+
+    fn counted(object: &Value) -> Option<&str> {
+        object.pointer("/metadata/annotations")?.get(TEMPLATE_COUNT)?.as_str()
+    }
+
+    #[rstest]
+    #[case::nothing_yet(json!({}), "0")]
+    #[case::what_a_client_says(json!({"metadata": {"annotations": {TEMPLATE_COUNT: "7"}}}), "7")]
+    fn shows_the_count_of_a_daemon_set(#[case] mut object: Value, #[case] expected: &str) {
+        daemon_set(&mut object);
+        assert_eq!(counted(&object), Some(expected));
+    }
+
+    #[test]
+    fn keeps_the_count_where_the_status_is_written() {
+        let before = json!({"metadata": {"annotations": {TEMPLATE_COUNT: "3"}}});
+        let mut object = json!({"metadata": {"annotations": {TEMPLATE_COUNT: "9"}}});
+        keep_template_count(&mut object, &before);
+        assert_eq!(counted(&object), Some("3"));
     }
 }

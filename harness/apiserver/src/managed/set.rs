@@ -155,6 +155,7 @@ impl Set {
     }
 
     /// Every path, a parent's members before what lies below them.
+    #[cfg(test)]
     #[must_use]
     pub fn paths(&self) -> Vec<Vec<Element>> {
         let mut out = Vec::new();
@@ -162,6 +163,27 @@ impl Set {
         out
     }
 
+    /// Its paths as the original's list of conflicts has them: some are those of others. It keeps slices that share
+    /// their memory, so that a later path overwrites the end of an earlier one (`Set.Iterate` of fieldpath/set.go).
+    #[must_use]
+    pub fn overwritten_paths(&self) -> Vec<Vec<Element>> {
+        let mut slices = Slices::default();
+        let mut found = Vec::new();
+        self.append(&mut slices, Slice::default(), &mut found);
+        found.into_iter().map(|slice| slices.elements(slice)).collect()
+    }
+
+    fn append(&self, slices: &mut Slices, prefix: Slice, found: &mut Vec<Slice>) {
+        for (element, _) in self.nodes.iter().filter(|(_, node)| node.member) {
+            found.push(slices.append(prefix, element));
+        }
+        for (element, node) in self.nodes.iter().filter(|(_, node)| !node.below.is_empty()) {
+            let prefix = slices.append(prefix, element);
+            node.below.append(slices, prefix, found);
+        }
+    }
+
+    #[cfg(test)]
     fn collect(&self, prefix: &mut Vec<Element>, out: &mut Vec<Vec<Element>>) {
         for (element, node) in &self.nodes {
             if node.member {
@@ -175,6 +197,46 @@ impl Set {
                 prefix.pop();
             }
         }
+    }
+}
+
+/// A slice of Go: where its elements are, and how many it has.
+#[derive(Debug, Clone, Copy, Default)]
+struct Slice {
+    array: usize,
+    len: usize,
+}
+
+/// Arrays of Go, each with room for a certain number of elements.
+#[derive(Debug, Default)]
+struct Slices {
+    arrays: Vec<(usize, Vec<Element>)>,
+}
+
+impl Slices {
+    /// Go's `append`: in place where there is room, whoever else has a slice of the array; otherwise in one of twice
+    /// the size.
+    fn append(&mut self, slice: Slice, element: &Element) -> Slice {
+        let Slice { array, len } = slice;
+        let (room, mut elements) = match self.arrays.get_mut(array).filter(|_| len > 0) {
+            Some((room, elements)) if len < *room => {
+                match elements.get_mut(len) {
+                    Some(slot) => *slot = element.clone(),
+                    None => elements.push(element.clone()),
+                }
+                return Slice { array, len: len + 1 };
+            }
+            Some((room, elements)) => (*room * 2, elements.iter().take(len).cloned().collect()),
+            None => (1, Vec::new()),
+        };
+        elements.push(element.clone());
+        self.arrays.push((room, elements));
+        Slice { array: self.arrays.len() - 1, len: len + 1 }
+    }
+
+    fn elements(&self, slice: Slice) -> Vec<Element> {
+        let elements = self.arrays.get(slice.array).map(|(_, elements)| elements.as_slice()).unwrap_or_default();
+        elements.iter().take(slice.len).cloned().collect()
     }
 }
 
@@ -220,5 +282,16 @@ mod tests {
         let mut whole = Set::default();
         whole.insert(Vec::new());
         assert!(whole.is_empty() && !whole.has(&[]));
+    }
+
+    #[rstest]
+    #[case::with_room_for_a_fourth(&["a", "b", "c"], &["x", "y"], &["a.b.c.y", "a.b.c.y"])]
+    #[case::without_room_for_a_third(&["a", "b"], &["x", "y"], &["a.b.x", "a.b.y"])]
+    fn overwrites_paths_as_the_original(#[case] above: &[&str], #[case] last: &[&str], #[case] expected: &[&str]) {
+        let path = |name: &&str| above.iter().chain([name]).map(|name| Element::field(name)).collect::<Vec<_>>();
+        let found = Set::of(last.iter().map(path)).overwritten_paths();
+        let texts: Vec<String> = found.iter().map(|path| super::super::path::text(path)).collect();
+        let expected: Vec<String> = expected.iter().map(|text| format!(".{text}")).collect();
+        assert_eq!(texts, expected);
     }
 }

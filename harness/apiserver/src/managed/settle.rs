@@ -105,7 +105,8 @@ pub fn settle(
             }
         };
         let contested = owned.set.intersection(&change.written);
-        conflicts.extend(contested.paths().into_iter().map(|path| Conflict { manager: manager.clone(), path }));
+        conflicts
+            .extend(contested.overwritten_paths().into_iter().map(|path| Conflict { manager: manager.clone(), path }));
     }
     if !force && !conflicts.is_empty() {
         return Err(Unsettled::Conflicts(conflicts));

@@ -12,7 +12,8 @@ use super::path;
 use super::schema::ObjectType;
 use super::settle::{Conflict, Versions};
 use super::update::Write;
-use crate::registry::Resource;
+use crate::conversion;
+use crate::registry::{self, Resource};
 use crate::shape::shape;
 use crate::status::{Failure, quoted};
 
@@ -97,7 +98,20 @@ impl Versions for Kind<'_> {
                 let name = if type_name.is_empty() { "apiextensions.v1.CustomResourceDefinition" } else { type_name };
                 builtin::object_type(name)
             }
+            (None, Some(_)) => builtin::object_type(registry::in_version(self.0, api_version)?.type_name?),
             _ => None,
+        }
+    }
+
+    fn form<'v>(&self, object: &'v Value, api_version: &str) -> Cow<'v, Value> {
+        if self.0.custom.is_some() || api_version == self.0.api_version() {
+            return Cow::Borrowed(object);
+        }
+        let Some(other) = registry::in_version(self.0, api_version) else { return Cow::Borrowed(object) };
+        match conversion::to_stored(self.0, object.clone()) {
+            Ok(kept) => Cow::Owned(conversion::shown(other, &kept).into_owned()),
+            // What does not fit has no other form.
+            Err(_) => Cow::Borrowed(object),
         }
     }
 }
@@ -192,7 +206,9 @@ impl Tracker<'_> {
         if configuration.pointer("/metadata/managedFields").is_some_and(Value::is_array) {
             return Err(Failure::bad_request("metadata.managedFields must be nil"));
         }
-        if kind != self.resource.kind {
+        // Types that are deduced are there for every kind.
+        let deduced = Kind(self.resource).object_type(api_version).is_some_and(|kind| kind.is_deduced());
+        if kind != self.resource.kind && !deduced {
             let why = format!("no corresponding type for {}", described(configuration));
             return Err(Failure::internal(format!("failed to create typed patch object: {why}")));
         }
@@ -249,5 +265,32 @@ mod tests {
         let mut headers = HeaderMap::new();
         headers.insert(header::USER_AGENT, agent.parse().unwrap());
         assert_eq!(manager(named, &headers), expected);
+    }
+
+    #[test]
+    fn keeps_who_wrote_another_version() {
+        let registry = registry::Registry::new(Vec::new());
+        let beta = registry.find("networking.k8s.io", "v1beta1", "ingresses").unwrap();
+        let ingress = |port: u16| {
+            json!({"apiVersion": "networking.k8s.io/v1beta1", "kind": "Ingress", "metadata": {}, "spec": {
+                "backend": {"serviceName": "s", "servicePort": port}}})
+        };
+        let mut before = ingress(80);
+        let fields = json!({"f:spec": {"f:defaultBackend": {"f:service": {"f:name": {}, "f:port": {"f:number": {}}}}}});
+        before["metadata"]["managedFields"] = json!([{"manager": "a", "operation": "Update",
+            "apiVersion": "networking.k8s.io/v1", "fieldsType": "FieldsV1", "fieldsV1": fields}]);
+        let tracker = Tracker { resource: beta, manager: "b", now: "2020-01-01T00:00:00Z" };
+        let owners = tracker.updated(Some(&before), &ingress(81), Sent::Nothing).unwrap();
+        let shown: Vec<(&str, &Value)> = owners
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|entry| (entry["manager"].as_str().unwrap(), &entry["fieldsV1"]))
+            .collect();
+        let (name, port) = (
+            json!({"f:spec": {"f:defaultBackend": {"f:service": {"f:name": {}}}}}),
+            json!({"f:spec": {"f:backend": {"f:servicePort": {}}}}),
+        );
+        assert_eq!(shown, [("a", &name), ("b", &port)]);
     }
 }

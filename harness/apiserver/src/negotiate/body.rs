@@ -6,6 +6,7 @@ use std::borrow::Cow;
 use http::{HeaderMap, header};
 use serde_json::Value;
 
+use crate::go;
 use crate::gojson;
 use crate::jsoniter;
 use crate::proto;
@@ -151,6 +152,44 @@ fn protobuf(resource: &Resource, body: &[u8]) -> Result<Value, String> {
     proto::decode(body, |_, kind| type_of(resource, kind)).ok_or_else(|| "unexpected EOF".to_owned())
 }
 
+/// The object of `resource` that a patch made of one, whose JSON is `patched`.
+///
+/// # Errors
+/// The decoder's text.
+pub fn decode_patched(resource: &Resource, patched: &[u8]) -> Result<Value, String> {
+    let object = json(patched)?;
+    if resource.custom.is_some() {
+        if object.get("kind").and_then(Value::as_str).unwrap_or_default().is_empty() {
+            return Err(jsoniter::refused(patched, |written| format!("Object 'Kind' is missing in '{written}'")));
+        }
+        let metadata =
+            object.get("metadata").map(|metadata| go::canonical(metadata.clone()).to_string()).unwrap_or_default();
+        jsoniter::check("meta.ObjectMeta", metadata.as_bytes())?;
+        return Ok(object);
+    }
+    let text = |key: &str| object.get(key).and_then(Value::as_str).unwrap_or_default();
+    let (version, wanted) = (text("apiVersion"), &resource.kind);
+    if version.is_empty() {
+        // Without a version it is read as the inner form, whose fields have other names: nothing is found.
+        return Ok(Value::Object(serde_json::Map::new()));
+    }
+    let kind = if text("kind").is_empty() { wanted } else { text("kind") };
+    let name = in_table(version, kind);
+    let known = types::known(&name)
+        .or_else(|| resource.type_name.filter(|_| version == resource.api_version() && kind == wanted));
+    let package = resource.group.split('.').next().filter(|group| !group.is_empty()).unwrap_or("core");
+    let Some(known) = known else {
+        let (kind, version, scheme) = (quoted(kind), quoted(version), quoted(Scheme::of(package).place));
+        return Err(format!("no kind {kind} is registered for version {version} in scheme {scheme}"));
+    };
+    jsoniter::check(known, patched)?;
+    if kind != wanted {
+        let short = version.rsplit('/').next().unwrap_or_default();
+        return Err(format!("converting ({short}.{kind}) to ({package}.{wanted}): unknown conversion"));
+    }
+    Ok(object)
+}
+
 /// The object that a request for `kind` of `group/version` brings.
 ///
 /// # Errors
@@ -176,7 +215,8 @@ pub fn check_patched_kind(resource: &Resource, object: &Value) -> Result<(), Fai
         if text(key) != wanted {
             let name = object.pointer("/metadata/name").and_then(Value::as_str).unwrap_or_default();
             let cause = Cause::invalid(key, quoted(text(key)), &format!("must be {wanted}"));
-            return Err(Failure::invalid(text("kind"), &resource.group, name, &[cause]));
+            let group = text("apiVersion").split_once('/').map_or("", |(group, _)| group);
+            return Err(Failure::invalid(text("kind"), group, name, &[cause]));
         }
     }
     Ok(())
@@ -293,4 +333,38 @@ fn check_custom_kind(resource: &Resource, object: &Value, body: &[u8]) -> Result
         return Err(Failure::invalid(kind, &resource.group, name, &[cause]));
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a failing test may panic")]
+    use super::*;
+    use crate::registry::Registry;
+    use rstest::rstest;
+
+    #[rstest]
+    #[case::a_list("[]", "couldn't get version/kind; json parse error: json: cannot unmarshal array")]
+    #[case::an_unknown_version(
+        r#"{"kind":"ConfigMap","apiVersion":"v2"}"#,
+        "no kind \"ConfigMap\" is registered for version \"v2\" in scheme"
+    )]
+    #[case::another_kind(
+        r#"{"kind":"Secret","apiVersion":"v1"}"#,
+        "converting (v1.Secret) to (core.ConfigMap): unknown conversion"
+    )]
+    #[case::a_wrong_type(r#"{"kind":"ConfigMap","apiVersion":"v1","data":1}"#, "v1.ConfigMap.Data: ReadMapCB")]
+    fn tells_what_a_patch_made_unreadable(#[case] patched: &str, #[case] expected: &str) {
+        let registry = Registry::new(Vec::new());
+        let config_maps = registry.built_in("", "configmaps").unwrap();
+        let why = decode_patched(config_maps, patched.as_bytes()).unwrap_err();
+        assert!(why.starts_with(expected), "{why}");
+    }
+
+    #[test]
+    fn finds_nothing_in_an_object_without_a_version() {
+        let registry = Registry::new(Vec::new());
+        let config_maps = registry.built_in("", "configmaps").unwrap();
+        let patched = br#"{"kind":"ConfigMap","metadata":{"name":"a"}}"#;
+        assert_eq!(decode_patched(config_maps, patched), Ok(Value::Object(serde_json::Map::new())));
+    }
 }

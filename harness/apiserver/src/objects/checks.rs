@@ -157,8 +157,7 @@ impl Place<'_> {
             return Err(Failure::internal(format!("strconv.ParseUint: parsing {shown}: {why}")));
         }
         match number.unwrap_or(0) {
-            // What a patch leaves alone is meant for whatever is there.
-            0 if intent != Intent::Put || updates_unconditionally(resource) => Ok(()),
+            0 if intent == Intent::Scale || updates_unconditionally(resource) => Ok(()),
             0 => {
                 let cause = Cause::invalid("metadata.resourceVersion", "0x0", "must be specified for an update");
                 Err(Failure::invalid(&resource.plural, &resource.group, name, &[cause]))

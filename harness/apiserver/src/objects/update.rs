@@ -10,10 +10,12 @@ use super::{Intent, Part, Place, text, unconvertible, undecodable};
 use crate::consent::Operation;
 use crate::custom::{definition, instance};
 use crate::registry::Resource;
-use crate::shape::{check, counts_generations, fill, in_order, keep_identity, metadata, put_or_remove, same, shape};
+use crate::shape::{
+    check, counts_generations, fill, in_order, keep_identity, metadata, put_or_remove, same, shape, shape_applied,
+};
 use crate::status::{Cause, Failure};
 use crate::store::{Refusal, Stored};
-use crate::{limits, pods, services};
+use crate::{defaults, limits, pods, services};
 
 impl Place<'_> {
     /// The stored object as who changes it sees it.
@@ -102,6 +104,7 @@ impl Place<'_> {
         let mut object = changed;
         let sent = (intent == Intent::Patch).then(|| object.to_string());
         let ownership = Self::ownership(&mut object, intent, part);
+        let shape = if intent == Intent::Apply { shape_applied } else { shape };
         shape(resource, &mut object).map_err(|text| match (intent, sent) {
             (Intent::Apply, _) => unconvertible(self.requested, &text),
             (_, Some(sent)) => {
@@ -119,6 +122,7 @@ impl Place<'_> {
         self.check_place(&mut object)?;
         fill(resource, &mut object);
         let owners = self.owners(Some(old), &object, ownership);
+        defaults::drop_disabled(resource, &mut object);
         let mut object = match part {
             Part::Object => {
                 let mut object = object;
@@ -132,7 +136,13 @@ impl Place<'_> {
             Part::Status => self.status_of(&object, old),
             Part::Finalize => with(&object, "status", old.get("status")),
         };
+        let revision = metadata(&mut object).remove("resourceVersion");
         keep_identity(&mut object, old);
+        if &**self.table() == "services" && part == Part::Object && revision.is_none() {
+            // Their storage looks at the object before it knows what it replaces (`REST.Update` of
+            // pkg/registry/core/service/storage/rest.go), so that they must name a revision after all.
+            metadata(&mut object).remove("resourceVersion");
+        }
         put_or_remove(metadata(&mut object), "managedFields", owners.as_ref());
         if &**self.table() == "namespaces" && part == Part::Object {
             // Only the finalize subresource changes them.
@@ -178,6 +188,10 @@ impl Place<'_> {
             map.insert("metadata".to_owned(), meta.clone());
         }
         let kept = match &**self.table() {
+            "daemonsets.apps" => {
+                defaults::keep_template_count(&mut merged, old);
+                return merged;
+            }
             "deployments.apps" => "labels",
             "pods" => "ownerReferences",
             _ => return merged,

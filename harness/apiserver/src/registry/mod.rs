@@ -183,6 +183,13 @@ static BUILT_IN: LazyLock<Vec<Arc<Resource>>> = LazyLock::new(|| {
         .collect()
 });
 
+/// The built-in `resource` in the version `api_version`, where its objects are served in that.
+#[must_use]
+pub fn in_version(resource: &Resource, api_version: &str) -> Option<&'static Arc<Resource>> {
+    let kept_as = |resource: &Resource| resource.hub.as_ref().map_or(&resource.full_name, |hub| &hub.full_name).clone();
+    BUILT_IN.iter().find(|known| known.api_version() == api_version && kept_as(known) == kept_as(resource))
+}
+
 /// Everything served at one moment.
 #[derive(Debug)]
 pub struct Registry {
@@ -292,6 +299,21 @@ fn built_in_rank(version: &str) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use rstest::rstest;
+
+    #[rstest]
+    #[case::another_version("extensions", "networking.k8s.io/v1", Some("networking.k8s.io/v1"))]
+    #[case::another_group("networking.k8s.io", "extensions/v1beta1", Some("extensions/v1beta1"))]
+    #[case::a_version_of_others("networking.k8s.io", "apps/v1", None)]
+    fn finds_a_resource_in_another_version(
+        #[case] group: &str,
+        #[case] api_version: &str,
+        #[case] expected: Option<&str>,
+    ) {
+        let ingresses = BUILT_IN.iter().find(|known| known.group == group && known.plural == "ingresses");
+        let found = ingresses.and_then(|ingresses| in_version(ingresses, api_version)).map(|found| found.api_version());
+        assert_eq!(found.as_deref(), expected);
+    }
 
     #[test]
     fn orders_versions_by_stability() {

@@ -68,6 +68,14 @@ pub fn role_ref(reference: &Value) -> String {
     format!("rbac.RoleRef{{APIGroup:{}, Kind:{}, Name:{}}}", part("apiGroup"), part("kind"), part("name"))
 }
 
+/// A time as Go prints it; `null` where there is none.
+pub fn time(text: &str) -> String {
+    match text.parse::<jiff::Timestamp>() {
+        Ok(time) => time.strftime("%Y-%m-%d %H:%M:%S +0000 UTC").to_string(),
+        Err(_) => "\"null\"".to_owned(),
+    }
+}
+
 /// A pointer to a number: what it points to, or `null`.
 pub fn pointer(value: &Value) -> String {
     if value.is_null() { "\"null\"".to_owned() } else { value.to_string() }

@@ -56,6 +56,7 @@ fn judge(rule: fn(&str) -> Vec<String>, plain: bool, at: &At<'_>, causes: &mut C
     annotations(&meta.child("annotations"), causes);
     owners(&meta.child("ownerReferences"), causes);
     finalizers(plain, &meta.child("finalizers"), causes);
+    managers(&meta.child("managedFields"), causes);
 }
 
 /// What is wrong with labels.
@@ -170,15 +171,35 @@ pub fn update(at: &At<'_>, before: &At<'_>, causes: &mut Causes) {
             causes.push(meta.child("finalizers").forbidden(&detail));
         }
     }
+    let revision = meta.child("resourceVersion");
+    if revision.text().is_empty() {
+        causes.push(revision.invalid(quoted(""), "must be specified for an update"));
+    }
     for field in ["name", "namespace", "uid"] {
         let given = meta.child(field);
         if given.text() != old.child(field).text() {
             causes.push(given.invalid(quoted(given.text()), "field is immutable"));
         }
     }
+    let deleted = meta.child("deletionTimestamp");
+    deleted.immutable(old.child("deletionTimestamp").value(), go::time(deleted.text()), causes);
+    let grace = meta.child("deletionGracePeriodSeconds");
+    grace.immutable(old.child("deletionGracePeriodSeconds").value(), go::pointer(grace.value()), causes);
     labels(&meta.child("labels"), causes);
     annotations(&meta.child("annotations"), causes);
     owners(&meta.child("ownerReferences"), causes);
+    managers(&meta.child("managedFields"), causes);
+}
+
+/// What is wrong with who owns what.
+fn managers(at: &At<'_>, causes: &mut Causes) {
+    for entry in at.items() {
+        let operation = entry.child("operation").text();
+        if !["Apply", "Update"].contains(&operation) {
+            let at = At::new(entry.value(), format!("{}.operation", at.path()));
+            causes.push(at.invalid(quoted(operation), "must be `Apply` or `Update`"));
+        }
+    }
 }
 
 /// What is wrong with a selector of labels.
@@ -217,4 +238,33 @@ pub fn is_usable(at: &At<'_>) -> bool {
         lone.child("key").check(words::qualified_name, &mut causes);
     }
     causes.is_empty()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rstest::rstest;
+    use serde_json::json;
+
+    #[rstest]
+    #[case::a_time_of_deletion(
+        json!({"deletionTimestamp": "2001-01-01T00:00:00Z"}),
+        "metadata.deletionTimestamp: Invalid value: 2001-01-01 00:00:00 +0000 UTC: field is immutable"
+    )]
+    #[case::time_to_end(
+        json!({"deletionGracePeriodSeconds": 5}),
+        "metadata.deletionGracePeriodSeconds: Invalid value: 5: field is immutable"
+    )]
+    #[case::an_unknown_operation(
+        json!({"managedFields": [{"manager": "x", "operation": "Other"}]}),
+        "metadata.managedFields.operation: Invalid value: \"Other\": must be `Apply` or `Update`"
+    )]
+    fn refuses_in_a_successor(#[case] metadata: Value, #[case] expected: &str) {
+        let (before, mut after) = (json!({"metadata": {}}), json!({"metadata": metadata}));
+        after["metadata"]["resourceVersion"] = json!("1");
+        let mut causes = Causes::new();
+        update(&At::root(&after), &At::root(&before), &mut causes);
+        let texts: Vec<String> = causes.iter().map(|cause| format!("{}: {}", cause.field, cause.message)).collect();
+        assert_eq!(texts, [expected]);
+    }
 }

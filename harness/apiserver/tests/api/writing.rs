@@ -141,9 +141,15 @@ async fn keeps_what_cannot_change() {
         refused.1,
         "Service \"s\" is invalid: spec.clusterIPs[0]: Invalid value: []string{\"10.96.9.9\"}: may not change once set"
     );
-    let replaced = cluster
-        .put(&format!("{SERVICES}/s"), json!({"metadata": {"name": "s"}, "spec": {"ports": [{"port": 81}]}}))
-        .await;
+    let bare = json!({"metadata": {"name": "s"}, "spec": {"ports": [{"port": 81}]}});
+    let refused = cluster.refused("PUT", &format!("{SERVICES}/s"), bare).await;
+    assert_eq!(
+        refused.1,
+        "Service \"s\" is invalid: [metadata.resourceVersion: Invalid value: \"\": must be specified for an update, spec.clusterIPs[0]: Invalid value: []string(nil): primary clusterIP can not be unset]"
+    );
+    let mut whole = service.clone();
+    whole["spec"]["ports"][0]["port"] = json!(81);
+    let replaced = cluster.put(&format!("{SERVICES}/s"), whole).await;
     assert_eq!(replaced["spec"]["clusterIP"], service["spec"]["clusterIP"]);
     let refused = cluster.refused("PATCH", &format!("{SERVICES}/s"), json!({"metadata": {"uid": "b"}})).await;
     assert_eq!(refused.1, "Service \"s\" is invalid: metadata.uid: Invalid value: \"b\": field is immutable");
