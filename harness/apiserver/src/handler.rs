@@ -16,6 +16,7 @@ use crate::authn::{PeerCertificate, User};
 use crate::authz::{self, Ask};
 use crate::call::Call;
 use crate::consent::{Asking, Consent};
+use crate::custom::instance;
 use crate::negotiate::{Document, Encoding, Endpoint, Form};
 use crate::registry::{self, Resource};
 use crate::request::{self, Query, ResourcePath, Target};
@@ -228,6 +229,11 @@ async fn resource_answer(
         let asking = Asking { runtime: Handle::current(), warnings: Arc::clone(&warnings) };
         // Webhooks take their time: a thread waits for them, so that everything else about a write stays in one piece.
         tokio::task::spawn_blocking(move || asked.answer(verb, Some(&asking)))
+            .await
+            .unwrap_or_else(|error| Err(Failure::internal_error(error.to_string())))
+    } else if instance::has_webhook(resource) {
+        // As above, for the webhook that converts objects.
+        tokio::task::spawn_blocking(move || asked.answer(verb, None))
             .await
             .unwrap_or_else(|error| Err(Failure::internal_error(error.to_string())))
     } else {

@@ -184,7 +184,7 @@ impl Place<'_> {
             self.admit_pod(&mut object);
         }
         let name = text(&object, "/metadata/name").to_owned();
-        let object = in_order(resource, object);
+        let object = self.in_storage(object)?;
         let taken = || self.taken(&name, generated);
         self.charge_new(&object)?;
         if self.dry_run {
@@ -201,6 +201,16 @@ impl Place<'_> {
         drop(guard);
         self.after_write();
         Ok(stored)
+    }
+
+    /// `object` as it is stored; a webhook may have to convert it.
+    fn in_storage(&self, object: Value) -> Result<Value, Failure> {
+        let wanted = self.resource.custom.as_ref().map(|custom| custom.storage_version().to_owned());
+        let converted = match wanted {
+            Some(wanted) => instance::through_webhook(self.resource, &object, &wanted)?,
+            None => None,
+        };
+        Ok(in_order(self.resource, converted.unwrap_or(object)))
     }
 
     /// What is said about a name that is taken.

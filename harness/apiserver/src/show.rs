@@ -206,11 +206,26 @@ impl Shower {
         encode::object(&self.version, &self.resource.kind, self.resource.type_name?, &object)
     }
 
+    /// Whether a webhook has to convert what is shown.
+    pub fn waits(&self) -> bool {
+        instance::has_webhook(&self.resource)
+    }
+
+    /// `stored` as it can be shown: converted by a webhook where it takes one, which is waited for.
+    ///
+    /// # Errors
+    /// 500, in the original's words.
+    pub fn converted(&self, stored: &Arc<Stored>) -> Result<Arc<Stored>, Failure> {
+        let converted = instance::through_webhook(&self.resource, &stored.value, &self.version)?;
+        Ok(converted.map_or_else(|| Arc::clone(stored), Stored::detached))
+    }
+
     /// One object, as an answer.
     ///
     /// # Errors
     /// 406 when the form is one of lists.
-    pub fn answer(&self, status: StatusCode, stored: &Stored) -> Result<Response<Body>, Failure> {
+    pub fn answer(&self, status: StatusCode, stored: &Arc<Stored>) -> Result<Response<Body>, Failure> {
+        let stored = &*self.converted(stored)?;
         if let Shape::MetadataList(_) = self.form.shape {
             if self.resource.custom.is_some() {
                 // An untyped object could be a list, and is found to be none when its items are looked for.
@@ -237,6 +252,7 @@ impl Shower {
     /// # Errors
     /// 406 when the form is one of single objects.
     pub fn list(&self, objects: &[Arc<Stored>], revision: u64, next: Option<&Next>) -> Result<Response<Body>, Failure> {
+        let objects = &objects.iter().map(|stored| self.converted(stored)).collect::<Result<Vec<_>, _>>()?;
         let mut metadata = json!({"resourceVersion": revision.to_string()});
         if let Some(next) = next {
             metadata["continue"] = Value::from(next.token.as_str());

@@ -14,6 +14,7 @@ use crate::options::{Dialer, TimeLimits};
 use crate::pki::Authority;
 use crate::registry::{Registry, Resource};
 use crate::store::Store;
+use crate::webhooks::Reach;
 
 /// The state of one server.
 pub struct State {
@@ -108,6 +109,11 @@ impl State {
         Evidence { tokens: &self.tokens, store: &self.store, clock: self.clock }
     }
 
+    /// What it takes to reach webhooks.
+    pub fn reach(&self) -> Reach {
+        Reach { store: Arc::clone(&self.store), dialer: Arc::clone(&self.dialer), stop: self.stop.clone() }
+    }
+
     /// What is served now.
     pub fn registry(&self) -> Arc<Registry> {
         Arc::clone(&self.registry.read().unwrap_or_else(PoisonError::into_inner))
@@ -119,7 +125,7 @@ impl State {
         let mut registry = self.registry.write().unwrap_or_else(PoisonError::into_inner);
         let definitions = self.store.list(&definition::table(), None).objects;
         let custom: Vec<Arc<Resource>> =
-            definitions.iter().flat_map(|(_, stored)| definition::resources(&stored.value)).collect();
+            definitions.iter().flat_map(|(_, stored)| definition::resources(&stored.value, &self.reach())).collect();
         for resource in &custom {
             self.store.open(&resource.full_name);
         }

@@ -8,6 +8,7 @@ use hyper_util::rt::TokioIo;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::{DigitallySignedStruct, SignatureScheme};
+use tokio_util::sync::CancellationToken;
 
 use crate::answer::BodyError;
 use crate::options::Stream;
@@ -122,7 +123,7 @@ where
     B::Error: Into<BodyError>,
 {
     let stream = connect(state, to).await?;
-    exchange(state, stream, request).await
+    exchange(&state.stop, stream, request).await
 }
 
 /// The same over a stream that is there.
@@ -130,7 +131,7 @@ where
 /// # Errors
 /// Text in the words of Go's HTTP client.
 pub async fn exchange<B>(
-    state: &State,
+    stop: &CancellationToken,
     stream: Box<dyn Stream>,
     request: Request<B>,
 ) -> Result<Response<Incoming>, String>
@@ -141,7 +142,7 @@ where
 {
     let handshake = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await;
     let (mut sender, connection) = handshake.map_err(|error| error.to_string())?;
-    let stop = state.stop.clone();
+    let stop = stop.clone();
     // Ends with the body, with the client that reads it, or with the server.
     tokio::spawn(async move {
         let _ended = stop.run_until_cancelled(connection).await;

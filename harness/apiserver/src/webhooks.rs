@@ -19,6 +19,8 @@ use crate::status::{Failure, quoted};
 use crate::warnings::Warnings;
 use matching::Invocation;
 
+pub use client::{Reach, post};
+
 const GROUP: &str = "admissionregistration.k8s.io";
 const VALIDATING: &str = "validatingwebhookconfigurations";
 const MUTATING: &str = "mutatingwebhookconfigurations";
@@ -109,7 +111,7 @@ async fn call(
     let seconds = webhook.get("timeoutSeconds").and_then(Value::as_u64).unwrap_or(10);
     let answer = async {
         let request = review::request(invocation, write)?;
-        let told = client::post(state, webhook, Duration::from_secs(seconds), &request.body).await?;
+        let told = client::post(&state.reach(), webhook, Duration::from_secs(seconds), &request.body).await?;
         review::verdict(&request, &told)
     };
     match answer.await {

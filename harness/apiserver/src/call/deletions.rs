@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 
 use super::Call;
 use crate::answer::{self, Body};
+use crate::custom::instance;
 use crate::deletion::{DeleteOptions, Deleted};
 use crate::negotiate;
 use crate::objects::Place;
@@ -42,6 +43,10 @@ impl Call<'_> {
             // The original says so to those alone who asked not to orphan, in the older word.
             if !gone && options.orphan == Some(false) { StatusCode::ACCEPTED } else { StatusCode::OK }
         };
+        if instance::has_webhook(self.resource) {
+            // What cannot be converted cannot be deleted in that version.
+            self.shower()?.converted(&self.place(options.dry_run).get(&self.path.name)?)?;
+        }
         match self.place(options.dry_run).delete(&self.path.name, &options)? {
             Deleted::Object { shown, gone } => self.shower()?.answer(status(gone), &shown),
             Deleted::Gone(stored) => {
@@ -62,6 +67,8 @@ impl Call<'_> {
         let selection = self.selection(&listing)?;
         let options = self.delete_options()?;
         let list = reads::list(self.state, self.resource.stored(), &selection, &listing)?;
+        let shower = self.shower()?;
+        list.objects.iter().try_for_each(|stored| shower.converted(stored).map(drop))?;
         for stored in &list.objects {
             let text = |pointer: &str| stored.value.pointer(pointer).and_then(Value::as_str).unwrap_or_default();
             let place = Place { namespace: text("/metadata/namespace"), ..self.place(options.dry_run) };
@@ -72,6 +79,6 @@ impl Call<'_> {
                 Err(failure) => return Err(failure),
             }
         }
-        self.shower()?.list(&list.objects, list.revision, list.next.as_ref())
+        shower.list(&list.objects, list.revision, list.next.as_ref())
     }
 }

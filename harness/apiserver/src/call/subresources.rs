@@ -23,7 +23,7 @@ impl Call<'_> {
         if verb == "get" {
             let found = self.state.store.get(&self.resource.full_name, &self.place(false).key(name));
             let stored = found.ok_or_else(|| scale::missing(self.resource, name))?;
-            return Ok(answer::value(self.form, StatusCode::OK, &scale::read(self.resource, &self.served(&stored))?));
+            return Ok(answer::value(self.form, StatusCode::OK, &scale::read(self.resource, &*self.served(&stored)?)?));
         }
         let scales = scale::resource(self.resource);
         let (patch, whole) = if verb == "patch" {
@@ -45,14 +45,15 @@ impl Call<'_> {
             scale::write(self.resource, object, &wanted)
         };
         let (stored, _) = place.update(name, Part::Object, Intent::Scale, change)?;
-        Ok(answer::value(self.form, StatusCode::OK, &scale::read_written(self.resource, &self.served(&stored))?))
+        Ok(answer::value(self.form, StatusCode::OK, &scale::read_written(self.resource, &*self.served(&stored)?)?))
     }
 
-    fn served<'a>(&self, stored: &'a Stored) -> Cow<'a, Value> {
-        match &self.resource.custom {
-            Some(_) => Cow::Owned(instance::served(self.resource, &stored.value)),
-            None => Cow::Borrowed(&stored.value),
+    fn served<'a>(&self, stored: &'a Stored) -> Result<Cow<'a, Value>, Failure> {
+        if self.resource.custom.is_none() {
+            return Ok(Cow::Borrowed(&stored.value));
         }
+        let converted = instance::through_webhook(self.resource, &stored.value, &self.resource.api_version())?;
+        Ok(Cow::Owned(instance::served(self.resource, converted.as_ref().unwrap_or(&stored.value))))
     }
 
     /// Puts a pod on a node; without a name in the path it is the one that the binding names.

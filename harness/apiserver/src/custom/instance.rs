@@ -14,7 +14,7 @@ use super::schema::{
 use crate::go;
 use crate::registry::Resource;
 use crate::scale;
-use crate::status::Cause;
+use crate::status::{Cause, Failure};
 
 fn rules<'a>(custom: &'a CustomVersion, api_version: &str) -> Option<&'a VersionRules> {
     custom.family.versions.get(api_version)
@@ -83,7 +83,9 @@ pub fn stored(resource: &Resource, mut object: Value) -> Value {
 pub fn served(resource: &Resource, stored: &Value) -> Value {
     let mut object = stored.clone();
     if let Some(custom) = &resource.custom {
-        if let Some(rules) = rules(custom, api_version(&object)) {
+        // What a webhook made has no defaults of its new version.
+        let is_made = has_webhook(resource) && api_version(&object) != custom.storage_version();
+        if let Some(rules) = rules(custom, api_version(&object)).filter(|_| !is_made) {
             // What was stored under another schema may not fit; the original drops it when it reads.
             let _ = fit(&rules.shape, &mut object, Strictness::Drop);
             beside_metadata(&mut object, |object| fill_defaults(&rules.shape, object));
@@ -93,9 +95,44 @@ pub fn served(resource: &Resource, stored: &Value) -> Value {
     go::canonical(object)
 }
 
+/// `object`, which is kept or was sent, in the version `wanted`, where a webhook converts it; nothing where none does.
+/// It waits for the webhook.
+///
+/// # Errors
+/// 500, in the original's words.
+pub fn through_webhook(resource: &Resource, object: &Value, wanted: &str) -> Result<Option<Value>, Failure> {
+    let Some(custom) = &resource.custom else { return Ok(None) };
+    let Some(converter) = custom.family.converter.as_ref().filter(|_| api_version(object) != wanted) else {
+        return Ok(None);
+    };
+    let mut whole = object.clone();
+    if let Some(rules) = rules(custom, api_version(&whole)) {
+        let _ = fit(&rules.shape, &mut whole, Strictness::Drop);
+        beside_metadata(&mut whole, |object| fill_defaults(&rules.shape, object));
+    }
+    // What is stored does not name its revision.
+    let revision = go::object(&mut whole).get_mut("metadata").and_then(Value::as_object_mut);
+    let revision = revision.and_then(|metadata| metadata.shift_remove("resourceVersion"));
+    let mut made = converter.convert(&go::canonical(whole), wanted).map_err(Failure::internal)?;
+    if let (Some(revision), Some(Value::Object(metadata))) = (revision, made.get_mut("metadata")) {
+        metadata.insert("resourceVersion".to_owned(), revision);
+    }
+    if let Some(rules) = rules(custom, wanted) {
+        let _ = fit(&rules.shape, &mut made, Strictness::Drop);
+    }
+    Ok(Some(go::canonical(made)))
+}
+
+/// Whether a webhook converts objects of `resource`.
+#[must_use]
+pub fn has_webhook(resource: &Resource) -> bool {
+    resource.custom.as_ref().is_some_and(|custom| custom.family.converter.is_some())
+}
+
 /// Conversion `None`: the version changes, and what the new one does not know goes.
 fn convert(custom: &CustomVersion, wanted: &str, object: &mut Value) {
-    if api_version(object) == wanted {
+    // A webhook was asked before, or must not be waited for here.
+    if api_version(object) == wanted || custom.family.converter.is_some() {
         return;
     }
     go::object(object).insert("apiVersion".to_owned(), Value::from(wanted));

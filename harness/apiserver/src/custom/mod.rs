@@ -6,3 +6,4 @@ pub mod instance;
 pub mod jsonpath;
 pub mod path;
 pub mod schema;
+pub mod webhook;

@@ -19,11 +19,12 @@ use crate::{defaults, limits, pods, services};
 
 impl Place<'_> {
     /// The stored object as who changes it sees it.
-    fn seen<'a>(&self, stored: &'a Stored) -> Cow<'a, Value> {
-        match &self.resource.custom {
-            Some(_) => Cow::Owned(instance::served(self.resource, &stored.value)),
-            None => Cow::Borrowed(&stored.value),
+    fn seen<'a>(&self, stored: &'a Stored) -> Result<Cow<'a, Value>, Failure> {
+        if self.resource.custom.is_none() {
+            return Ok(Cow::Borrowed(&stored.value));
         }
+        let converted = instance::through_webhook(self.resource, &stored.value, &self.resource.api_version())?;
+        Ok(Cow::Owned(instance::served(self.resource, converted.as_ref().unwrap_or(&stored.value))))
     }
 
     /// Replaces the object `name` by what `change` makes of it, in one step however many write at once.
@@ -54,7 +55,7 @@ impl Place<'_> {
                 }
                 return Err(Failure::not_found(self.resource, name));
             };
-            let seen = self.seen(&before);
+            let seen = self.seen(&before)?;
             let changed = change(&seen)?;
             let given = text(&changed, "/metadata/resourceVersion").to_owned();
             let object = self.successor(name, part, intent, changed, (&before, &seen))?;
@@ -174,7 +175,7 @@ impl Place<'_> {
         if part == Part::Object && resource.custom.is_none() {
             self.judge_change(&object, old)?;
         }
-        Ok(in_order(resource, object))
+        self.in_storage(object)
     }
 
     /// What an update of the status makes: of built-in kinds the client's metadata and status beside everything else

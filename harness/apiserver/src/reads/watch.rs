@@ -122,6 +122,25 @@ impl Watch {
         })
     }
 
+    /// The line of an event whose object a webhook has to convert: it is waited for elsewhere.
+    async fn converted_line(&mut self, waiting: Waiting) -> Option<Bytes> {
+        let (kind, object) = match waiting {
+            Waiting::Present(stored) => ("ADDED", stored),
+            Waiting::Change(change) => seen_as(&self.selection, &change)?,
+        };
+        let shower = self.shower.clone();
+        let converted = tokio::task::spawn_blocking(move || shower.converted(&object)).await;
+        let converted = converted.unwrap_or_else(|error| Err(Failure::internal(error.to_string())));
+        let first = !std::mem::replace(&mut self.headed, true);
+        Some(match converted {
+            Ok(object) => self.shower.event(kind, &object, first),
+            Err(failure) => {
+                self.over = true;
+                self.shower.failure(&failure)
+            }
+        })
+    }
+
     fn line(&mut self, waiting: &Waiting) -> Option<Bytes> {
         let first = !self.headed;
         let line = match waiting {
@@ -141,8 +160,9 @@ impl Watch {
                 return None;
             }
             while let Some(waiting) = self.waiting.pop_front() {
-                if let Some(line) = self.line(&waiting) {
-                    return Some(line);
+                let line = if self.shower.waits() { self.converted_line(waiting).await } else { self.line(&waiting) };
+                if line.is_some() {
+                    return line;
                 }
             }
             let bookmark = self.bookmarks.as_ref().and_then(|bookmarks| bookmarks.next).unwrap_or(self.ends);

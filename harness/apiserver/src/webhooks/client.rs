@@ -13,17 +13,28 @@ use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, ServerName};
 use rustls::{CertificateError, ClientConfig, RootCertStore};
 use serde_json::Value;
+use tokio_util::sync::CancellationToken;
 
 use super::text;
-use crate::options::Stream;
+use crate::options::{Dialer, Stream};
 use crate::pki;
-use crate::state::State;
 use crate::status::quoted;
-use crate::store::Key;
+use crate::store::{Key, Store};
 use crate::upstream;
 
 /// Answers are read whole: so much of them.
 const LARGEST_ANSWER: usize = 3 * 1024 * 1024;
+
+/// What it takes to reach a webhook.
+#[derive(Clone)]
+pub struct Reach {
+    /// Knows the Services.
+    pub store: Arc<Store>,
+    /// Opens connections.
+    pub dialer: Arc<dyn Dialer>,
+    /// Ends them.
+    pub stop: CancellationToken,
+}
 
 /// Where a webhook is.
 struct Target {
@@ -78,8 +89,8 @@ impl Target {
 
 /// Where a Service leads: to its cluster address, as with `--enable-aggregator-routing=false`
 /// (`proxy.ResolveCluster` of Kubernetes 1.20).
-fn resolve(state: &State, namespace: &str, name: &str, port: u16) -> Result<(String, u16), String> {
-    let service = state.store.get(&Arc::from("services"), &Key::new(namespace, name));
+fn resolve(reach: &Reach, namespace: &str, name: &str, port: u16) -> Result<(String, u16), String> {
+    let service = reach.store.get(&Arc::from("services"), &Key::new(namespace, name));
     let service = service.ok_or_else(|| format!("service {} not found", quoted(name)))?;
     let address = text(&service.value, "/spec/clusterIP");
     match text(&service.value, "/spec/type") {
@@ -155,13 +166,13 @@ fn presented_name(name: &str) -> &str {
     inner.trim_end_matches(')').trim_matches('"')
 }
 
-async fn connect(state: &State, webhook: &Value, target: &Target) -> Result<Box<dyn Stream>, String> {
+async fn connect(reach: &Reach, webhook: &Value, target: &Target) -> Result<Box<dyn Stream>, String> {
     let config = tls(webhook)?;
     let (host, port) = match &target.route {
         Route::Direct(host, port) => (host.clone(), *port),
-        Route::Service(namespace, name, port) => resolve(state, namespace, name, *port)?,
+        Route::Service(namespace, name, port) => resolve(reach, namespace, name, *port)?,
     };
-    let stream = state.dialer.dial(&host, port).await.map_err(|failure| failure.text(&host, port))?;
+    let stream = reach.dialer.dial(&host, port).await.map_err(|failure| failure.text(&host, port))?;
     let name = ServerName::try_from(target.server_name.clone()).map_err(|error| error.to_string())?;
     match tokio_rustls::TlsConnector::from(config).connect(name, stream).await {
         Ok(stream) => Ok(Box::new(stream)),
@@ -199,8 +210,8 @@ fn refusal(code: http::StatusCode, body: &[u8]) -> String {
     fixed.to_owned()
 }
 
-async fn exchange(state: &State, webhook: &Value, target: &Target, uri: &str, body: &[u8]) -> Result<Bytes, Exchange> {
-    let stream = connect(state, webhook, target).await.map_err(Exchange::Transport)?;
+async fn exchange(reach: &Reach, webhook: &Value, target: &Target, uri: &str, body: &[u8]) -> Result<Bytes, Exchange> {
+    let stream = connect(reach, webhook, target).await.map_err(Exchange::Transport)?;
     let path = uri.split_once(target.authority.as_str()).map_or("/", |(_, path)| path);
     let request = Request::post(path)
         .header(header::HOST, target.authority.as_str())
@@ -209,7 +220,7 @@ async fn exchange(state: &State, webhook: &Value, target: &Target, uri: &str, bo
         .header(header::CONTENT_TYPE, "application/json")
         .body(Full::new(Bytes::copy_from_slice(body)))
         .map_err(|error| Exchange::Transport(error.to_string()))?;
-    let response = upstream::exchange(state, stream, request).await.map_err(Exchange::Transport)?;
+    let response = upstream::exchange(&reach.stop, stream, request).await.map_err(Exchange::Transport)?;
     let (parts, answer) = response.into_parts();
     let read = Limited::new(answer, LARGEST_ANSWER).collect().await;
     let bytes = read.map_err(|error| {
@@ -236,11 +247,11 @@ enum Exchange {
 ///
 /// # Errors
 /// Why there is none, in the original's words.
-pub async fn post(state: &State, webhook: &Value, limit: Duration, body: &[u8]) -> Result<Bytes, String> {
+pub async fn post(reach: &Reach, webhook: &Value, limit: Duration, body: &[u8]) -> Result<Bytes, String> {
     let target = Target::of(webhook)?;
     let uri = format!("https://{}{}?timeout={}s", target.authority, target.path, limit.as_secs());
     let transport = |why: &str| format!("Post {}: {why}", quoted(&uri));
-    match tokio::time::timeout(limit, exchange(state, webhook, &target, &uri, body)).await {
+    match tokio::time::timeout(limit, exchange(reach, webhook, &target, &uri, body)).await {
         Ok(Ok(answer)) => Ok(answer),
         Ok(Err(Exchange::Transport(why))) => Err(transport(&why)),
         Ok(Err(Exchange::Answer(why))) => Err(why),

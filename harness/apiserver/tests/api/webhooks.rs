@@ -21,9 +21,9 @@ use crate::support::{Cluster, start};
 type Answer = Arc<dyn Fn(&Value) -> (u16, Value) + Send + Sync>;
 
 /// A webhook on a port of this machine.
-struct Webhook {
-    url: String,
-    ca_bundle: String,
+pub struct Webhook {
+    pub url: String,
+    pub ca_bundle: String,
     heard: Arc<Mutex<Vec<Value>>>,
     stop: CancellationToken,
 }
@@ -34,7 +34,7 @@ impl Drop for Webhook {
     }
 }
 
-async fn webhook(answer: impl Fn(&Value) -> (u16, Value) + Send + Sync + 'static) -> Webhook {
+pub async fn webhook(answer: impl Fn(&Value) -> (u16, Value) + Send + Sync + 'static) -> Webhook {
     let authority = Authority::generate(Timestamp::now()).unwrap();
     let identity = authority.server_identity(&["127.0.0.1".to_owned()], Timestamp::now()).unwrap();
     let tls = rustls::ServerConfig::builder_with_provider(crypto())
@@ -95,7 +95,7 @@ impl Webhook {
         json!({"metadata": {"name": "check"}, "webhooks": [webhook]})
     }
 
-    fn heard(&self) -> Vec<Value> {
+    pub fn heard(&self) -> Vec<Value> {
         self.heard.lock().unwrap().clone()
     }
 }

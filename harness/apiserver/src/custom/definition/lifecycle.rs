@@ -150,7 +150,7 @@ fn clean_up(state: &State, key: &Key, stored: &Arc<Stored>, mut next: Definition
     if gone {
         // The last that watchers see is what was stored before.
         let removed = state.store.remove(&table, key, stored).is_ok();
-        for resource in resources::of(&next) {
+        for resource in resources::of(&next, &state.reach()) {
             state.store.close(&resource.full_name);
         }
         removed
@@ -161,7 +161,7 @@ fn clean_up(state: &State, key: &Key, stored: &Arc<Stored>, mut next: Definition
 
 /// Deletes the objects of a definition; tells whether all are gone.
 fn delete_objects(state: &State, definition: &Definition) -> bool {
-    let all = resources::of(definition);
+    let all = resources::of(definition, &state.reach());
     let Some(resource) = all.first() else { return true };
     for (key, _) in state.store.list(&resource.full_name, None).objects {
         let place = Place {

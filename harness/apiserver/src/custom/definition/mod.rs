@@ -15,6 +15,7 @@ use serde_json::Value;
 
 use crate::registry::group_resource;
 use crate::status::Cause;
+use crate::webhooks::Reach;
 
 pub use lifecycle::settle;
 pub use model::{CLEANUP_FINALIZER, Column, Definition, ScalePaths};
@@ -116,6 +117,6 @@ pub fn validate_status(object: &Value) -> Vec<Cause> {
 
 /// The resources that a definition makes served, one a served version.
 #[must_use]
-pub fn resources(object: &Value) -> Vec<Arc<crate::registry::Resource>> {
-    Definition::read(object).map(|definition| resources::of(&definition)).unwrap_or_default()
+pub fn resources(object: &Value, reach: &Reach) -> Vec<Arc<crate::registry::Resource>> {
+    Definition::read(object).map(|definition| resources::of(&definition, reach)).unwrap_or_default()
 }

@@ -6,8 +6,10 @@ use std::sync::Arc;
 use super::model::{Column, Definition, NAMESPACED, ScalePaths, Version};
 use crate::custom::columns::PrinterColumn;
 use crate::custom::schema::{Schema, prune_defaults, strip_unsupported_formats};
+use crate::custom::webhook::Converter;
 use crate::managed::CustomTypes;
 use crate::registry::{CUSTOM_VERBS, Resource, Subresource, group_resource, version_rank};
+use crate::webhooks::Reach;
 
 /// What a version demands of its objects.
 #[derive(Debug)]
@@ -27,6 +29,8 @@ pub struct Family {
     pub versions: BTreeMap<String, VersionRules>,
     /// What the fields of objects are to server-side apply.
     pub types: CustomTypes,
+    /// Converts between the versions, where that takes more than another name.
+    pub converter: Option<Arc<Converter>>,
 }
 
 /// The rules of one version of a custom resource.
@@ -58,7 +62,7 @@ fn schema_of(version: &Version) -> Option<&Schema> {
 
 /// The resources of a definition whose names were accepted, one a served version.
 #[must_use]
-pub fn of(definition: &Definition) -> Vec<Arc<Resource>> {
+pub fn of(definition: &Definition, reach: &Reach) -> Vec<Arc<Resource>> {
     if !definition.is_true("NamesAccepted") && !definition.is_true("Established") {
         return Vec::new();
     }
@@ -77,6 +81,7 @@ pub fn of(definition: &Definition) -> Vec<Arc<Resource>> {
         storage_version: format!("{group}/{}", definition.storage_version()),
         versions: versions.collect(),
         types: CustomTypes::new(typed, definition.spec.preserve_unknown_fields),
+        converter: Converter::of(definition, reach),
     });
     let served = definition.spec.versions.iter().filter(|version| version.served);
     served.map(|version| Arc::new(resource(definition, version, &family))).collect()
