@@ -44,6 +44,8 @@ mod deprecation;
 mod discovery;
 mod eviction;
 mod flowcontrol;
+#[cfg(fuzzing)]
+pub mod fuzzing;
 mod go;
 mod gojson;
 mod gotypes;

@@ -110,6 +110,13 @@ async fn converse(
     }
 }
 
+/// The same for a stream of the fuzzer's.
+#[cfg(fuzzing)]
+pub async fn converse_for_fuzzing(state: Arc<State>, stream: tokio::io::DuplexStream, peer: PeerCertificate) {
+    let executor = Executor { tasks: TaskTracker::new(), stop: state.stop.clone() };
+    converse(state, stream, peer, executor).await;
+}
+
 /// A connection after its handshake; none if it failed, or was none.
 async fn shake_hands(stream: TcpStream, tls: Arc<ServerConfig>) -> Option<TlsStream<TcpStream>> {
     let mut first = [0_u8; 1];

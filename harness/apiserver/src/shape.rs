@@ -83,25 +83,6 @@ pub fn counts_generations(resource: &Resource) -> bool {
 /// # Errors
 /// What the original's decoder says.
 pub fn shape(resource: &Resource, object: &mut Value) -> Result<(), String> {
-    shaped(resource, object, instance::read)
-}
-
-/// The same for what applying a configuration made.
-///
-/// # Errors
-/// What the original's converter says.
-pub fn shape_applied(resource: &Resource, object: &mut Value) -> Result<(), String> {
-    shaped(resource, object, |resource, object| {
-        instance::fill_applied(resource, object);
-        Ok(())
-    })
-}
-
-fn shaped(
-    resource: &Resource,
-    object: &mut Value,
-    read: impl FnOnce(&Resource, &mut Value) -> Result<(), String>,
-) -> Result<(), String> {
     if let Some(type_name) = resource.type_name {
         normal::normalize(type_name, object)?;
         return if &*resource.full_name == definition::RESOURCE { definition::shape(object) } else { Ok(()) };
@@ -112,7 +93,19 @@ fn shaped(
     if let (Value::Object(meta), Value::Object(map)) = (meta, &mut *object) {
         map.insert("metadata".to_owned(), Value::Object(meta));
     }
-    read(resource, object)
+    instance::read(resource, object)
+}
+
+/// The same for what applying a configuration made. A custom object that is made so is validated and stored as it is.
+///
+/// # Errors
+/// What the original's converter says.
+pub fn shape_applied(resource: &Resource, object: &mut Value) -> Result<(), String> {
+    if resource.custom.is_none() {
+        return shape(resource, object);
+    }
+    instance::fill_applied(resource, object);
+    Ok(())
 }
 
 /// Fills in what a client left out; custom resources got their defaults as they were read.

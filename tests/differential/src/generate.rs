@@ -37,7 +37,7 @@ fn defined(kind: &Kind) -> Vec<Step> {
     let Some(definition) = kind.definition else { return Vec::new() };
     let definitions = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions";
     let known = Step { method: "GET".to_owned(), path: kind.path.to_owned(), until: Some(200), ..Step::default() };
-    vec![step("POST", definitions.to_owned(), "application/json", definition.to_owned()), known]
+    vec![step("POST", definitions.to_owned(), "application/json", definition.split_whitespace().collect()), known]
 }
 
 fn named(kind: &Kind, mut object: serde_json::Map<String, Value>) -> Value {

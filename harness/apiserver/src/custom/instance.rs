@@ -12,6 +12,7 @@ use super::schema::{
     Schema, Strictness, Validator, coerce, fill_defaults, prune, prune_nulls, validate_embedded, validate_lists,
 };
 use crate::go;
+use crate::normal;
 use crate::registry::Resource;
 use crate::scale;
 use crate::status::{Cause, Failure};
@@ -70,10 +71,6 @@ pub fn fill_applied(resource: &Resource, object: &mut Value) {
 pub fn stored(resource: &Resource, mut object: Value) -> Value {
     if let Some(custom) = &resource.custom {
         convert(custom, custom.storage_version(), &mut object);
-        // What was applied was not decoded before.
-        if let Some(rules) = rules(custom, api_version(&object)) {
-            let _ = fit(&rules.shape, &mut object, Strictness::Drop);
-        }
     }
     go::canonical(object)
 }
@@ -89,6 +86,10 @@ pub fn served(resource: &Resource, stored: &Value) -> Value {
             // What was stored under another schema may not fit; the original drops it when it reads.
             let _ = fit(&rules.shape, &mut object, Strictness::Drop);
             beside_metadata(&mut object, |object| fill_defaults(&rules.shape, object));
+        }
+        if let Some(metadata) = object.get_mut("metadata") {
+            // What was applied is stored with what it left empty.
+            let _ = normal::normalize("meta.ObjectMeta", metadata);
         }
         convert(custom, &resource.api_version(), &mut object);
     }

@@ -162,9 +162,9 @@ pub fn decode_patched(resource: &Resource, patched: &[u8]) -> Result<Value, Stri
         if object.get("kind").and_then(Value::as_str).unwrap_or_default().is_empty() {
             return Err(jsoniter::refused(patched, |written| format!("Object 'Kind' is missing in '{written}'")));
         }
-        let metadata =
-            object.get("metadata").map(|metadata| go::canonical(metadata.clone()).to_string()).unwrap_or_default();
-        jsoniter::check("meta.ObjectMeta", metadata.as_bytes())?;
+        if let Some(metadata) = object.get("metadata") {
+            jsoniter::check("meta.ObjectMeta", go::canonical(metadata.clone()).to_string().as_bytes())?;
+        }
         return Ok(object);
     }
     let text = |key: &str| object.get(key).and_then(Value::as_str).unwrap_or_default();

@@ -64,7 +64,7 @@ async fn defined(hook: &Webhook) -> Cluster {
     cluster
 }
 
-fn thing(version: &str, spec: Value) -> Value {
+fn thing(version: &str, spec: &Value) -> Value {
     json!({"apiVersion": format!("x.io/{version}"), "kind": "Thing", "metadata": {"name": "t"}, "spec": spec})
 }
 
@@ -72,7 +72,7 @@ fn thing(version: &str, spec: Value) -> Value {
 async fn shows_what_is_stored_in_another_version() {
     let hook = webhook(converted).await;
     let cluster = defined(&hook).await;
-    cluster.post(THINGS, thing("v1", json!({"a": "x"}))).await;
+    cluster.post(THINGS, thing("v1", &json!({"a": "x"}))).await;
     assert!(hook.heard().is_empty());
     let found = cluster.get(&format!("{NEWER}/t")).await;
     assert_eq!((&found["apiVersion"], &found["spec"]), (&json!("x.io/v2"), &json!({"b": "x"})));
@@ -88,7 +88,7 @@ async fn shows_what_is_stored_in_another_version() {
 async fn stores_what_is_written_in_another_version() {
     let hook = webhook(converted).await;
     let cluster = defined(&hook).await;
-    let made = cluster.post(NEWER, thing("v2", json!({"b": "x"}))).await;
+    let made = cluster.post(NEWER, thing("v2", &json!({"b": "x"}))).await;
     assert_eq!(made["spec"], json!({"b": "x"}));
     assert_eq!(cluster.get(&format!("{THINGS}/t")).await["spec"], json!({"a": "x"}));
     let patched = cluster.merge(&format!("{NEWER}/t"), json!({"spec": {"b": "y"}})).await;
@@ -102,7 +102,7 @@ async fn streams_changes_in_another_version() {
     let cluster = defined(&hook).await;
     let request = Request::get(format!("{NEWER}?watch=true")).body(Vec::new()).unwrap();
     let mut lines = cluster.admin.request_stream(request).await.unwrap().lines();
-    cluster.post(THINGS, thing("v1", json!({"a": "x"}))).await;
+    cluster.post(THINGS, thing("v1", &json!({"a": "x"}))).await;
     let event: Value = serde_json::from_str(&lines.try_next().await.unwrap().unwrap()).unwrap();
     assert_eq!((&event["type"], &event["object"]["spec"]), (&json!("ADDED"), &json!({"b": "x"})));
 }
@@ -119,7 +119,7 @@ async fn tells_why_an_object_cannot_be_shown(#[case] response: Value, #[case] ex
     })
     .await;
     let cluster = defined(&hook).await;
-    cluster.post(THINGS, thing("v1", json!({"a": "x"}))).await;
+    cluster.post(THINGS, thing("v1", &json!({"a": "x"}))).await;
     for method in ["GET", "DELETE"] {
         assert_eq!(cluster.refused(method, &format!("{NEWER}/t"), Value::Null).await, (500, expected.to_owned()));
     }

@@ -49,13 +49,14 @@ impl Chance {
             Shape::Number(values) => self.one(values).map_or(Value::Null, |number| Value::from(*number)),
             Shape::Flag => Value::from(self.of(50)),
             Shape::Fixed(key, value) => json!({*key: value}),
+            // An empty map or list is stored in several ways, which shows in the revisions of later writes alone.
             Shape::Map { keys, values } => {
-                let entries = self.some(keys, 0).into_iter();
+                let entries = self.some(keys, 1).into_iter();
                 entries
                     .map(|key| (key.to_owned(), self.one(values).copied().map_or(Value::Null, Value::from)))
                     .collect()
             }
-            Shape::Texts { values, .. } => self.some(values, least).into_iter().map(Value::from).collect(),
+            Shape::Texts { values, .. } => self.some(values, 1).into_iter().map(Value::from).collect(),
             Shape::Object(fields) => Value::Object(self.fields(fields, extent)),
             Shape::List(fields) => {
                 let keys = self.some(&keys(fields), least);

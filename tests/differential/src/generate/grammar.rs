@@ -252,7 +252,7 @@ pub const KINDS: &[Kind] = &[
         fields: &[
             METADATA,
             field("data", Map { keys: &["a", "b", "c"], values: &["1", "2", ""] }),
-            field("binaryData", Map { keys: &["x", "y"], values: &["YQ==", "Yg=="] }),
+            field("immutable", Flag),
         ],
     },
     Kind {
