@@ -6,24 +6,32 @@
 //! [`ApiServer::surface_misses`] names the requests beyond that which the original would have served. Validating
 //! webhooks are called, mutating ones are not (a request that would meet one is a miss); there is no exec or attach.
 //!
+//! # Trying a controller
+//!
+//! A test starts a server, a client and what is to be tried, in milliseconds and with nothing installed; each test has
+//! a server of its own. With the feature `client` there is a [`kube::Client`]; [`ApiServer::admin_kubeconfig`] is for
+//! every other client, kubectl among them. A whole controller is in `examples/controller.rs`.
+//!
 //! ```
 //! use apiserver::{ApiServer, Options};
-//! use k8s_openapi::api::core::v1::Namespace;
-//! use kube::config::{KubeConfigOptions, Kubeconfig};
+//! use k8s_openapi::api::core::v1::ConfigMap;
+//! use kube::api::{Api, PostParams};
 //!
 //! # #[tokio::main(flavor = "current_thread")]
 //! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! let server = ApiServer::start(Options::default()).await?;
-//! let kubeconfig = server.admin_kubeconfig(&format!("https://{}", server.address()), "demo")?;
-//! let kubeconfig = Kubeconfig::from_yaml(&kubeconfig)?;
-//! let config = kube::Config::from_custom_kubeconfig(kubeconfig, &KubeConfigOptions::default()).await?;
-//! let client = kube::Client::try_from(config)?;
-//! let namespaces = kube::Api::<Namespace>::all(client).list(&Default::default()).await?;
-//! assert_eq!(namespaces.items.len(), 4);
+//! let maps: Api<ConfigMap> = Api::default_namespaced(server.client().await?);
+//! let map = serde_json::from_value(serde_json::json!({"metadata": {"name": "settings"}}))?;
+//! let made = maps.create(&PostParams::default(), &map).await?;
+//! assert_eq!(made.metadata.namespace.as_deref(), Some("default"));
+//! assert!(maps.create(&PostParams::default(), &map).await.is_err(), "there already");
 //! server.stop().await;
 //! # Ok(())
 //! # }
 //! ```
+//!
+//! The server alone has no controllers, as an envtest has none: a Deployment gets no pods, a namespace that is deleted
+//! stays `Terminating`. The crate `ks-e2e-nodes` brings them, and nodes whose pods run.
 
 mod access;
 mod admission;
@@ -33,6 +41,8 @@ mod authn;
 mod authz;
 mod bootstrap;
 mod call;
+#[cfg(feature = "client")]
+mod client;
 mod clock;
 mod components;
 mod consent;
@@ -101,6 +111,8 @@ use std::sync::Arc;
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 
+#[cfg(feature = "client")]
+pub use client::ClientError;
 pub use options::{DialFailure, Dialer, Options, Stream, TcpDialer, TimeLimits};
 pub use pki::{CertificateError, ClientCertificate, Lifetime};
 
