@@ -4,7 +4,8 @@
 //! kube-apiserver 1.20.2 does: discovery, RBAC, validation, patches, watches, tables, custom resources, logs of pods,
 //! and the proxies of pods and services. It is bounded: `surface.toml` lists what is served, and
 //! [`ApiServer::surface_misses`] names the requests beyond that which the original would have served. Validating
-//! webhooks are called, mutating ones are not (a request that would meet one is a miss); there is no exec or attach.
+//! and conversion webhooks are called, mutating ones are not (a request that would meet one is a miss); there is no exec
+//! or attach.
 //!
 //! # Trying a controller
 //!
