@@ -133,8 +133,8 @@ pub fn check(
     let is_definition = &*resource.full_name == definition::RESOURCE;
     causes.extend(match before {
         Some((_, Part::Status)) if is_definition => definition::validate_status(object),
-        None if is_definition => definition::validate(object),
-        Some((before, _)) if is_definition => definition::validate_update(object, before),
+        None if is_definition => definition::validate(&asked.version, object),
+        Some((before, _)) if is_definition => definition::validate_update(&asked.version, object, before),
         Some((_, Part::Status)) => instance::validate_status(resource, object),
         None => instance::validate(resource, object),
         Some((before, _)) => instance::validate_update(resource, object, before),

@@ -165,6 +165,14 @@ pub fn drop_disabled(resource: &Resource, object: &mut Value) {
         // Of the references to secrets the names alone are kept (pkg/registry/core/serviceaccount/strategy.go).
         items(as_map(object), "secrets").for_each(|secret| secret.retain(|key, _| key == "name"));
     }
+    if &*resource.full_name == "services"
+        && let Some(Value::Object(spec)) = object.get_mut("spec")
+    {
+        // `dropServiceDisabledFields` (pkg/registry/core/service/strategy.go).
+        for field in ["ipFamilies", "ipFamilyPolicy", "topologyKeys", "allocateLoadBalancerNodePorts"] {
+            spec.shift_remove(field);
+        }
+    }
     let at = match &*resource.full_name {
         "pods" => "/spec",
         "podtemplates" => "/template/spec",

@@ -71,9 +71,18 @@ fn property(field: &Field) -> Value {
     schema
 }
 
+const FIELDS: &str = "io.k8s.apimachinery.pkg.apis.meta.v1.FieldsV1";
+const RAW_EXTENSION: &str = "io.k8s.apimachinery.pkg.runtime.RawExtension";
+
+/// Fields that hold an object of any kind.
+const OPEN: [(&str, &str, &str); 2] =
+    [("meta.ManagedFieldsEntry", "fieldsV1", FIELDS), ("apps.v1.ControllerRevision", "data", RAW_EXTENSION)];
+
 /// Definitions of plain values that have a name of their own.
-fn plain() -> [(&'static str, Value); 4] {
+fn plain() -> [(&'static str, Value); 6] {
     [
+        (FIELDS, json!({"type": "object"})),
+        (RAW_EXTENSION, json!({"type": "object"})),
         ("io.k8s.apimachinery.pkg.apis.meta.v1.Time", json!({"type": "string", "format": "date-time"})),
         ("io.k8s.apimachinery.pkg.apis.meta.v1.MicroTime", json!({"type": "string", "format": "date-time"})),
         ("io.k8s.apimachinery.pkg.api.resource.Quantity", json!({"type": "string"})),
@@ -93,8 +102,11 @@ static DEFINITIONS: LazyLock<Map<String, Value>> = LazyLock::new(|| {
     for name in types::names() {
         let Some(fields) = types::fields(name) else { continue };
         let required: Vec<&String> = fields.iter().filter(|(_, field)| !field.optional).map(|(name, _)| name).collect();
-        let properties: Map<String, Value> =
+        let mut properties: Map<String, Value> =
             fields.iter().map(|(name, field)| (name.clone(), property(field))).collect();
+        for (_, field, definition) in OPEN.iter().filter(|(owner, ..)| *owner == name) {
+            properties.insert((*field).to_owned(), reference(definition));
+        }
         let mut schema = json!({"type": "object", "properties": properties});
         if !required.is_empty() {
             schema["required"] = json!(required);

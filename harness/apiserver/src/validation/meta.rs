@@ -23,8 +23,7 @@ fn name_rule(resource: &Resource) -> fn(&str) -> Vec<String> {
 
 /// What is wrong with the metadata of a new object, or of an old one that is judged as if it were new.
 pub fn object(resource: &Resource, at: &At<'_>, causes: &mut Causes) {
-    let plain = resource.custom.is_some() || PLAIN_GROUPS.contains(&&*resource.group);
-    judge(name_rule(resource), plain, at, causes);
+    judge(name_rule(resource), is_plain(resource), at, causes);
 }
 
 /// What every update looks at first, whatever the kind: what no object's metadata may have, and no successor's.
@@ -129,6 +128,10 @@ fn owner_list(owners: &Value) -> String {
 const PLAIN_GROUPS: &[&str] =
     &["coordination.k8s.io", "admissionregistration.k8s.io", "apiextensions.k8s.io", "apiregistration.k8s.io"];
 
+fn is_plain(resource: &Resource) -> bool {
+    resource.custom.is_some() || PLAIN_GROUPS.contains(&&*resource.group)
+}
+
 fn finalizers(plain: bool, at: &At<'_>, causes: &mut Causes) {
     let known = |name: &str| at.items().any(|item| item.text() == name);
     for item in at.items() {
@@ -139,9 +142,13 @@ fn finalizers(plain: bool, at: &At<'_>, causes: &mut Causes) {
         let detail = "finalizer orphan and foregroundDeletion cannot be both set";
         causes.push(at.invalid(go::strings(at.value()), detail));
     }
-    if plain {
-        return;
+    if !plain {
+        own_finalizers(at, causes);
     }
+}
+
+/// What kinds of Kubernetes itself ask of finalizers besides (`validateKubeFinalizerName`).
+fn own_finalizers(at: &At<'_>, causes: &mut Causes) {
     for item in at.items() {
         let standard = ["kubernetes", "orphan", "foregroundDeletion"].contains(&item.text());
         if !item.text().contains('/') && !standard {
@@ -150,8 +157,15 @@ fn finalizers(plain: bool, at: &At<'_>, causes: &mut Causes) {
     }
 }
 
-/// What is wrong with the metadata of an object as the successor of `before`.
-pub fn update(at: &At<'_>, before: &At<'_>, causes: &mut Causes) {
+/// What is wrong with the metadata of an object of `resource` as the successor of `before`.
+pub fn successor(resource: &Resource, at: &At<'_>, before: &At<'_>, causes: &mut Causes) {
+    update(at, before, causes);
+    if !is_plain(resource) {
+        own_finalizers(&at.child("metadata").child("finalizers"), causes);
+    }
+}
+
+fn update(at: &At<'_>, before: &At<'_>, causes: &mut Causes) {
     let (meta, old) = (at.child("metadata"), before.child("metadata"));
     if old.child("deletionTimestamp").is_set() {
         let known: Vec<&str> = old.child("finalizers").items().map(|item| item.text()).collect();

@@ -237,14 +237,14 @@ pub fn validate_update(
     }
     if &*resource.full_name == "events" && events::is_strict(asked) {
         events::event(&at, &mut causes);
-        meta::update(&at, &before, &mut causes);
+        meta::successor(resource, &at, &before, &mut causes);
         events::update(&at, &before, &mut causes);
         return causes;
     }
     for check in update_checks(resource) {
         match check {
             Check::Metadata => meta::object(resource, &at, &mut causes),
-            Check::Successor => meta::update(&at, &before, &mut causes),
+            Check::Successor => meta::successor(resource, &at, &before, &mut causes),
             Check::Object => object_rules(resource, asked, &at, false, &mut causes),
             Check::Fixed => fixed(resource, &at, &before, &mut causes),
         }

@@ -2,6 +2,7 @@
 
 mod approval;
 mod conversion;
+mod demands;
 mod internal;
 mod lifecycle;
 mod model;
@@ -94,17 +95,17 @@ pub fn begin_deletion(object: &mut Value, now: &str) {
     });
 }
 
-/// What is wrong with a new definition, apart from its metadata.
+/// What is wrong with a new definition, sent in `version`, apart from its metadata.
 #[must_use]
-pub fn validate(object: &Value) -> Vec<Cause> {
-    Definition::read(object).map(|definition| rules::validate(object, &definition)).unwrap_or_default()
+pub fn validate(version: &str, object: &Value) -> Vec<Cause> {
+    Definition::read(object).map(|definition| rules::validate(version, object, &definition)).unwrap_or_default()
 }
 
-/// What is wrong with a definition that replaces `old`, apart from its metadata.
+/// What is wrong with a definition, sent in `version`, that replaces `old`, apart from its metadata.
 #[must_use]
-pub fn validate_update(object: &Value, old: &Value) -> Vec<Cause> {
+pub fn validate_update(version: &str, object: &Value, old: &Value) -> Vec<Cause> {
     match (Definition::read(object), Definition::read(old)) {
-        (Ok(definition), Ok(before)) => rules::validate_update(object, &definition, old, &before),
+        (Ok(definition), Ok(before)) => rules::validate_update(version, (object, &definition), (old, &before)),
         _ => Vec::new(),
     }
 }

@@ -1,10 +1,10 @@
-//! What a definition may say (`pkg/apis/apiextensions/validation` of Kubernetes 1.20, as it applies to
-//! `apiextensions.k8s.io/v1`).
+//! What a definition may say (`pkg/apis/apiextensions/validation` of Kubernetes 1.20).
 
 use std::collections::BTreeMap;
 
 use serde_json::Value;
 
+use super::demands::Demands;
 use super::internal::Internal;
 use super::model::{Column, Definition, Names, ScalePaths, Status, Subresources, Validation, Version};
 use super::{approval, conversion};
@@ -17,9 +17,9 @@ use crate::status::Cause;
 const COLUMN_TYPES: [&str; 5] = ["boolean", "date", "integer", "number", "string"];
 const COLUMN_FORMATS: [&str; 8] = ["byte", "date", "date-time", "double", "float", "int32", "int64", "password"];
 
-/// What is wrong with a new definition, apart from its metadata.
+/// What is wrong with a new definition, sent in `version`, apart from its metadata.
 #[must_use]
-pub fn validate(object: &Value, definition: &Definition) -> Vec<Cause> {
+pub fn validate(version: &str, object: &Value, definition: &Definition) -> Vec<Cause> {
     let mut causes = Vec::new();
     let name = object.pointer("/metadata/name").and_then(Value::as_str).unwrap_or_default();
     let spec = &definition.spec;
@@ -27,15 +27,22 @@ pub fn validate(object: &Value, definition: &Definition) -> Vec<Cause> {
         let detail = "must be spec.names.plural+\".\"+spec.group";
         causes.push(Cause::invalid("metadata.name", go::quoted(name), detail));
     }
-    whole(object, None, definition, &mut causes);
+    let demands = Demands::of(version, spec, None);
+    spec_rules(spec, demands, &mut causes);
+    rest(object, None, definition, demands, &mut causes);
     causes
 }
 
-/// What is wrong with a definition that replaces `old`, apart from its metadata.
+/// What is wrong with a definition, sent in `version`, that replaces `old`, apart from its metadata.
 #[must_use]
-pub fn validate_update(object: &Value, definition: &Definition, old_object: &Value, old: &Definition) -> Vec<Cause> {
+pub fn validate_update(
+    version: &str,
+    (object, definition): (&Value, &Definition),
+    (old_object, old): (&Value, &Definition),
+) -> Vec<Cause> {
     let mut causes = Vec::new();
-    spec_rules(&definition.spec, &mut causes);
+    let demands = Demands::of(version, &definition.spec, Some(&old.spec));
+    spec_rules(&definition.spec, demands, &mut causes);
     let (new, before) = (&definition.spec, &old.spec);
     let mut fixed = Vec::new();
     if old.is_true("Established") {
@@ -50,9 +57,7 @@ pub fn validate_update(object: &Value, definition: &Definition, old_object: &Val
             causes.push(Cause::invalid(place, go::quoted(new), "field is immutable"));
         }
     }
-    status_rules(definition, &mut causes);
-    causes.extend(approval::validate(object, Some(old_object), &new.group));
-    unknown_fields(definition, &mut causes);
+    rest(object, Some(old_object), definition, demands, &mut causes);
     causes
 }
 
@@ -64,11 +69,15 @@ pub fn validate_status(status: &Status) -> Vec<Cause> {
     causes
 }
 
-fn whole(object: &Value, old: Option<&Value>, definition: &Definition, causes: &mut Vec<Cause>) {
-    spec_rules(&definition.spec, causes);
+fn rest(object: &Value, old: Option<&Value>, definition: &Definition, demands: Demands, causes: &mut Vec<Cause>) {
     status_rules(definition, causes);
-    causes.extend(approval::validate(object, old, &definition.spec.group));
-    unknown_fields(definition, causes);
+    if demands.whole {
+        causes.extend(approval::validate(object, old, &definition.spec.group));
+    }
+    if demands.known_fields && definition.spec.preserve_unknown_fields {
+        let detail = "cannot set to true, set x-preserve-unknown-fields to true in spec.versions[*].schema instead";
+        causes.push(Cause::invalid("spec.preserveUnknownFields", true, detail));
+    }
 }
 
 fn status_rules(definition: &Definition, causes: &mut Vec<Cause>) {
@@ -94,31 +103,31 @@ fn status_rules(definition: &Definition, causes: &mut Vec<Cause>) {
     }
 }
 
-fn unknown_fields(definition: &Definition, causes: &mut Vec<Cause>) {
-    if definition.spec.preserve_unknown_fields {
-        let detail = "cannot set to true, set x-preserve-unknown-fields to true in spec.versions[*].schema instead";
-        causes.push(Cause::invalid("spec.preserveUnknownFields", true, detail));
-    }
-}
-
-fn spec_rules(spec: &super::model::Spec, causes: &mut Vec<Cause>) {
+fn spec_rules(spec: &super::model::Spec, demands: Demands, causes: &mut Vec<Cause>) {
     let path = Path::new("spec");
     let internal = Internal::of(spec);
     group_and_scope(&path, spec, causes);
     if internal.validation.is_none_or(|validation| validation.schema.is_none()) {
-        for (index, version) in internal.versions.iter().enumerate() {
-            if version.validation.is_none_or(|validation| validation.schema.is_none()) {
+        for (index, own) in internal.versions.iter().enumerate() {
+            let prunes = own.version.served && !spec.preserve_unknown_fields;
+            if own.validation.is_none_or(|validation| validation.schema.is_none()) && (demands.schemas || prunes) {
                 let place = path.child("versions").index(index).child("schema").child("openAPIV3Schema");
-                causes.push(Cause::required(place, "schemas are required"));
+                let why =
+                    if demands.schemas { "schemas are required" } else { "because otherwise all fields are pruned" };
+                causes.push(Cause::required(place, why));
             }
         }
     }
     let mut schemas = spec.versions.iter().filter_map(|version| version.schema.as_ref()?.schema.as_ref());
-    if spec.preserve_unknown_fields && schemas.any(|schema| schema.any(&|schema| schema.default.is_some())) {
+    let may_default = demands.laxity.no_defaults.is_none();
+    if may_default
+        && spec.preserve_unknown_fields
+        && schemas.any(|schema| schema.any(&|schema| schema.default.is_some()))
+    {
         let detail = "must be false in order to use defaults in the schema";
         causes.push(Cause::invalid(path.child("preserveUnknownFields"), true, detail));
     }
-    versions(&path, &internal, causes);
+    versions(&path, &internal, demands, causes);
     for (field, given) in [
         ("plural", &spec.names.plural),
         ("singular", &spec.names.singular),
@@ -130,7 +139,7 @@ fn spec_rules(spec: &super::model::Spec, causes: &mut Vec<Cause>) {
         }
     }
     name_rules(&path.child("names"), &spec.names, causes);
-    schema_rules(&path.child("validation"), internal.validation, internal.has_status(), causes);
+    schema_rules(&path.child("validation"), internal.validation, internal.has_status(), demands, causes);
     subresource_rules(&path.child("subresources"), internal.subresources, causes);
     column_rules(&path, internal.columns, causes);
     conversion::validate(&path.child("conversion"), spec, causes);
@@ -160,7 +169,7 @@ pub(super) fn one_of(path: &Path, value: &str, accepted: &[&str], causes: &mut V
     }
 }
 
-fn versions(path: &Path, internal: &Internal<'_>, causes: &mut Vec<Cause>) {
+fn versions(path: &Path, internal: &Internal<'_>, demands: Demands, causes: &mut Vec<Cause>) {
     let list = path.child("versions");
     for (index, own) in internal.versions.iter().enumerate() {
         let place = list.index(index);
@@ -170,7 +179,7 @@ fn versions(path: &Path, internal: &Internal<'_>, causes: &mut Vec<Cause>) {
         }
         deprecation(&place, own.version, causes);
         let has_status = own.version.subresources.as_ref().is_some_and(|found| found.status.is_some());
-        schema_rules(&place.child("schema"), own.validation, has_status, causes);
+        schema_rules(&place.child("schema"), own.validation, has_status, demands, causes);
         subresource_rules(&place.child("subresources"), own.subresources, causes);
         column_rules(&place, own.columns, causes);
     }
@@ -250,7 +259,13 @@ fn name_rules(path: &Path, names: &Names, causes: &mut Vec<Cause>) {
     }
 }
 
-fn schema_rules(path: &Path, validation: Option<&Validation>, has_status: bool, causes: &mut Vec<Cause>) {
+fn schema_rules(
+    path: &Path,
+    validation: Option<&Validation>,
+    has_status: bool,
+    demands: Demands,
+    causes: &mut Vec<Cause>,
+) {
     let Some(schema) = validation.and_then(|validation| validation.schema.as_ref()) else { return };
     let mut found = Vec::new();
     let place = path.child("openAPIV3Schema");
@@ -260,12 +275,12 @@ fn schema_rules(path: &Path, validation: Option<&Validation>, has_status: bool, 
     if schema.nullable {
         found.push(Cause::forbidden(place.child("nullable"), "nullable cannot be true at the root"));
     }
-    validate_schema(&place, schema, &mut found);
+    validate_schema(&place, schema, demands.laxity, &mut found);
     if let Some(text) = unreadable(schema) {
         if found.is_empty() {
             found.push(Cause::invalid(&place, "\"\"", &text));
         }
-    } else {
+    } else if demands.structural {
         let structural = validate_structural(&place, schema);
         if structural.is_empty() {
             validate_defaults(&place, schema, true, &mut found);

@@ -25,7 +25,7 @@ pub use embedded::{Strictness, coerce, validate_embedded};
 pub use lists::validate_lists;
 pub use model::{Dependency, Items, Schema, SchemaOrBool};
 pub use prune::prune;
-pub use rules::validate_schema;
+pub use rules::{Laxity, has_strange_type, validate_schema};
 pub use shown::syntax;
 pub use structural::{unreadable, validate_structural};
 pub use validate::{Validator, strip_unsupported_formats};

@@ -1,5 +1,4 @@
-//! What a definition may say in a schema (`ValidateCustomResourceDefinitionOpenAPISchema` of Kubernetes 1.20, as it
-//! applies to `apiextensions.k8s.io/v1`).
+//! What a definition may say in a schema (`ValidateCustomResourceDefinitionOpenAPISchema` of Kubernetes 1.20).
 
 use super::{Dependency, Items, Schema, SchemaOrBool};
 use crate::custom::path::Path;
@@ -20,13 +19,34 @@ struct Context {
     root: bool,
     /// The schema is inside of a kind, version or metadata.
     in_meta: bool,
+    /// What holds for the whole of it.
+    laxity: Laxity,
+}
+
+impl Context {
+    fn without_defaults(self, reason: &'static str) -> Self {
+        Self { laxity: Laxity { no_defaults: Some(reason), ..self.laxity }, ..self }
+    }
+}
+
+/// What a schema may have that others may not, and the other way round.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Laxity {
+    /// Types that OpenAPI does not know.
+    pub any_type: bool,
     /// Why there may be no defaults.
-    no_defaults: Option<&'static str>,
+    pub no_defaults: Option<&'static str>,
 }
 
 /// Adds what is wrong with the whole `schema` at `path`.
-pub fn validate_schema(path: &Path, schema: &Schema, causes: &mut Vec<Cause>) {
-    validate(path, schema, Context { root: true, ..Context::default() }, causes);
+pub fn validate_schema(path: &Path, schema: &Schema, laxity: Laxity, causes: &mut Vec<Cause>) {
+    validate(path, schema, Context { root: true, in_meta: false, laxity }, causes);
+}
+
+/// Whether this schema, whatever is inside, has a type that OpenAPI does not know.
+#[must_use]
+pub fn has_strange_type(schema: &Schema) -> bool {
+    !schema.kind.is_empty() && !TYPES.contains(&schema.kind.as_str())
 }
 
 fn validate(path: &Path, schema: &Schema, context: Context, causes: &mut Vec<Cause>) {
@@ -48,11 +68,11 @@ fn validate(path: &Path, schema: &Schema, context: Context, causes: &mut Vec<Cau
 
 /// What JSON schema knows and Kubernetes does not.
 fn unsupported(path: &Path, schema: &Schema, context: Context, causes: &mut Vec<Cause>) {
-    if !schema.kind.is_empty() && !TYPES.contains(&schema.kind.as_str()) {
+    if !context.laxity.any_type && has_strange_type(schema) {
         let supported: Vec<String> = TYPES.iter().map(|name| go::quoted(name)).collect();
         causes.push(Cause::unsupported(path.child("type"), go::quoted(&schema.kind), &supported));
     }
-    if let Some(reason) = context.no_defaults.filter(|_| schema.default.is_some()) {
+    if let Some(reason) = context.laxity.no_defaults.filter(|_| schema.default.is_some()) {
         causes.push(Cause::forbidden(path.child("default"), &format!("must not be set {reason}")));
     }
     for (field, given, detail) in [
@@ -90,15 +110,15 @@ fn below(path: &Path, schema: &Schema, context: Context, causes: &mut Vec<Cause>
         }
         if let SchemaOrBool::Schema(additional) = additional {
             let reason = "inside additionalProperties applying to object metadata";
-            let no_defaults = if context.in_meta { Some(reason) } else { context.no_defaults };
-            validate(&place, additional, Context { no_defaults, ..inner }, causes);
+            let below = if context.in_meta { inner.without_defaults(reason) } else { inner };
+            validate(&place, additional, below, causes);
         }
     }
     for (name, property) in &schema.properties {
         let is_object = context.root || schema.embedded_resource;
         let own = if is_object { OWN_FIELDS.iter().find(|(field, _)| field == name) } else { None };
         let below = match own {
-            Some((_, reason)) if context.root => Context { in_meta: true, no_defaults: Some(reason), ..inner },
+            Some((_, reason)) if context.root => Context { in_meta: true, ..inner }.without_defaults(reason),
             Some(_) => Context { in_meta: true, ..inner },
             None => inner,
         };
@@ -306,7 +326,7 @@ mod tests {
     )]
     fn names_what_a_schema_may_not_say(#[case] schema: Value, #[case] expected: &[&str]) {
         let mut causes = Vec::new();
-        validate_schema(&Path::new("s"), &serde_json::from_value(schema).unwrap(), &mut causes);
+        validate_schema(&Path::new("s"), &serde_json::from_value(schema).unwrap(), Laxity::default(), &mut causes);
         let texts: Vec<String> = causes.iter().map(|cause| format!("{}: {}", cause.field, cause.message)).collect();
         assert_eq!(texts, expected);
     }
