@@ -11,6 +11,7 @@ const NO_DEFAULTS: &str =
 
 /// What is asked of one definition.
 #[derive(Debug, Clone, Copy)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a demand of its own, as in the original")]
 pub(super) struct Demands {
     /// It is sent in the version that asks for everything.
     pub whole: bool,
