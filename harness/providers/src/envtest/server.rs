@@ -191,6 +191,8 @@ fn apiserver_arguments(on: On, port: u16) -> Vec<String> {
         ("advertise-address", simulated::control_plane(on).to_string()),
         ("service-cluster-ip-range", format!("{one}.{two}.0.0/16")),
         ("authorization-mode", "RBAC".to_owned()),
+        // As kubeadm has it: without, privileged pods are refused.
+        ("allow-privileged", "true".to_owned()),
         ("client-ca-file", "ca.crt".to_owned()),
         ("cert-dir", ".".to_owned()),
         ("tls-cert-file", "apiserver.crt".to_owned()),
