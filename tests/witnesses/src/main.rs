@@ -66,7 +66,9 @@ async fn main() -> ExitCode {
 /// Plays everything; true when nothing differs that is not explained.
 async fn compare(arguments: Arguments) -> Result<bool, Cause> {
     let mut there = Vec::new();
-    for found in clients::find(&arguments.clients).await {
+    // Clients run in directories of their own.
+    let directory = std::path::absolute(&arguments.clients)?;
+    for found in clients::find(&directory).await {
         match found {
             Ok(client) => there.push(client),
             Err(missing) => println!("skipped: {}: {}", missing.name, missing.reason),
