@@ -43,7 +43,8 @@ fn main() -> Result<(), Failure> {
     runtime.block_on(async {
         memory(if short { (2, 6) } else { (10, 50) }).await?;
         start(if short { 10 } else { 50 }, if short { 1 } else { 5 }).await?;
-        requests(Duration::from_millis(if short { 300 } else { 3000 }), if short { 100 } else { 1000 }).await?;
+        let load = if short { (1, Duration::from_millis(300)) } else { (5, Duration::from_secs(1)) };
+        requests(load, if short { 100 } else { 1000 }).await?;
         default_run().await
     })
 }
@@ -90,29 +91,38 @@ async fn start(samples: usize, envtests: usize) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Requests a second of the embedded API server beside a real one, and how long a wait takes to notice a write.
-async fn requests(time: Duration, samples: usize) -> Result<(), Failure> {
+/// Requests a second of the embedded API server and a real one, in turns, and how long a wait takes to notice a write.
+async fn requests((rounds, time): (usize, Duration), samples: usize) -> Result<(), Failure> {
     let server = ApiServer::start(Options::default()).await?;
     let kubeconfig = server.admin_kubeconfig(&format!("https://{}", server.address()), "bench")?;
-    let embedded = throughput::of(&kubeconfig, time).await?;
+    let mut embedded = throughput::Load::prepare(&kubeconfig).await?;
+    let directories = (tempfile::tempdir()?, tempfile::tempdir()?);
+    let lease = Lease::begin(directories.0.path(), directories.1.path(), "bench")?;
+    let standalone = match Standalone::probe().await {
+        Ok(_) => Some(Standalone::start(&lease).await?),
+        Err(_) => None,
+    };
+    let mut real = match &standalone {
+        Some(standalone) => Some(throughput::Load::prepare(standalone.admin_kubeconfig()).await?),
+        None => None,
+    };
+    for _ in 0..rounds {
+        embedded.measure(time).await?;
+        if let Some(real) = &mut real {
+            real.measure(time).await?;
+        }
+    }
     let mut waits = throughput::waits(&kubeconfig, samples).await?;
     server.stop().await;
-    let real = if Standalone::probe().await.is_ok() {
-        let directories = (tempfile::tempdir()?, tempfile::tempdir()?);
-        let lease = Lease::begin(directories.0.path(), directories.1.path(), "bench")?;
-        let standalone = Standalone::start(&lease).await?;
-        let real = throughput::of(standalone.admin_kubeconfig(), time).await?;
+    if let Some(standalone) = standalone {
         standalone.stop().await?;
-        lease.end().await?;
-        Some(real)
-    } else {
-        None
-    };
+    }
+    lease.end().await?;
     for (index, (verb, least)) in throughput::VERBS.into_iter().enumerate() {
-        let own = embedded.get(index).copied().unwrap_or_default();
+        let own = embedded.median(index);
         let unit = if verb == "watch" { "events" } else { "requests" };
-        line(&format!("{verb}: embedded, 16 clients, 2 KiB"), &format!("{own:.0}/s"), unit);
-        if let Some(real) = real.as_ref().and_then(|real| real.get(index)) {
+        line(&format!("{verb}: embedded, 16 clients, 2 KiB, median of {rounds}"), &format!("{own:.0}/s"), unit);
+        if let Some(real) = real.as_ref().map(|real| real.median(index)) {
             line(&format!("{verb}: kube-apiserver and etcd"), &format!("{real:.0}/s"), unit);
             line(&format!("{verb}: embedded / real"), &format!("{:.1} x", own / real), &format!(">= {least:.0} x"));
         }

@@ -32,30 +32,56 @@ pub async fn client(kubeconfig: &str) -> Result<kube::Client, Failure> {
     Ok(kube::Client::try_from(config)?)
 }
 
-/// Requests a second (of a watch: events) by verb, each measured for `time`.
-///
-/// # Errors
-/// When the server refuses one.
-pub async fn of(kubeconfig: &str, time: Duration) -> Result<Vec<f64>, Failure> {
-    let mut clients = Vec::new();
-    for _ in 0..CLIENTS {
-        clients.push(client(kubeconfig).await?);
+/// A server with clients that put load on it.
+pub struct Load {
+    clients: Vec<kube::Client>,
+    /// Of each round, by verb.
+    rates: Vec<Vec<f64>>,
+}
+
+impl Load {
+    /// Gives the server of `kubeconfig` what is read and written.
+    ///
+    /// # Errors
+    /// When the server refuses something.
+    pub async fn prepare(kubeconfig: &str) -> Result<Self, Failure> {
+        let mut clients = Vec::new();
+        for _ in 0..CLIENTS {
+            clients.push(client(kubeconfig).await?);
+        }
+        let first = clients.first().ok_or("no clients")?;
+        for namespace in ["listed", "written", "watched"] {
+            send(first, "POST", "/api/v1/namespaces", Some(&json!({"metadata": {"name": namespace}}))).await?;
+        }
+        for index in 0..LISTED {
+            send(first, "POST", LISTED_IN, Some(&config_map(&format!("m{index}"), 0))).await?;
+        }
+        Ok(Self { clients, rates: Vec::new() })
     }
-    let first = clients.first().ok_or("no clients")?;
-    for namespace in ["listed", "written", "watched"] {
-        send(first, "POST", "/api/v1/namespaces", Some(&json!({"metadata": {"name": namespace}}))).await?;
+
+    /// Measures a round: each verb for `time`.
+    ///
+    /// # Errors
+    /// When the server refuses a request.
+    pub async fn measure(&mut self, time: Duration) -> Result<(), Failure> {
+        let round = self.rates.len();
+        let mut rates = Vec::new();
+        for (verb, _) in VERBS {
+            rates.push(match verb {
+                "watch" => fan_out(&self.clients, round, time).await?,
+                verb => requests(&self.clients, round, verb, time).await?,
+            });
+        }
+        self.rates.push(rates);
+        Ok(())
     }
-    for index in 0..LISTED {
-        send(first, "POST", LISTED_IN, Some(&config_map(&format!("m{index}"), 0))).await?;
+
+    /// Requests a second (of a watch: events) of the verb at `index`: the median of all rounds.
+    pub fn median(&self, index: usize) -> f64 {
+        let mut rates: Vec<f64> = self.rates.iter().filter_map(|round| round.get(index).copied()).collect();
+        rates.sort_by(f64::total_cmp);
+        rates.get(rates.len() / 2).copied().unwrap_or_default()
     }
-    let mut rates = Vec::new();
-    for (verb, _) in VERBS {
-        rates.push(match verb {
-            "watch" => fan_out(&clients, time).await?,
-            verb => requests(&clients, verb, time).await?,
-        });
-    }
-    Ok(rates)
 }
 
 fn config_map(name: &str, turn: usize) -> Value {
@@ -68,17 +94,17 @@ async fn send(client: &kube::Client, method: &str, path: &str, body: Option<&Val
     Ok(client.request_text(request.body(body)?).await?)
 }
 
-async fn requests(clients: &[kube::Client], verb: &'static str, time: Duration) -> Result<f64, Failure> {
+async fn requests(clients: &[kube::Client], round: usize, verb: &'static str, time: Duration) -> Result<f64, Failure> {
     let begin = Instant::now();
     let tasks = clients.iter().cloned().enumerate().map(|(number, client)| {
         tokio::spawn(async move {
             let mut count = 0;
             while begin.elapsed() < time {
-                let own = format!("c{number}");
+                let own = format!("r{round}-c{number}");
                 match verb {
                     "create" if count == 0 => send(&client, "POST", WRITTEN_IN, Some(&config_map(&own, 0))).await?,
                     "create" => {
-                        let name = format!("c{number}-{count}");
+                        let name = format!("{own}-{count}");
                         send(&client, "POST", WRITTEN_IN, Some(&config_map(&name, 0))).await?
                     }
                     "update" => {
@@ -101,9 +127,9 @@ async fn requests(clients: &[kube::Client], verb: &'static str, time: Duration) 
 }
 
 /// Events that arrive at watchers, one writer writing.
-async fn fan_out(clients: &[kube::Client], time: Duration) -> Result<f64, Failure> {
-    let writer = clients.first().ok_or("no clients")?;
-    let made = send(writer, "POST", WATCHED, Some(&config_map("w", 0))).await?;
+async fn fan_out(clients: &[kube::Client], round: usize, time: Duration) -> Result<f64, Failure> {
+    let (writer, name) = (clients.first().ok_or("no clients")?, format!("w{round}"));
+    let made = send(writer, "POST", WATCHED, Some(&config_map(&name, 0))).await?;
     let made: Value = serde_json::from_str(&made)?;
     let revision = made.pointer("/metadata/resourceVersion").and_then(Value::as_str).unwrap_or_default();
     let arrived = Arc::new(AtomicUsize::new(0));
@@ -121,7 +147,7 @@ async fn fan_out(clients: &[kube::Client], time: Duration) -> Result<f64, Failur
     let (begin, mut written) = (Instant::now(), 0);
     while begin.elapsed() < time {
         written += 1;
-        send(writer, "PUT", &format!("{WATCHED}/w"), Some(&config_map("w", written))).await?;
+        send(writer, "PUT", &format!("{WATCHED}/{name}"), Some(&config_map(&name, written))).await?;
     }
     while arrived.load(Ordering::Relaxed) < written * CLIENTS {
         if begin.elapsed() > 5 * time {
