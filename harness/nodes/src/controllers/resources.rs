@@ -32,25 +32,28 @@ impl Deletable {
 
 /// The resources that can be listed and deleted, each in its group's preferred version.
 pub(crate) async fn deletable(cluster: &Cluster) -> Result<Vec<Deletable>, Failure> {
-    let client = &cluster.client;
     let core = async {
-        let list = client.list_core_api_resources("v1").await.during("discover v1")?;
+        let list = cluster.client.list_core_api_resources("v1").await.during("discover v1")?;
         Ok(of_list("", "v1", list.resources).collect::<Vec<_>>())
     };
-    let others = async {
-        let groups = client.list_api_groups().await.during("discover the groups")?;
-        let lists = groups.groups.into_iter().map(|group| async move {
-            let version = group.preferred_version.or_else(|| group.versions.into_iter().next());
-            let Some(version) = version else { return Ok(Vec::new()) };
-            let list = client.list_api_group_resources(&version.group_version).await;
-            // A group whose definitions went meanwhile has nothing to delete either.
-            let list = list.unless_gone(&format!("discover {}", version.group_version))?;
-            Ok(list.map(|list| of_list(&group.name, &version.version, list.resources).collect()).unwrap_or_default())
-        });
-        try_join_all(lists).await
-    };
-    let (core, others): (Vec<_>, Vec<Vec<_>>) = futures::try_join!(core, others)?;
-    Ok(core.into_iter().chain(others.into_iter().flatten()).collect())
+    let (core, others) = futures::try_join!(core, deletable_in(cluster, |_| true))?;
+    Ok(core.into_iter().chain(others).collect())
+}
+
+/// Those in the groups whose names are `wanted`, the core's aside.
+pub(crate) async fn deletable_in(cluster: &Cluster, wanted: impl Fn(&str) -> bool) -> Result<Vec<Deletable>, Failure> {
+    let client = &cluster.client;
+    let groups = client.list_api_groups().await.during("discover the groups")?;
+    let groups = groups.groups.into_iter().filter(|group| wanted(&group.name));
+    let lists = groups.map(|group| async move {
+        let version = group.preferred_version.or_else(|| group.versions.into_iter().next());
+        let Some(version) = version else { return Ok::<_, Failure>(Vec::new()) };
+        let list = client.list_api_group_resources(&version.group_version).await;
+        // A group whose definitions went meanwhile has nothing to delete either.
+        let list = list.unless_gone(&format!("discover {}", version.group_version))?;
+        Ok(list.map(|list| of_list(&group.name, &version.version, list.resources).collect()).unwrap_or_default())
+    });
+    Ok(try_join_all(lists).await?.into_iter().flatten().collect())
 }
 
 fn of_list(

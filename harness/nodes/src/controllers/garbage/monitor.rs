@@ -1,7 +1,7 @@
 //! Watches the metadata of kinds that have no cache: all that have a list, a watch and a deletion.
 
 use std::collections::BTreeSet;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use futures::StreamExt as _;
@@ -13,11 +13,10 @@ use super::collect::place_of;
 use super::graph::{Place, Uid};
 use crate::clock::Delay;
 use crate::cluster::{During as _, Failure};
-use crate::controllers::resources::{Deletable, deletable};
+use crate::controllers::resources::{Deletable, deletable, deletable_in};
 use crate::queue::{Queue, work};
 
-/// How long after a change of the definitions discovery is read again. Definitions come many at once, and each changes
-/// several times. The original takes up to 30 seconds (kubernetes v1.20, `cmd/kube-controller-manager/app/core.go`).
+/// How long after a change of the definitions discovery is read again. The original takes up to 30 seconds (kubernetes v1.20, `cmd/kube-controller-manager/app/core.go`).
 const SYNC: Delay = Delay::new("garbage-sync", Duration::from_millis(100));
 
 /// How long until a watch that failed is begun anew.
@@ -28,12 +27,38 @@ const IGNORED: &str = "events";
 
 const DEFINITIONS: &str = "customresourcedefinitions";
 
+impl std::fmt::Display for Extent {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Everything => f.write_str("all groups"),
+            Self::Group(name) => f.write_str(name),
+        }
+    }
+}
+
 /// Begins to watch what can be watched, now and after every change of the definitions.
 pub(super) struct Monitor {
     garbage: Arc<Garbage>,
     watched: Mutex<BTreeSet<Place>>,
-    /// Discovery is to be read.
-    due: Arc<Queue<&'static str>>,
+    /// Whose discovery is to be read.
+    due: Arc<Queue<Extent>>,
+    /// Whose discovery will be: definitions of a group come many at once, and each changes several times.
+    soon: Mutex<BTreeSet<Extent>>,
+}
+
+/// How much of discovery.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+enum Extent {
+    Everything,
+    /// A group.
+    Group(String),
+}
+
+impl Extent {
+    /// That which a definition adds to, which is named after its group.
+    fn of_definition(name: &str) -> Self {
+        Self::Group(name.split_once('.').map_or("", |(_, group)| group).to_owned())
+    }
 }
 
 impl Monitor {
@@ -41,18 +66,23 @@ impl Monitor {
         let due = Queue::new(garbage.cluster.clock.clone());
         let with_caches = garbage.resources().len();
         let watched = Mutex::new((0..with_caches).collect());
-        let monitor = Arc::new(Self { garbage: garbage.clone(), watched, due: due.clone() });
+        let monitor = Arc::new(Self { garbage: garbage.clone(), watched, due: due.clone(), soon: Mutex::default() });
         // Not at once: who has just started a cluster waits for other things.
-        monitor.sync_soon();
-        work(&garbage.cluster, "garbage-monitor", due, move |_| {
+        monitor.sync_soon(Extent::Everything);
+        work(&garbage.cluster, "garbage-monitor", due, move |extent| {
             let monitor = monitor.clone();
-            async move { monitor.sync().await }
+            async move { monitor.sync(extent).await }
         });
     }
 
     /// Watches what is not watched yet.
-    async fn sync(self: &Arc<Self>) -> Result<(), Failure> {
-        for resource in deletable(&self.garbage.cluster).await? {
+    async fn sync(self: &Arc<Self>, extent: Extent) -> Result<(), Failure> {
+        let cluster = &self.garbage.cluster;
+        let found = match extent {
+            Extent::Everything => deletable(cluster).await?,
+            Extent::Group(wanted) => deletable_in(cluster, |name| name == wanted).await?,
+        };
+        for resource in found {
             if !resource.watchable || resource.resource.plural == IGNORED {
                 continue;
             }
@@ -81,7 +111,7 @@ impl Monitor {
     }
 
     /// Takes in all objects of a kind; the version of the list, or none when there is no such kind any more.
-    async fn list(&self, place: Place, resource: &Deletable) -> Result<Option<String>, Failure> {
+    async fn list(self: &Arc<Self>, place: Place, resource: &Deletable) -> Result<Option<String>, Failure> {
         let cluster = &self.garbage.cluster;
         let _busy = cluster.clock.busy();
         let listed = resource.everywhere(cluster).list_metadata(&ListParams::default()).await;
@@ -92,7 +122,7 @@ impl Monitor {
             self.garbage.saw(place, &object.metadata);
         }
         if resource.resource.plural == DEFINITIONS && !listed.items.is_empty() {
-            self.sync_soon();
+            self.sync_soon(Extent::Everything);
         }
         Ok(Some(listed.metadata.resource_version.unwrap_or_default()))
     }
@@ -106,7 +136,7 @@ impl Monitor {
     }
 
     /// Takes in changes until the watch ends.
-    async fn watch(&self, place: Place, resource: &Deletable, version: String) {
+    async fn watch(self: &Arc<Self>, place: Place, resource: &Deletable, version: String) {
         let cluster = &self.garbage.cluster;
         let mut version = version;
         loop {
@@ -130,7 +160,7 @@ impl Monitor {
 
     /// Takes in one change; its version, or none when the watch is of no use any more.
     fn take_in(
-        &self,
+        self: &Arc<Self>,
         place: Place,
         resource: &Deletable,
         event: &WatchEvent<PartialObjectMeta<DynamicObject>>,
@@ -148,19 +178,28 @@ impl Monitor {
             WatchEvent::Error(_) => return None,
         };
         if resource.resource.plural == DEFINITIONS {
-            self.sync_soon();
+            self.sync_soon(Extent::of_definition(meta.name.as_deref().unwrap_or_default()));
         }
         meta.resource_version.clone()
     }
 
     /// Reads discovery again when the definitions have come to rest.
-    fn sync_soon(&self) {
-        let (due, clock) = (Arc::downgrade(&self.due), self.garbage.cluster.clock.clone());
+    fn sync_soon(self: &Arc<Self>, extent: Extent) {
+        if !self.soon().insert(extent.clone()) {
+            return;
+        }
+        let (monitor, clock) = (Arc::downgrade(self), self.garbage.cluster.clock.clone());
         self.garbage.cluster.spawn(async move {
             clock.sleep_by_wall(SYNC).await;
-            if let Some(due) = due.upgrade() {
-                due.push(DEFINITIONS);
+            if let Some(monitor) = monitor.upgrade() {
+                // In this order: what changes from now on is for the next time.
+                monitor.soon().remove(&extent);
+                monitor.due.push(extent);
             }
         });
+    }
+
+    fn soon(&self) -> MutexGuard<'_, BTreeSet<Extent>> {
+        self.soon.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
