@@ -71,14 +71,15 @@ pub struct Session {
 }
 
 impl Session {
-    /// The namespace that the session finds on both servers: the same on both, another for each session.
+    /// The namespace that the session finds on both servers when it is played for the `attempt`th time: the same on
+    /// both, another for each session and time.
     #[must_use]
-    pub fn namespace(&self) -> String {
+    pub fn namespace(&self, attempt: u8) -> String {
         // FNV-1a: the name must not depend on which other sessions run.
-        let hash = self
-            .name
-            .bytes()
-            .fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3));
+        let hash =
+            self.name.bytes().chain((attempt > 0).then_some(attempt)).fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
+                (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3)
+            });
         format!("s{:010x}", hash & 0xff_ffff_ffff)
     }
 }

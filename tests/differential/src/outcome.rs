@@ -52,11 +52,21 @@ pub struct Outcome {
     pub verdict: Verdict,
 }
 
+impl Outcome {
+    /// Whether it fails a test.
+    #[must_use]
+    pub fn is_wrong(&self) -> bool {
+        matches!(self.verdict, Verdict::Differs(_) | Verdict::NoLongerDiffers { .. })
+    }
+}
+
 /// All outcomes.
 #[derive(Debug, Clone, Default)]
 pub struct Report {
     /// One for each request.
     pub outcomes: Vec<Outcome>,
+    /// Sessions in which nothing was wrong only when they were played again.
+    pub repeated: usize,
 }
 
 /// Requests of a category by verdict.
@@ -91,9 +101,7 @@ impl Report {
 
     /// The outcomes that fail a test.
     pub fn wrong(&self) -> impl Iterator<Item = &Outcome> {
-        let is_wrong =
-            |outcome: &&Outcome| matches!(outcome.verdict, Verdict::Differs(_) | Verdict::NoLongerDiffers { .. });
-        self.outcomes.iter().filter(is_wrong)
+        self.outcomes.iter().filter(|outcome| outcome.is_wrong())
     }
 
     /// The counts of all categories.
@@ -118,7 +126,7 @@ impl Report {
             let cells = [counts.requests, counts.equal, counts.expected, counts.wrong].map(|count| count.to_string());
             table.add_row(std::iter::once(name.to_owned()).chain(cells));
         }
-        table.to_string()
+        format!("{table}\nsessions played again, and right then: {}", self.repeated)
     }
 }
 

@@ -11,7 +11,7 @@ use serde_json::{Map, Number, Value};
 
 use crate::go;
 
-/// How many values aliases may repeat, as a bound on what a small body can become.
+/// How many values anchors keep and aliases repeat, as a bound on what a small body can become.
 const MOST_REPEATED: usize = 100_000;
 
 /// Reads the first document of `text`.
@@ -79,10 +79,7 @@ impl<'a> Composer<'a> {
         let value = match event {
             Event::Alias(id) => {
                 let value = self.anchors.get(&id).cloned().unwrap_or_default();
-                self.repeated += size(&value);
-                if self.repeated > MOST_REPEATED {
-                    return Err("yaml: document contains excessive aliasing".to_owned());
-                }
+                self.count(&value)?;
                 value
             }
             Event::Scalar(text, style, _, tag) => scalar(&text, style, tag.as_deref())?,
@@ -91,9 +88,19 @@ impl<'a> Composer<'a> {
             _ => Value::Null,
         };
         if let Some(id) = anchor {
+            self.count(&value)?;
             self.anchors.insert(id, value.clone());
         }
         Ok(value)
+    }
+
+    /// Counts a copy of `value`.
+    fn count(&mut self, value: &Value) -> Result<(), String> {
+        self.repeated += size(value);
+        if self.repeated > MOST_REPEATED {
+            return Err("yaml: document contains excessive aliasing".to_owned());
+        }
+        Ok(())
     }
 
     fn sequence(&mut self) -> Result<Value, String> {
@@ -242,6 +249,13 @@ mod tests {
     #[case::nothing("", "null")]
     fn reads_as_go_yaml(#[case] text: &str, #[case] expected: &str) {
         assert_eq!(from_str(text).map(|value| value.to_string()), Ok(expected.to_owned()));
+    }
+
+    #[test]
+    fn bounds_what_anchors_keep() {
+        let item = format!("[{}]", vec!["x"; 2_000].join(", "));
+        let text = (0..60).fold(item, |inner, level| format!("[&a{level} {inner}]"));
+        assert_eq!(from_str(&text), Err("yaml: document contains excessive aliasing".to_owned()));
     }
 
     #[test]
