@@ -1,5 +1,4 @@
-//! Doors into what is private, for the targets in `fuzz/`. There is none of this without `--cfg fuzzing`, which
-//! cargo-fuzz sets.
+//! Doors into what is private, for the targets in `fuzz/` alone (feature `fuzzing`).
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue};
@@ -46,7 +45,7 @@ pub fn patched((group, plural): (&str, &str), media_type: &'static str, object: 
     let mut object = object.clone();
     shape::shape(resource, &mut object).ok()?;
     let headers = HeaderMap::from_iter([(http::header::CONTENT_TYPE, HeaderValue::from_static(media_type))]);
-    let patch = Patch::read(resource, &headers, &Bytes::copy_from_slice(patch)).ok()?;
+    let patch = Patch::read(resource, false, &headers, &Bytes::copy_from_slice(patch)).ok()?;
     let tracker = Tracker { resource, manager: "fuzz", now: "2020-01-01T00:00:00Z" };
     let mut patched = patch.apply(&object, tracker, true).ok()?;
     shape::shape(resource, &mut patched).ok()?;

@@ -55,7 +55,7 @@ mod deprecation;
 mod discovery;
 mod eviction;
 mod flowcontrol;
-#[cfg(fuzzing)]
+#[cfg(feature = "fuzzing")]
 pub mod fuzzing;
 mod go;
 mod gojson;

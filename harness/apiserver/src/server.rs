@@ -111,7 +111,7 @@ async fn converse(
 }
 
 /// The same for a stream of the fuzzer's.
-#[cfg(fuzzing)]
+#[cfg(feature = "fuzzing")]
 pub async fn converse_for_fuzzing(state: Arc<State>, stream: tokio::io::DuplexStream, peer: PeerCertificate) {
     let executor = Executor { tasks: TaskTracker::new(), stop: state.stop.clone() };
     converse(state, stream, peer, executor).await;
