@@ -47,7 +47,7 @@ async fn session(host: &Cluster) -> String {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn adds_a_cluster_as_the_form_does() {
-    let world = World::start().await;
+    let world = World::start("v3.3.2").await;
     world.host.until("ks-console answers", async || send(&world.host, None, &login("")).await.code == 400).await;
     let session = session(&world.host).await;
     let asked = send(&world.host, Some(&session), &exists_call("member1")).await;
@@ -64,7 +64,7 @@ async fn adds_a_cluster_as_the_form_does() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn refuses_a_wrong_password_and_a_request_without_a_session() {
-    let world = World::start().await;
+    let world = World::start("v3.3.2").await;
     world.host.until("ks-console answers", async || send(&world.host, None, &login("")).await.code == 400).await;
     let refused = send(&world.host, None, &login("wrong")).await;
     let body: Value = serde_json::from_str(&refused.body).unwrap();

@@ -1,29 +1,26 @@
 //! Requests for members through the host.
 
 use http::Method;
+use rstest::rstest;
 use serde_json::Value;
 
 use crate::fixture::{MEMBER_CONFIG, World, refuse, refuse_ks_apiserver};
 use crate::kubeconfigs;
-use crate::records::{Got, NotApplicable, Record, Tally, read};
+use crate::records::{Got, Record, Tally, of};
 
-const RECORDS: &str = include_str!("../data/dispatch.json");
 const CONFIG_PATH: &str = "/api/v1/namespaces/kubesphere-system/configmaps/kubesphere-config";
 
-fn not_applicable(case: &str) -> Option<NotApplicable> {
-    // The record's host had another name and no member; the test reads the list itself.
-    // The other record speaks of the same state as `dispatch-member-down-later-api-nodes`, with a made-up name.
-    matches!(case, "api-regular-user-list" | "dispatch-not-ready-api-nodes").then_some(NotApplicable::OtherState)
-}
-
+#[rstest]
+#[case::v3_3_2("v3.3.2")]
 #[tokio::test(flavor = "multi_thread")]
-async fn dispatches_as_the_real_one_does() {
-    let world = World::start().await;
+async fn dispatches_as_the_real_one_does(#[case] version: &str) {
+    let world = World::start(version).await;
     let mut tally = Tally::default();
     import(&world, "member1").await;
     world.host.until_ready("host", "True").await;
-    let records = read(RECORDS);
-    let of = |prefix: &str| records.iter().filter(move |record| record.case().starts_with(prefix)).collect::<Vec<_>>();
+    let records = of("dispatch", version);
+    let cases =
+        |prefix: &str| records.iter().filter(move |record| record.case().starts_with(prefix)).collect::<Vec<_>>();
     let token = steady_token(&world).await;
     for record in [
         "dispatch-equal-",
@@ -34,7 +31,7 @@ async fn dispatches_as_the_real_one_does() {
         "dispatch-tenant",
     ]
     .into_iter()
-    .flat_map(of)
+    .flat_map(cases)
     {
         tally.compare(&world, record, &send(&world, record, &token).await);
     }
@@ -51,7 +48,7 @@ async fn dispatches_as_the_real_one_does() {
             ask(&world, "/kapis/clusters/member1/version", Some(&token)).await.status == Some(401)
         })
         .await;
-    for record in of("dispatch-role-none-").into_iter().filter(|record| !record.case().contains("-later-")) {
+    for record in cases("dispatch-role-none-").into_iter().filter(|record| !record.case().contains("-later-")) {
         tally.compare(&world, record, &send(&world, record, &token).await);
     }
     world.clock.release("cluster-resync");
@@ -61,12 +58,12 @@ async fn dispatches_as_the_real_one_does() {
             ask(&world, "/kapis/clusters/member1/version", Some(&token)).await.status == Some(200)
         })
         .await;
-    for record in of("dispatch-role-none-later-").into_iter().chain(of("dispatch-restored")) {
+    for record in cases("dispatch-role-none-later-").into_iter().chain(cases("dispatch-restored")) {
         tally.compare(&world, record, &send(&world, record, &token).await);
     }
     world.host.create_bob().await;
-    for record in of("api-") {
-        if not_applicable(record.case()).is_some() {
+    for record in cases("api-") {
+        if record.is_skipped() {
             continue;
         }
         tally.compare(&world, record, &send(&world, record, &token).await);
@@ -92,7 +89,7 @@ async fn dispatches_as_the_real_one_does() {
             ask(&world, configz, Some(&token)).await.body.contains("\"multicluster\": true")
         })
         .await;
-    for record in of("dispatch-state-role-host-") {
+    for record in cases("dispatch-state-role-host-") {
         tally.compare(&world, record, &send(&world, record, &token).await);
     }
     member_config(&world, &MEMBER_CONFIG.replace("multicluster:\n  clusterRole: member\n  enable: false\n", "")).await;
@@ -104,22 +101,22 @@ async fn dispatches_as_the_real_one_does() {
             ask(&world, configz, Some(&token)).await.body.contains("\"multicluster\": false")
         })
         .await;
-    for record in of("dispatch-state-no-multicluster-section-") {
+    for record in cases("dispatch-state-no-multicluster-section-") {
         tally.compare(&world, record, &send(&world, record, &token).await);
     }
     import(&world, "s-down").await;
     let fault = refuse_ks_apiserver(&world).await;
-    for record in of("dispatch-state-apiserver-down-") {
+    for record in cases("dispatch-state-apiserver-down-") {
         tally.compare(&world, record, &send(&world, record, &token).await);
     }
     world.network.clear_fault(fault);
     import(&world, "gone1").await;
     let fault = refuse(&world, world.member.address, 6443);
-    for record in of("dispatch-member-down-").into_iter().filter(|record| !record.case().contains("-later-")) {
+    for record in cases("dispatch-member-down-").into_iter().filter(|record| !record.case().contains("-later-")) {
         tally.compare(&world, record, &send(&world, record, &token).await);
     }
     world.host.until_ready("gone1", "False").await;
-    for record in of("dispatch-member-down-later-") {
+    for record in cases("dispatch-member-down-later-") {
         tally.compare(&world, record, &send(&world, record, &token).await);
     }
     let conditions: Vec<_> = conditions(&world, "gone1").await;
@@ -129,7 +126,7 @@ async fn dispatches_as_the_real_one_does() {
     let seen = ask(&world, "/kapis/resources.kubesphere.io/v1alpha3/clusters", Some(&bob)).await;
     assert!(seen.status == Some(200) && !seen.body.contains("\"kubeconfig\""), "{seen:?}");
     world.stop().await;
-    tally.settle(&records, not_applicable);
+    tally.settle(&records);
 }
 
 async fn import(world: &World, name: &str) {

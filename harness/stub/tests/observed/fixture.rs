@@ -69,7 +69,9 @@ impl Dialer for Bridge {
 }
 
 impl World {
-    pub async fn start() -> Self {
+    /// Clusters with KubeSphere `version`, as `v3.3.2`.
+    pub async fn start(version: &str) -> Self {
+        let release = Release::find(version).unwrap();
         let clock = VirtualClock::new();
         let stop = CancellationToken::new();
         tokio::spawn(clock.clone().drive(stop.clone()));
@@ -79,8 +81,8 @@ impl World {
         let bare = Cluster::start(&network, &clock, "bare", Ipv4Addr::new(192, 0, 2, 30), 1).await;
         network.add_name("member-alias", vec![member.address]);
         network.blackhole(SocketAddr::new(member.address, 6998));
-        host.install(HOST_CONFIG).await;
-        member.install(MEMBER_CONFIG).await;
+        host.install(HOST_CONFIG, release).await;
+        member.install(MEMBER_CONFIG, release).await;
         Self { host, member, bare, network, clock, stop }
     }
 
@@ -158,8 +160,7 @@ impl Cluster {
     }
 
     /// What the installer leaves behind.
-    async fn install(&self, config: &str) {
-        let release = Release::find("3.3.2").unwrap();
+    async fn install(&self, config: &str, release: &Release) {
         for name in ["kubesphere-system", "kubesphere-controls-system"] {
             self.create(&namespace(name)).await;
         }

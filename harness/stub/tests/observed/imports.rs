@@ -5,38 +5,33 @@ use std::time::Duration;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use http::Method;
+use rstest::rstest;
 use serde_json::{Value, json};
 
 use crate::fixture::World;
 use crate::kubeconfigs;
-use crate::records::{NotApplicable, Record, Tally, placeholders, read};
+use crate::records::{Record, Tally, of, placeholders};
 
-const RECORDS: &str = include_str!("../data/import.json");
 const CLUSTERS: &str = "/apis/cluster.kubesphere.io/v1alpha1/clusters";
 const CONFIG: &str = "/api/v1/namespaces/kubesphere-system/configmaps/kubesphere-config";
 
 /// With time to spare for what they start.
 const TWO_RESYNCS: Duration = Duration::from_secs(290);
 
-fn not_applicable(case: &str) -> Option<NotApplicable> {
-    match case {
-        "import-exec-present" => Some(NotApplicable::NeedsExecutable),
-        // kube-apiserver refuses the object.
-        "import-empty" | "import-invalid-name" | "import-not-base64" | "import-plain-kubeconfig" => {
-            Some(NotApplicable::NotKubesphere)
-        }
-        // Conditions do not depend on the member's configuration; the dispatch records make these states.
-        case if case.starts_with("import-state-") => Some(NotApplicable::OtherState),
-        _ => None,
-    }
+/// Records of one Cluster that was created and watched.
+fn is_one_object(record: &Record) -> bool {
+    let states = ["import-valid", "import-state-"];
+    record.0["request"]["object"].is_object() && !states.iter().any(|state| record.case().starts_with(state))
 }
 
+#[rstest]
+#[case::v3_3_2("v3.3.2")]
 #[tokio::test(flavor = "multi_thread")]
-async fn ends_with_the_conditions_and_the_log_of_the_real_controller() {
-    let world = World::start().await;
+async fn ends_with_the_conditions_and_the_log_of_the_real_controller(#[case] version: &str) {
+    let world = World::start(version).await;
     world.host.until_ready("host", "True").await;
-    let records = read(RECORDS);
-    let wanted: Vec<&Record> = records.iter().filter(|record| not_applicable(record.case()).is_none()).collect();
+    let records: Vec<Record> = of("import", version).into_iter().filter(is_one_object).collect();
+    let wanted: Vec<&Record> = records.iter().filter(|record| !record.is_skipped()).collect();
     for record in &wanted {
         create(&world, record).await;
     }
@@ -46,25 +41,29 @@ async fn ends_with_the_conditions_and_the_log_of_the_real_controller() {
     let log = world.host.logs().await;
     let mut tally = Tally::default();
     for record in &wanted {
-        let name = record.0["object"]["metadata"]["name"].as_str().unwrap();
+        let name = record.0["request"]["object"]["metadata"]["name"].as_str().unwrap();
         let cluster = world.host.get(&format!("{CLUSTERS}/{name}")).await;
         let got = conditions(&world, &cluster["status"]["conditions"]);
-        let expected = conditions(&world, &record.0["conditions"]);
+        let expected = conditions(&world, &record.0["final"]["status"]["conditions"]);
         differences.clear();
         if got != expected {
             differences.push(format!("{}:\n  wanted {expected}\n  got    {got}", record.case()));
         }
-        for line in
-            record.0["log"].as_array().into_iter().flatten().filter_map(Value::as_str).filter(|line| told_always(line))
+        for line in record.0["controller_log"]
+            .as_array()
+            .into_iter()
+            .flatten()
+            .filter_map(Value::as_str)
+            .filter(|line| told_always(line))
         {
             if !logged(&world, &log, line) {
                 differences.push(format!("{}: not in the log: {line}", record.case()));
             }
         }
-        tally.note(record.case(), (!differences.is_empty()).then(|| differences.join("\n")));
+        tally.note(record, (!differences.is_empty()).then(|| differences.join("\n")));
     }
     world.stop().await;
-    tally.settle(&records, not_applicable);
+    tally.settle(&records);
 }
 
 /// Races with other writers are not repeated here.
@@ -79,7 +78,7 @@ fn logged(world: &World, log: &str, line: &str) -> bool {
 }
 
 async fn create(world: &World, record: &Record) {
-    let mut object = record.0["object"].clone();
+    let mut object = record.0["request"]["object"].clone();
     let case = record.case().strip_prefix("import-").unwrap();
     if let Some(field) = object.pointer_mut("/spec/connection/kubeconfig") {
         *field = STANDARD.encode(kubeconfigs::of_case(world, case).await.unwrap()).into();
@@ -112,7 +111,7 @@ async fn import(world: &World, name: &str) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn fills_in_a_joined_member_and_names_it_in_its_configuration() {
-    let world = World::start().await;
+    let world = World::start("v3.3.2").await;
     import(&world, "member1").await;
     let cluster = world.host.get(&format!("{CLUSTERS}/member1")).await;
     let status = &cluster["status"];
@@ -133,7 +132,7 @@ async fn fills_in_a_joined_member_and_names_it_in_its_configuration() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn forgets_a_member_on_the_host_alone() {
-    let world = World::start().await;
+    let world = World::start("v3.3.2").await;
     import(&world, "member1").await;
     let on_host = [
         "/api/v1/namespaces/kube-federation-system/secrets/member1-secret",
@@ -157,7 +156,7 @@ async fn forgets_a_member_on_the_host_alone() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn renames_the_host_cluster_only_after_it_was_deleted() {
-    let world = World::start().await;
+    let world = World::start("v3.3.2").await;
     world.host.until_ready("host", "True").await;
     let named =
         crate::fixture::HOST_CONFIG.replace("  enable: true\n", "  enable: true\n  hostClusterName: my-host.1\n");
@@ -172,7 +171,7 @@ async fn renames_the_host_cluster_only_after_it_was_deleted() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn complains_about_a_second_host_cluster() {
-    let world = World::start().await;
+    let world = World::start("v3.3.2").await;
     world.host.until_ready("host", "True").await;
     let mut second = stub::console::form::cluster_object("second-host", &kubeconfigs::valid(&world.bare));
     second["metadata"]["labels"] = json!({"cluster-role.kubesphere.io/host": ""});

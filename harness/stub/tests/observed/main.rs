@@ -1,4 +1,5 @@
-//! The stand-in against what the real control plane v3.3.2 answered (records in `tests/data`).
+//! The stand-in against what the real control plane v3.3.2 and v3.4.1 answered (records in
+//! `tests/data/observed`; `excuses` says what is not repeated).
 #![allow(
     missing_docs,
     clippy::unwrap_used,
@@ -9,6 +10,7 @@
 
 mod console;
 mod dispatch;
+mod excuses;
 mod fixture;
 mod imports;
 mod kubeconfig_update;
