@@ -3,6 +3,7 @@
 
 pub mod config;
 pub mod duration;
+pub mod kubekey;
 pub mod lenient;
 pub mod names;
 pub mod release;
@@ -10,6 +11,7 @@ pub mod role;
 pub mod secret;
 
 pub use config::{ConfigError, KubesphereConfig};
+pub use kubekey::KubeKey;
 pub use names::Resource;
 pub use release::{Basis, Feature, Release};
 pub use role::ClusterRole;

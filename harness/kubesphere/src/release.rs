@@ -3,6 +3,8 @@
 
 use std::fmt;
 
+use crate::kubekey::KubeKey;
+
 /// What a profile rests on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Basis {
@@ -24,7 +26,8 @@ pub enum Feature {
     ClusterUid,
     /// `oauthOptions` of the `ClusterConfiguration` reach a member, too (from v3.3.0).
     MemberOauthOptions,
-    /// `spec.terminal` is in the `ClusterConfiguration` (from v3.3.0).
+    /// The `ClusterConfiguration` has `terminal`, `servicemesh.istio` and `edgeruntime`, before there was `kubeedge`
+    /// (from v3.3.0).
     Terminal,
     /// A kubeconfig without client certificate becomes Ready (from v3.4.0).
     TokenKubeconfig,
@@ -32,6 +35,12 @@ pub enum Feature {
     ClusterWebhook,
     /// ks-apiserver answers `/healthz` (from v3.4.0).
     Healthz,
+    /// The `ClusterConfiguration` has `events.ruler` and the CPU of Jenkins (from v3.4.0).
+    EventsRuler,
+    /// Rules of alerting are objects, which the installer may write (from v3.4.0).
+    AlertingRules,
+    /// The namespace of federated monitoring is a federated namespace itself (from v3.4.0).
+    FederatedMonitoring,
     /// Validation refuses a member whose role is not `member` (from v3.4.1).
     MemberRoleChecked,
 }
@@ -49,6 +58,13 @@ pub struct Release {
     pub kubefed_tag: &'static str,
     /// Tag of `kubesphere/nginx-ingress-controller` in the gateway's settings.
     pub gateway_tag: &'static str,
+    /// Arguments of tower (ks-installer, `roles/ks-multicluster`).
+    pub tower_args: &'static [&'static str],
+    /// What the chart `ks-core` says of its own version, which stays behind the release (ks-installer v3.3.2 and v3.4.1,
+    /// `roles/ks-core/ks-core/files/ks-core/Chart.yaml`).
+    pub chart_version: &'static str,
+    /// The KubeKey that its documentation downloads.
+    pub kubekey: KubeKey,
     /// The oldest Kubernetes that the installer accepts, as (major, minor).
     pub oldest_kubernetes: (u32, u32),
     /// The newest Kubernetes that the release's documentation names (KubeSphere documentation of 3.2, 3.3 and 3.4,
@@ -75,6 +91,9 @@ const V3_4_0: &[Feature] = &[
     Feature::TokenKubeconfig,
     Feature::ClusterWebhook,
     Feature::Healthz,
+    Feature::EventsRuler,
+    Feature::AlertingRules,
+    Feature::FederatedMonitoring,
 ];
 const V3_4_1: &[Feature] = &[
     Feature::MulticlusterBlockAlways,
@@ -85,6 +104,9 @@ const V3_4_1: &[Feature] = &[
     Feature::TokenKubeconfig,
     Feature::ClusterWebhook,
     Feature::Healthz,
+    Feature::EventsRuler,
+    Feature::AlertingRules,
+    Feature::FederatedMonitoring,
     Feature::MemberRoleChecked,
 ];
 
@@ -95,6 +117,9 @@ static RELEASES: [Release; 4] = [
         tower_tag: "v0.2.0",
         kubefed_tag: "v0.8.1",
         gateway_tag: "v0.48.1",
+        tower_args: &["--leader-elect=true"],
+        chart_version: "v3.1.0",
+        kubekey: KubeKey::V2_1_0,
         oldest_kubernetes: (1, 19),
         newest_kubernetes: (1, 22),
         basis: Basis::Source,
@@ -106,6 +131,9 @@ static RELEASES: [Release; 4] = [
         tower_tag: "v0.2.0",
         kubefed_tag: "v0.8.1",
         gateway_tag: "v1.1.0",
+        tower_args: &["--leader-elect=true"],
+        chart_version: "v3.1.0",
+        kubekey: KubeKey::V3_0_13,
         oldest_kubernetes: (1, 19),
         newest_kubernetes: (1, 24),
         basis: Basis::Observed,
@@ -117,6 +145,9 @@ static RELEASES: [Release; 4] = [
         tower_tag: "v0.2.1",
         kubefed_tag: "v0.8.1",
         gateway_tag: "v1.3.1",
+        tower_args: &[],
+        chart_version: "v3.3.2",
+        kubekey: KubeKey::V3_0_13,
         oldest_kubernetes: (1, 19),
         newest_kubernetes: (1, 26),
         basis: Basis::Source,
@@ -128,6 +159,9 @@ static RELEASES: [Release; 4] = [
         tower_tag: "v0.2.1",
         kubefed_tag: "v0.8.1",
         gateway_tag: "v1.3.1",
+        tower_args: &[],
+        chart_version: "v3.3.2",
+        kubekey: KubeKey::V3_0_13,
         oldest_kubernetes: (1, 19),
         newest_kubernetes: (1, 26),
         basis: Basis::Observed,
