@@ -33,6 +33,7 @@ fn sources(directory: &Path) -> Vec<PathBuf> {
 /// Modules that exist for unit tests only.
 fn is_test(path: &Path) -> bool {
     matches!(path.file_stem().and_then(|stem| stem.to_str()), Some("tests" | "fake"))
+        || path.parent().is_some_and(|parent| parent.ends_with("tests"))
 }
 
 /// The text of a file without its unit tests.

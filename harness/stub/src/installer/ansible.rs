@@ -83,7 +83,7 @@ impl<'a> Playbook<'a> {
     /// Ends the playbook and prints how; hands on whether it went well.
     pub fn end(self, result: Result<(), Failed>) -> Result<(), Failed> {
         if let Err(Failed(result)) = &result {
-            self.line(&format!("fatal: [localhost]: FAILED! => {result}"));
+            self.line(&format!("fatal: [localhost]: FAILED! => {}", python_json(result)));
         }
         self.recap(usize::from(result.is_err()));
         result
@@ -110,6 +110,25 @@ impl<'a> Playbook<'a> {
     }
 }
 
+/// `value` as Python's `json.dumps(…, sort_keys=True)` writes it.
+fn python_json(value: &serde_json::Value) -> String {
+    match value {
+        serde_json::Value::Object(map) => {
+            let mut entries: Vec<_> = map.iter().collect();
+            entries.sort_by_key(|(key, _)| *key);
+            let entries: Vec<_> = entries
+                .into_iter()
+                .map(|(key, value)| format!("{}: {}", serde_json::Value::from(key.as_str()), python_json(value)))
+                .collect();
+            format!("{{{}}}", entries.join(", "))
+        }
+        serde_json::Value::Array(items) => {
+            format!("[{}]", items.iter().map(python_json).collect::<Vec<_>>().join(", "))
+        }
+        other => other.to_string(),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use nodes::clock::Clock;
@@ -129,7 +148,7 @@ mod tests {
         assert_eq!(lines[1], format!("PLAY [localhost] {}", "*".repeat(62)));
         assert_eq!(lines[3], format!("TASK [preinstall : KubeSphere | Check the version] {}", "*".repeat(28)));
         assert_eq!(lines[4], "ok: [localhost]");
-        assert!(lines[5].starts_with("fatal: [localhost]: FAILED! => {\"assertion\""), "{}", lines[5]);
+        assert!(lines[5].starts_with("fatal: [localhost]: FAILED! => {\"assertion\": \"a\", "), "{}", lines[5]);
         assert!(lines[7].starts_with("PLAY RECAP ***"), "{}", lines[7]);
         assert!(
             lines[8].starts_with("localhost                  : ok=1    changed=0    unreachable=0    failed=1    ")

@@ -40,9 +40,38 @@ impl Banner<'_> {
     }
 }
 
+/// Finds a banner in a log, line by line.
+#[derive(Default)]
+pub struct Reader {
+    lines: Vec<String>,
+}
+
+impl Reader {
+    /// Takes the next line; hands out the banner that it completes.
+    pub fn read(&mut self, line: &str) -> Option<String> {
+        match (self.lines.len(), line) {
+            (1, TITLE) | (2.., _) => self.lines.push(line.to_owned()),
+            (_, HASHES) => self.lines = vec![line.to_owned()],
+            _ => self.lines.clear(),
+        }
+        let rules = self.lines.iter().filter(|line| *line == HASHES).count();
+        (rules == 4).then(|| std::mem::take(&mut self.lines).join("\n"))
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn finds_a_banner_in_a_log() {
+        let at = "2026-11-22T12:51:30Z".parse().unwrap();
+        let text = Banner { node_address: "192.0.2.2", node_port: 30880, password: "P@88w0rd", at }.text();
+        let log = format!("{HASHES}\nno banner\n{text}\nmore\n");
+        let mut reader = Reader::default();
+        let found: Vec<_> = log.lines().filter_map(|line| reader.read(line)).collect();
+        assert_eq!(found, [text]);
+    }
 
     #[test]
     fn tells_where_the_console_is_and_when_the_run_ended() {

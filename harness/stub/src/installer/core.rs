@@ -1,6 +1,5 @@
 //! Playbook `ks-core`: the secret, the Helm release `ks-core`, and the first user.
 
-use kubesphere::JwtSecret;
 use kubesphere::names::{DEFAULT_ADMIN_PASSWORD, namespaces, objects};
 use rand::RngExt;
 use serde_json::{Value, json};
@@ -9,7 +8,7 @@ use super::ansible::{Failed, Playbook};
 use super::apply::Owner;
 use super::kubectl::Target;
 use super::run::{Facts, KEPT_SECRET, Run, encoded};
-use super::secret::{self, Wanted};
+use super::secret::{self, Unquoted, Wanted};
 use super::spec::{Undefined, at, python};
 use super::wait;
 use crate::delays;
@@ -20,6 +19,9 @@ const RELEASE: Owner = Owner::Helm("ks-core", namespaces::SYSTEM);
 
 /// The first user.
 const ADMIN: Target<'static> = Target::new("iam.kubesphere.io/v1alpha2", "User", "", objects::ADMIN);
+
+/// From this Kubernetes on, a ServiceAccount gets no Secret with a token by itself.
+const WITHOUT_TOKENS: (u32, u32) = (1, 24);
 
 /// Hashing is slow on purpose in the original. Here nothing is worth protecting, and every installation hashes once.
 const HASH_COST: u32 = 4;
@@ -33,6 +35,11 @@ pub async fn install(run: &Run<'_>, facts: &Facts, playbook: &mut Playbook<'_>) 
     for object in manifests::core::objects(run.release, masters(&facts.nodes)) {
         run.kubectl.apply(&object, RELEASE).await?;
     }
+    if facts.kubernetes >= WITHOUT_TOKENS {
+        run.kubectl.apply(&manifests::core::service_account_token(), RELEASE).await?;
+        let account = Target::new("v1", "ServiceAccount", namespaces::SYSTEM, objects::SERVICE_ACCOUNT);
+        run.kubectl.merge(account, &json!({"secrets": [{"name": objects::SERVICE_ACCOUNT_TOKEN}]})).await?;
+    }
     if let Some(password) = password {
         for object in manifests::core::admin(&hash(run, &password)?) {
             run.kubectl.apply(&object, RELEASE).await?;
@@ -45,13 +52,17 @@ pub async fn install(run: &Run<'_>, facts: &Facts, playbook: &mut Playbook<'_>) 
     Ok(())
 }
 
-/// Role `init-token`: keeps, generates or replaces the Secret.
+/// Role `init-token`: keeps, generates or replaces the Secret. The secret stands unquoted in two command lines: the first
+/// makes the token, before the present Secret is deleted, the second the new Secret, after it.
 async fn keep_secret(run: &Run<'_>, facts: &Facts, playbook: &mut Playbook<'_>) -> Result<(), Failed> {
     playbook.task("ks-core/init-token", "KubeSphere | Choose the secret");
     let (candidate, replace) = match secret::wanted(&facts.spec)? {
         Wanted::Keep => (secret::generate(), false),
         Wanted::Replace(secret) => (secret, true),
     };
+    playbook.changed();
+    playbook.task("ks-core/init-token", "KubeSphere | Make the token");
+    let read = Unquoted::read(&candidate).map_err(|stderr| Failed::command("jwt.sh ... CLAIMS", &stderr))?;
     playbook.changed();
     playbook.task("ks-core/init-token", "KubeSphere | Delete the present secret");
     if replace {
@@ -61,10 +72,16 @@ async fn keep_secret(run: &Run<'_>, facts: &Facts, playbook: &mut Playbook<'_>) 
         playbook.skipped();
     }
     playbook.task("ks-core/init-token", "KubeSphere | Create the secret");
-    let command = "kubectl create secret generic kubesphere-secret --from-literal=token=... --from-literal=secret=... -n \
-                   kubesphere-system";
-    let stored = secret::through_shell(&candidate).map_err(|stderr| Failed::command(command, &stderr))?;
-    match run.kubectl.create(&secret_object(&stored)).await {
+    if read.more > 0 {
+        let command = "kubectl create secret generic kubesphere-secret --from-literal=token=... \
+                       --from-literal=secret=... -n kubesphere-system";
+        let stderr = format!(
+            "error: exactly one NAME is required, got {}\nSee 'kubectl create secret generic -h' for help and examples",
+            read.more + 1
+        );
+        return Err(Failed::command(command, &stderr));
+    }
+    match run.kubectl.create(&secret_object(&read)).await {
         Err(error) if !error.has_code(409) => Err(error.into()),
         _ => {
             playbook.changed();
@@ -73,13 +90,14 @@ async fn keep_secret(run: &Run<'_>, facts: &Facts, playbook: &mut Playbook<'_>) 
     }
 }
 
-fn secret_object(secret: &JwtSecret) -> Value {
+fn secret_object(read: &Unquoted) -> Value {
+    let token = if read.is_redirected { String::new() } else { secret::token(&read.word) };
     json!({
         "apiVersion": "v1",
         "kind": "Secret",
         "metadata": {"name": objects::SECRET, "namespace": namespaces::SYSTEM},
         "type": "Opaque",
-        "data": {"secret": encoded(secret.expose()), "token": encoded(&secret::token(secret))},
+        "data": {"secret": encoded(read.word.expose()), "token": encoded(&token)},
     })
 }
 
@@ -123,26 +141,18 @@ pub async fn define(run: &Run<'_>, definitions: Vec<Value>) -> Result<(), Failed
         run.kubectl.apply(&definition, Owner::Nobody).await?;
     }
     let target = Target::new("apiextensions.k8s.io/v1", "CustomResourceDefinition", "", "");
-    let served = |objects: &[&Value]| names.iter().all(|name| objects.iter().any(|object| is_served(object, name)));
+    let served =
+        |objects: &[&Value]| names.iter().all(|name| objects.iter().any(|object| wait::is_established(object, name)));
     if wait::until(&run.kubectl, &run.ctx.clock, (target, ""), delays::CRD_LIMIT, served).await? {
         return Ok(());
     }
     let objects = run.kubectl.list(target, "").await?;
     let missing: Vec<_> =
-        names.into_iter().filter(|name| !objects.iter().any(|object| is_served(object, name))).collect();
+        names.into_iter().filter(|name| !objects.iter().any(|object| wait::is_established(object, name))).collect();
     Err(Failed(json!({
         "changed": false,
         "msg": format!("timed out waiting for condition Established of customresourcedefinitions {}", missing.join(", ")),
     })))
-}
-
-fn is_served(definition: &Value, name: &str) -> bool {
-    let conditions = definition.pointer("/status/conditions").and_then(Value::as_array);
-    definition.pointer("/metadata/name").and_then(Value::as_str) == Some(name)
-        && conditions.into_iter().flatten().any(|condition| {
-            condition.get("type").and_then(Value::as_str) == Some("Established")
-                && condition.get("status").and_then(Value::as_str) == Some("True")
-        })
 }
 
 /// How many nodes `kubectl get nodes` calls master, but at least one: the replicas of each component.

@@ -60,6 +60,22 @@ impl Fake {
         self.state.lock().unwrap().objects.get(path).cloned()
     }
 
+    /// Paths of all objects.
+    pub fn paths(&self) -> Vec<String> {
+        self.state.lock().unwrap().objects.keys().cloned().collect()
+    }
+
+    /// The object at `path`, once it is there.
+    pub async fn until(&self, path: &str) -> Value {
+        let mut grown = self.grown.subscribe();
+        loop {
+            if let Some(object) = self.get(path) {
+                return object;
+            }
+            grown.changed().await.unwrap();
+        }
+    }
+
     /// The next request with `method` to `path` is answered with `code`.
     pub fn fail_once(&self, method: Method, path: &str, code: StatusCode) {
         self.state.lock().unwrap().failures.push((method, path.to_owned(), code));

@@ -1,5 +1,6 @@
 //! Task `multicluster`: what the role `host` adds (ks-installer v3.3.2, role `ks-multicluster`).
 
+use kubesphere::Feature;
 use kubesphere::names::{labels, namespaces, objects};
 use serde_json::{Value, json};
 
@@ -49,6 +50,9 @@ pub async fn install(run: &Run<'_>, facts: &Facts) -> Result<(), Failed> {
     let labels = json!({"metadata": {"labels": {labels::WORKSPACE: objects::SYSTEM_WORKSPACE}}});
     run.kubectl.merge(Target::new("v1", "Namespace", "", namespaces::FEDERATION), &labels).await?;
     reach_webhook(run).await?;
+    if run.release.has(Feature::FederatedMonitoring) {
+        run.kubectl.apply(&federation::monitoring_namespace(), Owner::Kubectl).await?;
+    }
     run.note_enabled(facts, "multicluster").await?;
     Ok(())
 }

@@ -40,6 +40,7 @@ const CUSTOM: &[Resource] = &[
     names::GLOBAL_ROLE_BINDING,
     names::KUBEFED_CONFIG,
     names::FEDERATED_TYPE_CONFIG,
+    names::FEDERATED_NAMESPACE,
 ];
 
 /// A request that failed, as `create Secret kubesphere-system/kubesphere-secret`.

@@ -1,11 +1,11 @@
 //! The migration of an older `ClusterConfiguration`: the object is deleted and created again in the present form
-//! (ks-installer v3.3.2, `controller/installRunner.py`, `generate_new_cluster_configuration`).
+//! (ks-installer v3.3.2 and v3.4.1, `controller/installRunner.py`, `generate_new_cluster_configuration`).
 
 use kubesphere::names::{self, namespaces, objects};
 use kubesphere::{Feature, Release};
 use serde_json::{Map, Value, json};
 
-use super::spec::Spec;
+use super::spec::{Spec, truth};
 
 /// The object that replaces `live`, when `live` has an older form or another version's traces.
 pub fn replacement(live: &Value, release: &Release) -> Option<Value> {
@@ -23,7 +23,7 @@ pub fn replacement(live: &Value, release: &Release) -> Option<Value> {
             "namespace": namespaces::SYSTEM,
             "labels": {"version": release.tag()},
         },
-        "spec": migrated(spec, release),
+        "spec": migrated(spec, live.get("status").unwrap_or(&Value::Null), release),
     });
     if let Some(id) = cluster_id {
         object["status"] = json!({"clusterId": id});
@@ -39,9 +39,12 @@ fn is_old(spec: &Spec, live: &Value, release: &Release) -> bool {
     let other_version = live
         .pointer("/status/core")
         .is_some_and(|core| core.get("version").and_then(Value::as_str) != Some(release.tag().as_str()));
-    (release.has(Feature::Terminal) && !spec.contains_key("terminal"))
-        || lacks("servicemesh", "istio")
-        || spec.contains_key("kubeedge")
+    let before_terminal =
+        !spec.contains_key("terminal") || lacks("servicemesh", "istio") || spec.contains_key("kubeedge");
+    let before_ruler = lacks("events", "ruler")
+        || (is_on(spec, "devops") && (lacks("devops", "jenkinsCpuReq") || lacks("devops", "jenkinsCpuLim")));
+    (release.has(Feature::Terminal) && before_terminal)
+        || (release.has(Feature::EventsRuler) && before_ruler)
         || spec.contains_key("networkpolicy")
         || spec.contains_key("notification")
         || lacks("openpitrix", "store")
@@ -49,39 +52,87 @@ fn is_old(spec: &Spec, live: &Value, release: &Release) -> bool {
         || other_version
 }
 
+/// Whether a section is on, as Python sees it.
+fn is_on(spec: &Spec, section: &str) -> bool {
+    spec.get(section).and_then(|section| section.get("enabled")).is_some_and(truth)
+}
+
 /// `spec` in the present form; the blocks `multicluster` and `authentication` stay as they are.
-fn migrated(spec: &Spec, release: &Release) -> Spec {
+fn migrated(spec: &Spec, status: &Value, release: &Release) -> Spec {
     let mut spec = spec.clone();
-    if release.has(Feature::Terminal) {
-        spec.entry("terminal").or_insert_with(|| json!({"timeout": 600}));
+    migrate_common(&mut spec, status);
+    if spec.get("logging").is_some_and(|logging| logging.get("logsidecarReplicas").is_some()) {
+        let enabled = is_on(&spec, "logging");
+        let logsidecar = json!({"enabled": enabled, "replicas": 2});
+        spec.insert("logging".to_owned(), json!({"enabled": enabled, "logsidecar": logsidecar}));
     }
-    let istio = json!({"components": {
-        "ingressGateways": [{"name": "istio-ingressgateway", "enabled": false}], "cni": {"enabled": false},
-    }});
-    add(&mut spec, "servicemesh", "istio", &istio);
-    if let Some(Value::Object(openpitrix)) = spec.get_mut("openpitrix")
-        && !openpitrix.contains_key("store")
-    {
-        let enabled = openpitrix.remove("enabled").unwrap_or(Value::Bool(false));
-        openpitrix.insert("store".to_owned(), json!({"enabled": enabled}));
-    }
-    if let Some(policy) = spec.remove("networkpolicy") {
-        let network = spec.entry("network").or_insert_with(|| json!({}));
-        if let Value::Object(network) = network {
-            network.insert("networkpolicy".to_owned(), policy);
+    if release.has(Feature::EventsRuler) {
+        add(&mut spec, "events", "ruler", &json!({"enabled": true, "replicas": 2}));
+        if is_on(&spec, "devops") {
+            add(&mut spec, "devops", "jenkinsCpuReq", &json!(0.5));
+            add(&mut spec, "devops", "jenkinsCpuLim", &json!(4));
         }
     }
     spec.remove("notification");
-    if let Some(kubeedge) = spec.remove("kubeedge") {
-        let enabled = kubeedge.get("enabled").cloned().unwrap_or(Value::Bool(false));
-        spec.insert("edgeruntime".to_owned(), json!({"enabled": enabled, "kubeedge": kubeedge}));
+    if spec.get("openpitrix").is_some_and(|openpitrix| openpitrix.get("store").is_none()) {
+        let enabled = is_on(&spec, "openpitrix");
+        spec.insert("openpitrix".to_owned(), json!({"store": {"enabled": enabled}}));
     }
-    if let Some(Value::Object(logging)) = spec.get_mut("logging")
-        && let Some(replicas) = logging.remove("logsidecarReplicas")
-    {
-        logging.insert("logsidecar".to_owned(), json!({"enabled": true, "replicas": replicas}));
+    if spec.contains_key("networkpolicy") {
+        let policy = json!({"enabled": is_on(&spec, "networkpolicy")});
+        let network = json!({"networkpolicy": policy, "ippool": {"type": "none"}, "topology": {"type": "none"}});
+        spec.insert("network".to_owned(), network);
+        spec.remove("networkpolicy");
+    }
+    if release.has(Feature::Terminal) {
+        spec.entry("terminal").or_insert_with(|| json!({"timeout": 600}));
+        let istio = json!({"components": {
+            "ingressGateways": [{"name": "istio-ingressgateway", "enabled": false}], "cni": {"enabled": false},
+        }});
+        add(&mut spec, "servicemesh", "istio", &istio);
+        migrate_kubeedge(&mut spec);
     }
     spec
+}
+
+/// `common`: which stores are on is taken from the status, whatever the spec said.
+fn migrate_common(spec: &mut Spec, status: &Value) {
+    if !spec.get("common").is_some_and(Value::is_object) {
+        return;
+    }
+    let console = spec.remove("console");
+    let Some(Value::Object(common)) = spec.get_mut("common") else { return };
+    for (store, old_size) in [("redis", "redisVolumSize"), ("openldap", "openldapVolumeSize")] {
+        let enabled =
+            status.get(store).and_then(|store| store.get("status")).and_then(Value::as_str) == Some("enabled");
+        let mut section = json!({"enabled": enabled});
+        if let Some(size) = common.remove(old_size) {
+            section["volumeSize"] = size;
+        }
+        common.insert(store.to_owned(), section);
+    }
+    for old in ["mysqlVolumeSize", "etcdVolumeSize"] {
+        common.remove(old);
+    }
+    if let Some(Value::Object(search)) = common.get_mut("es") {
+        search.entry("master").or_insert_with(|| json!({"volumeSize": "4Gi"}));
+        search.entry("data").or_insert_with(|| json!({"volumeSize": "20Gi"}));
+    }
+    if let Some(console) = console
+        && let Value::Object(core) = common.entry("core").or_insert_with(|| json!({}))
+    {
+        core.insert("console".to_owned(), console);
+    }
+}
+
+fn migrate_kubeedge(spec: &mut Spec) {
+    let Some(mut kubeedge) = spec.remove("kubeedge") else { return };
+    let enabled = kubeedge.get("enabled").cloned();
+    if let (Some(enabled), Some(section)) = (enabled, kubeedge.as_object_mut()) {
+        section.insert("iptables-manager".to_owned(), json!({"enabled": true, "mode": "external"}));
+        section.shift_remove("edgeWatcher");
+        spec.insert("edgeruntime".to_owned(), json!({"enabled": enabled, "kubeedge": kubeedge}));
+    }
 }
 
 fn add(spec: &mut Spec, section: &str, key: &str, value: &Value) {
@@ -99,10 +150,6 @@ mod tests {
 
     fn release() -> &'static Release {
         Release::find("3.3.2").unwrap()
-    }
-
-    fn shipped() -> Value {
-        serde_yaml::from_str(&cluster_configuration_yaml(release())).unwrap()
     }
 
     #[test]
@@ -131,19 +178,59 @@ mod tests {
     }
 
     #[rstest]
-    #[case("/status", json!({"core": {"version": "v3.3.1"}}))]
-    #[case("/status", json!({"core": {"status": "enabled"}}))]
-    #[case("/spec/networkpolicy", json!({"enabled": true}))]
-    #[case("/spec/notification", json!({"enabled": true}))]
-    #[case("/spec/kubeedge", json!({"enabled": false}))]
-    #[case("/spec/openpitrix", json!({"enabled": true}))]
-    #[case("/spec/servicemesh", json!({"enabled": true}))]
-    #[case("/spec/logging", json!({"enabled": false, "logsidecarReplicas": 2}))]
-    fn replaces_older_forms_once(#[case] pointer: &str, #[case] value: Value) {
-        let mut live = shipped();
-        let (parent, key) = pointer.rsplit_once('/').unwrap();
-        live.pointer_mut(parent).unwrap()[key] = value;
-        let made = replacement(&live, release()).unwrap();
-        assert_eq!(replacement(&made, release()), None);
+    #[case::no_terminal(&["3.3.2", "3.4.0", "3.4.1"], "/spec/terminal", Value::Null)]
+    #[case::servicemesh_without_istio(&["3.3.2", "3.4.0", "3.4.1"], "/spec/servicemesh", json!({"enabled": true}))]
+    #[case::kubeedge(&["3.3.2", "3.4.0", "3.4.1"], "/spec/kubeedge", json!({"enabled": false}))]
+    #[case::networkpolicy(&["3.2.1", "3.3.2", "3.4.0", "3.4.1"], "/spec/networkpolicy", json!({"enabled": true}))]
+    #[case::notification(&["3.2.1", "3.3.2", "3.4.0", "3.4.1"], "/spec/notification", json!({"enabled": true}))]
+    #[case::openpitrix_without_store(&["3.2.1", "3.3.2", "3.4.0", "3.4.1"], "/spec/openpitrix", json!({"enabled": true}))]
+    #[case::sidecar_replicas(&["3.2.1", "3.3.2", "3.4.0", "3.4.1"], "/spec/logging", json!({"logsidecarReplicas": 2}))]
+    #[case::events_without_ruler(&["3.4.0", "3.4.1"], "/spec/events", json!({"enabled": false}))]
+    #[case::devops_without_cpu(&["3.4.0", "3.4.1"], "/spec/devops", json!({"enabled": true}))]
+    #[case::status_of_another_version(
+        &["3.2.1", "3.3.2", "3.4.0", "3.4.1"], "/status", json!({"core": {"version": "v3.3.1"}})
+    )]
+    #[case::status_without_version(
+        &["3.2.1", "3.3.2", "3.4.0", "3.4.1"], "/status", json!({"core": {"status": "enabled"}})
+    )]
+    fn replaces_older_forms_once(#[case] versions: &[&str], #[case] pointer: &str, #[case] value: Value) {
+        for release in Release::all() {
+            let mut live: Value = serde_yaml::from_str(&cluster_configuration_yaml(release)).unwrap();
+            let (parent, key) = pointer.rsplit_once('/').unwrap();
+            let parent = live.pointer_mut(parent).unwrap().as_object_mut().unwrap();
+            match &value {
+                Value::Null => parent.remove(key),
+                value => parent.insert(key.to_owned(), value.clone()),
+            };
+            let made = replacement(&live, release);
+            assert_eq!(made.is_some(), versions.contains(&release.version), "{release}");
+            if let Some(made) = made {
+                assert_eq!(replacement(&made, release), None, "{release}");
+                assert_eq!(made["spec"]["authentication"], live["spec"]["authentication"]);
+                assert_eq!(made["spec"]["multicluster"], live["spec"]["multicluster"]);
+            }
+        }
+    }
+
+    #[test]
+    fn carries_old_settings_into_their_new_places() {
+        let live = json!({
+            "spec": {
+                "common": {"redisVolumSize": "3Gi", "es": {}}, "console": {"port": 30881},
+                "networkpolicy": {"enabled": true}, "openpitrix": {"enabled": true},
+                "kubeedge": {"enabled": true, "edgeWatcher": {}}, "logging": {"enabled": true, "logsidecarReplicas": 3},
+            },
+            "status": {"redis": {"status": "enabled"}},
+        });
+        let spec = replacement(&live, release()).unwrap()["spec"].take();
+        assert_eq!(spec["common"]["redis"], json!({"enabled": true, "volumeSize": "3Gi"}));
+        assert_eq!(spec["common"]["openldap"], json!({"enabled": false}));
+        assert_eq!(spec["common"]["es"], json!({"master": {"volumeSize": "4Gi"}, "data": {"volumeSize": "20Gi"}}));
+        assert_eq!(spec["common"]["core"]["console"], json!({"port": 30881}));
+        assert_eq!(spec["network"]["networkpolicy"], json!({"enabled": true}));
+        assert_eq!(spec["openpitrix"], json!({"store": {"enabled": true}}));
+        assert_eq!(spec["logging"], json!({"enabled": true, "logsidecar": {"enabled": true, "replicas": 2}}));
+        let kubeedge = json!({"enabled": true, "iptables-manager": {"enabled": true, "mode": "external"}});
+        assert_eq!(spec["edgeruntime"], json!({"enabled": true, "kubeedge": kubeedge}));
     }
 }

@@ -1,21 +1,21 @@
 //! ks-installer: runs the playbooks whenever the spec of the `ClusterConfiguration` changes.
 
 mod ansible;
-mod apply;
-mod banner;
+pub(crate) mod apply;
+pub(crate) mod banner;
 mod component;
 mod core;
 #[cfg(test)]
 pub(crate) mod fake;
 mod host;
-mod kubectl;
+pub(crate) mod kubectl;
 mod migration;
 mod preinstall;
 mod render;
 mod run;
 mod secret;
 mod spec;
-mod wait;
+pub(crate) mod wait;
 
 use std::pin::pin;
 

@@ -54,26 +54,37 @@ fn cluster_role(settings: &Settings<'_>) -> Result<String, Undefined> {
     if settings.role_ignored {
         return Ok("none".to_owned());
     }
-    let multicluster =
-        settings.spec.get("multicluster").ok_or_else(|| Undefined("'multicluster' is undefined".to_owned()))?;
-    let role = multicluster.get("clusterRole").ok_or_else(|| Undefined::attribute(multicluster, "clusterRole"))?;
-    Ok(python(role))
+    let multicluster = settings.spec.get("multicluster");
+    match (multicluster, multicluster.and_then(|section| section.get("clusterRole"))) {
+        (_, Some(role)) => Ok(python(role)),
+        // Where no role is written down, the template only asks whether it is a host's or a member's.
+        _ if !settings.release.has(Feature::MulticlusterBlockAlways) => Ok(String::new()),
+        (Some(multicluster), None) => Err(Undefined::attribute(multicluster, "clusterRole")),
+        (None, None) => Err(Undefined("'multicluster' is undefined".to_owned())),
+    }
 }
 
 fn authentication(settings: &Settings<'_>, role: &str) -> String {
     let multiple_login = at(settings.spec, "common.core.console.enableMultiLogin")
         .or_else(|| at(settings.spec, "console.enableMultiLogin"))
         .map_or_else(|| "True".to_owned(), python);
+    let own = |key: &str, default: &str| {
+        at(settings.spec, &format!("authentication.{key}")).map_or_else(|| default.to_owned(), python)
+    };
     let mut text = format!(
         "authentication:\n  \
-           authenticateRateLimiterMaxTries: 10\n  \
-           authenticateRateLimiterDuration: 10m0s\n  \
-           loginHistoryRetentionPeriod: 168h\n  \
-           maximumClockSkew: 10s\n  \
+           authenticateRateLimiterMaxTries: {}\n  \
+           authenticateRateLimiterDuration: {}\n  \
+           loginHistoryRetentionPeriod: {}\n  \
+           maximumClockSkew: {}\n  \
            multipleLogin: {multiple_login}\n  \
            kubectlImage: kubesphere/kubectl:{}\n  \
            jwtSecret: \"{}\"\n  \
            oauthOptions:\n",
+        own("authenticateRateLimiterMaxTries", "10"),
+        own("authenticateRateLimiterDuration", "10m0s"),
+        own("loginHistoryRetentionPeriod", "168h"),
+        own("maximumClockSkew", "10s"),
         kubectl_tag(settings.kubernetes_minor),
         settings.jwt_secret.expose(),
     );

@@ -14,7 +14,7 @@ use super::apply::Owner;
 use super::banner::Banner;
 use super::kubectl::{Kubectl, KubectlError, Target};
 use super::render::{Settings, kubesphere_yaml};
-use super::spec::{Spec, is_true};
+use super::spec::{Spec, at, truth};
 use super::{ORDERS, component, core, migration, preinstall, wait};
 use crate::{Behaviour, delays};
 
@@ -136,11 +136,12 @@ impl<'a> Run<'a> {
         let mut playbook = Playbook::begin(log);
         let result = preinstall::check(self, facts, &mut playbook).await;
         playbook.end(result)?;
-        if is_true(&facts.spec, "metrics_server.enabled") {
+        if at(&facts.spec, "metrics_server.enabled").is_some_and(truth) {
             let mut playbook = Playbook::begin(log);
             playbook.task("metrics-server", "Metrics-Server | Install");
+            let noted = self.note_enabled(facts, "metricsServer").await;
             playbook.changed();
-            playbook.end(Ok(()))?;
+            playbook.end(noted.map_err(Failed::from))?;
         }
         let mut playbook = Playbook::begin(log);
         let result = preinstall::namespaces(self, facts, &mut playbook).await;
@@ -150,10 +151,11 @@ impl<'a> Run<'a> {
         playbook.end(result)?;
 
         let all_successful = component::install_all(self, facts).await;
-        if self.configure(facts).await.is_err() || self.restart_components().await.is_err() {
+        if self.configure(facts).await.is_err() {
             self.line("Failed to ansible-playbook ks-config.yaml");
             return Err(Ended);
         }
+        self.restart_components().await;
         if self.finish(facts).await.is_err() {
             self.line("Failed to ansible-playbook result-info.yaml");
             return Err(Ended);
@@ -188,18 +190,19 @@ impl<'a> Run<'a> {
         Ok(self.kubectl.apply(&object, Owner::Kubectl).await?)
     }
 
-    /// Restarts the processes of a release that does not look for a changed configuration by itself.
-    async fn restart_components(&self) -> Result<(), KubectlError> {
+    /// Restarts the processes of a release that does not look for a changed configuration by itself. How that ends is
+    /// ignored (ks-installer v3.2.1, `roles/ks-core/config/tasks/ks-restart.yaml`).
+    async fn restart_components(&self) {
         if self.release.has(Feature::HotReload) {
-            return Ok(());
+            return;
         }
         let at = self.ctx.clock.wall().to_string();
         let annotations = json!({"kubectl.kubernetes.io/restartedAt": at});
         let patch = json!({"spec": {"template": {"metadata": {"annotations": annotations}}}});
         for name in [objects::APISERVER, objects::CONTROLLER_MANAGER] {
-            self.kubectl.merge(Target::new("apps/v1", "Deployment", namespaces::SYSTEM, name), &patch).await?;
+            let deployment = Target::new("apps/v1", "Deployment", namespaces::SYSTEM, name);
+            let _ignored = self.kubectl.merge(deployment, &patch).await;
         }
-        Ok(())
     }
 
     /// Playbook `result-info`: waits for the pods that a person needs and notes the version.

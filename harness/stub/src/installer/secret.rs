@@ -51,46 +51,58 @@ pub fn random_text(length: usize) -> String {
     (0..length).map(|_| char::from(ALPHABET[random.random_range(0..ALPHABET.len())])).collect()
 }
 
-/// What the shell hands to `kubectl create secret` when `secret` stands unquoted in its command line.
-///
-/// # Errors
-/// The command's last words when it fails.
-pub fn through_shell(secret: &JwtSecret) -> Result<JwtSecret, String> {
-    let mut word = String::new();
-    let mut words_after = 0;
-    let mut text = secret.expose().chars().peekable();
-    while let Some(character) = text.next() {
-        match character {
-            '\'' | '"' => loop {
-                match text.next() {
-                    Some(end) if end == character => break,
-                    Some(inner) if words_after == 0 => word.push(inner),
-                    Some(_) => {}
-                    None => return Err("/bin/sh: Syntax error: Unterminated quoted string".to_owned()),
+/// What the shell makes of a secret that stands unquoted in a command line.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Unquoted {
+    /// The word that the secret's beginning becomes.
+    pub word: JwtSecret,
+    /// How many more words there are.
+    pub more: usize,
+    /// The command's output goes to a file.
+    pub is_redirected: bool,
+}
+
+impl Unquoted {
+    /// Reads `secret` as the shell does.
+    ///
+    /// # Errors
+    /// The shell's last words when the command line is none, or goes on with a command that does not exist.
+    pub fn read(secret: &JwtSecret) -> Result<Self, String> {
+        let mut read = Self { word: JwtSecret::new(""), more: 0, is_redirected: false };
+        let mut word = String::new();
+        let mut text = secret.expose().chars().peekable();
+        while let Some(character) = text.next() {
+            match character {
+                '\'' | '"' => loop {
+                    match text.next() {
+                        Some(end) if end == character => break,
+                        Some(inner) if read.more == 0 => word.push(inner),
+                        Some(_) => {}
+                        None => return Err("/bin/sh: Syntax error: Unterminated quoted string".to_owned()),
+                    }
+                },
+                '\\' => word.extend(text.next().filter(|_| read.more == 0)),
+                '$' if text.peek().is_some_and(|next| next.is_ascii_alphabetic() || *next == '_') => {
+                    // A variable that is not set.
+                    while text.next_if(|next| next.is_ascii_alphanumeric() || *next == '_').is_some() {}
                 }
-            },
-            '\\' => word.extend(text.next()),
-            '$' if text.peek().is_some_and(|next| next.is_ascii_alphabetic() || *next == '_') => {
-                // A variable that is not set.
-                while text.next_if(|next| next.is_ascii_alphanumeric() || *next == '_').is_some() {}
+                ';' | '&' | '|' | '<' | '(' | ')' | '`' => {
+                    return Err(format!("/bin/sh: the value of jwtSecret has a {character} in it"));
+                }
+                '>' => {
+                    read.is_redirected = true;
+                    while text.next_if(|next| !next.is_ascii_whitespace()).is_some() {}
+                }
+                blank if blank.is_ascii_whitespace() => {
+                    read.more += usize::from(text.peek().is_some_and(|next| !next.is_ascii_whitespace()));
+                }
+                other if read.more == 0 => word.push(other),
+                _ => {}
             }
-            ';' | '&' | '|' | '<' | '>' | '(' | ')' | '`' => {
-                return Err(format!("/bin/sh: the value of jwtSecret has a {character} in it"));
-            }
-            blank if blank.is_ascii_whitespace() => {
-                words_after += usize::from(text.peek().is_some_and(|next| !next.is_ascii_whitespace()));
-            }
-            other if words_after == 0 => word.push(other),
-            _ => {}
         }
+        read.word = JwtSecret::new(word);
+        Ok(read)
     }
-    if words_after > 0 {
-        return Err(format!(
-            "error: exactly one NAME is required, got {}\nSee 'kubectl create secret generic -h' for help and examples",
-            words_after + 1
-        ));
-    }
-    Ok(JwtSecret::new(word))
 }
 
 /// The static token that is kept beside the secret: signed with it, without an end.
@@ -140,20 +152,27 @@ mod tests {
     }
 
     #[rstest]
-    #[case("abc", Ok("abc"))]
-    #[case("", Ok(""))]
-    #[case("a$b", Ok("a"))]
-    #[case("a\"b\"c", Ok("abc"))]
-    #[case("a\\b", Ok("ab"))]
-    #[case("a b$c", Err("error: exactly one NAME is required, got 2"))]
-    #[case("a\"b", Err("/bin/sh: Syntax error"))]
-    #[case("a;b", Err("/bin/sh: "))]
-    fn passes_the_secret_unquoted_through_the_shell(#[case] secret: &str, #[case] expected: Result<&str, &str>) {
-        match (through_shell(&JwtSecret::new(secret)), expected) {
-            (Ok(made), Ok(expected)) => assert_eq!(made.expose(), expected),
-            (Err(text), Err(beginning)) => assert!(text.starts_with(beginning), "{text}"),
-            (made, expected) => assert_eq!(made.is_ok(), expected.is_ok()),
-        }
+    #[case("abc", "abc", 0)]
+    #[case("", "", 0)]
+    #[case("a$b", "a", 0)]
+    #[case("a\"b\"c", "abc", 0)]
+    #[case("a\\b", "ab", 0)]
+    #[case("a b$c", "a", 1)]
+    #[case("a b  c", "a", 2)]
+    #[case("a>b", "a", 0)]
+    fn reads_the_secret_as_the_shell_does(#[case] secret: &str, #[case] word: &str, #[case] more: usize) {
+        let read = Unquoted::read(&JwtSecret::new(secret)).unwrap();
+        assert_eq!((read.word.expose(), read.more), (word, more));
+        assert_eq!(read.is_redirected, secret.contains('>'));
+    }
+
+    #[rstest]
+    #[case("a\"b", "/bin/sh: Syntax error")]
+    #[case("a;b", "/bin/sh: ")]
+    #[case("a(b", "/bin/sh: ")]
+    fn refuses_what_is_no_command_line(#[case] secret: &str, #[case] beginning: &str) {
+        let error = Unquoted::read(&JwtSecret::new(secret)).unwrap_err();
+        assert!(error.starts_with(beginning), "{error}");
     }
 
     #[test]

@@ -40,6 +40,18 @@ pub fn is_true(spec: &Spec, path: &str) -> bool {
     at(spec, path).and_then(Value::as_bool).unwrap_or(false)
 }
 
+/// Whether Python takes `value` for true.
+pub fn truth(value: &Value) -> bool {
+    match value {
+        Value::Null => false,
+        Value::Bool(value) => *value,
+        Value::Number(number) => number.as_f64() != Some(0.0),
+        Value::String(text) => !text.is_empty(),
+        Value::Array(items) => !items.is_empty(),
+        Value::Object(map) => !map.is_empty(),
+    }
+}
+
 /// `value` as a template prints it: as Python spells it.
 pub fn python(value: &Value) -> String {
     match value {
@@ -47,12 +59,23 @@ pub fn python(value: &Value) -> String {
         Value::Bool(true) => "True".to_owned(),
         Value::Bool(false) => "False".to_owned(),
         Value::String(text) => text.clone(),
-        Value::Number(number) => number.to_string(),
+        Value::Number(number) => python_number(number),
         Value::Array(items) => format!("[{}]", items.iter().map(quoted).collect::<Vec<_>>().join(", ")),
         Value::Object(map) => {
             let entries: Vec<_> = map.iter().map(|(key, value)| format!("'{key}': {}", quoted(value))).collect();
             format!("{{{}}}", entries.join(", "))
         }
+    }
+}
+
+/// Python writes the sign of a positive exponent, and a float that is whole ends with `.0`.
+fn python_number(number: &serde_json::Number) -> String {
+    let text = number.to_string();
+    match text.split_once('e') {
+        Some((digits, exponent)) if !exponent.starts_with(['-', '+']) => {
+            format!("{}e+{exponent}", digits.strip_suffix(".0").unwrap_or(digits))
+        }
+        _ => text,
     }
 }
 
@@ -69,9 +92,7 @@ pub fn components(spec: &Spec) -> Vec<String> {
     let base = ["monitoring", "multicluster", "openpitrix", "network"];
     let own = ["telemetry", "metrics_server", "networkpolicy"];
     let enabled = spec.iter().filter(|(key, value)| {
-        value.get("enabled") == Some(&Value::Bool(true))
-            && !own.contains(&key.as_str())
-            && !base.contains(&key.as_str())
+        value.get("enabled").is_some_and(truth) && !own.contains(&key.as_str()) && !base.contains(&key.as_str())
     });
     base.into_iter().map(str::to_owned).chain(enabled.map(|(key, _)| key.clone())).collect()
 }
@@ -104,10 +125,26 @@ mod tests {
     }
 
     #[rstest]
+    #[case(json!(true), true)]
+    #[case(json!("false"), true)]
+    #[case(json!(1), true)]
+    #[case(json!(false), false)]
+    #[case(json!(""), false)]
+    #[case(json!(0), false)]
+    #[case(json!(null), false)]
+    fn takes_for_enabled_what_python_does(#[case] enabled: Value, #[case] counts: bool) {
+        let spec = spec(&json!({"devops": {"enabled": enabled}}));
+        assert_eq!(components(&spec).len(), if counts { 5 } else { 4 });
+    }
+
+    #[rstest]
     #[case(json!(null), "None")]
     #[case(json!(true), "True")]
     #[case(json!("x y"), "x y")]
     #[case(json!(12_345_678), "12345678")]
+    #[case(json!(0.5), "0.5")]
+    #[case(json!(1.234_567_890_123_457e31), "1.234567890123457e+31")]
+    #[case(json!(1e22), "1e+22")]
     #[case(json!({"a": ["b", 1]}), "{'a': ['b', 1]}")]
     fn prints_values_as_python_does(#[case] value: Value, #[case] text: &str) {
         assert_eq!(python(&value), text);

@@ -1,4 +1,9 @@
-//! The installer as a whole, on a cluster that is a map of objects.
+//! The installer as a whole, on a cluster that is a map of objects; below, a test for each row of what is known of it.
+
+mod host_cluster_name;
+mod jwt_secret;
+mod role_changes;
+mod role_matrix;
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
@@ -46,6 +51,7 @@ impl Network for OpenNetwork {
 
 /// A cluster with a running installer.
 struct Installation {
+    release: &'static Release,
     fake: Arc<Fake>,
     log: Arc<Log>,
     stop: CancellationToken,
@@ -61,6 +67,12 @@ impl Drop for Installation {
 
 impl Installation {
     fn start(fake: &Arc<Fake>, behaviour: Behaviour) -> Self {
+        Self::of("3.3.2", fake, behaviour)
+    }
+
+    /// The installer of `version`.
+    fn of(version: &str, fake: &Arc<Fake>, behaviour: Behaviour) -> Self {
+        let release = Release::find(version).unwrap();
         let (log, stop) = (Log::new(), CancellationToken::new());
         let virtual_clock = VirtualClock::new();
         tokio::spawn(virtual_clock.clone().drive(stop.clone()));
@@ -69,7 +81,7 @@ impl Installation {
             pod: PodIdentity {
                 namespace: namespaces::SYSTEM.into(),
                 name: "ks-installer-0".into(),
-                image: "kubesphere/ks-installer:v3.3.2".into(),
+                image: release.image("ks-installer"),
                 ip: Ipv4Addr::LOCALHOST.into(),
                 args: Vec::new(),
                 env: std::collections::BTreeMap::new(),
@@ -89,12 +101,12 @@ impl Installation {
         };
         tokio::spawn(run(ctx, behaviour));
         let wanted = virtual_clock.wants_progress();
-        Self { fake: fake.clone(), log, stop, _progress: virtual_clock, _wanted: wanted }
+        Self { release, fake: fake.clone(), log, stop, _progress: virtual_clock, _wanted: wanted }
     }
 
     /// Applies `spec` on top of the shipped one, and waits until `text` is in the log for the `count`th time.
     async fn apply(&self, spec: Value, text: &str, count: usize) {
-        let mut object = self.fake.get(CONFIGURATION).unwrap_or_else(shipped);
+        let mut object = self.fake.get(CONFIGURATION).unwrap_or_else(|| shipped(self.release));
         for (key, value) in spec.as_object().unwrap() {
             object["spec"][key] = value.clone();
         }
@@ -117,14 +129,27 @@ impl Installation {
         secret_text(&self.fake.get(SECRET)?, "secret")
     }
 
+    /// Takes `section` out of the spec, or a key below it, and waits as [`Self::apply`] does.
+    async fn remove(&self, pointer: &str, text: &str, count: usize) {
+        let mut object = self.fake.get(CONFIGURATION).unwrap_or_else(|| shipped(self.release));
+        let (parent, key) = pointer.rsplit_once('/').unwrap();
+        object.pointer_mut(&format!("/spec{parent}")).unwrap().as_object_mut().unwrap().shift_remove(key).unwrap();
+        self.fake.put(CONFIGURATION, &object);
+        self.sees(text, count).await;
+    }
+
     fn config(&self) -> KubesphereConfig {
-        KubesphereConfig::parse(self.fake.get(CONFIG_MAP).unwrap()["data"]["kubesphere.yaml"].as_str().unwrap())
-            .unwrap()
+        KubesphereConfig::parse(&self.text()).unwrap()
+    }
+
+    /// The text of `kubesphere.yaml`.
+    fn text(&self) -> String {
+        self.fake.get(CONFIG_MAP).unwrap()["data"]["kubesphere.yaml"].as_str().unwrap().to_owned()
     }
 }
 
-fn shipped() -> Value {
-    serde_yaml::from_str(&cluster_configuration_yaml(Release::find("3.3.2").unwrap())).unwrap()
+fn shipped(release: &Release) -> Value {
+    serde_yaml::from_str(&cluster_configuration_yaml(release)).unwrap()
 }
 
 fn role(role: &str) -> Value {
@@ -132,7 +157,12 @@ fn role(role: &str) -> Value {
 }
 
 async fn installed() -> Installation {
-    let installation = Installation::start(&Fake::new(), Behaviour::default());
+    installed_of("3.3.2").await
+}
+
+/// An installation that has run once with what the release ships.
+async fn installed_of(version: &str) -> Installation {
+    let installation = Installation::of(version, &Fake::new(), Behaviour::default());
     installation.apply(json!({}), BANNER, 1).await;
     installation
 }

@@ -54,6 +54,16 @@ async fn follow(
     }
 }
 
+/// Whether the custom resource definition `name` is served.
+pub fn is_established(definition: &Value, name: &str) -> bool {
+    let conditions = definition.pointer("/status/conditions").and_then(Value::as_array);
+    definition.pointer("/metadata/name").and_then(Value::as_str) == Some(name)
+        && conditions.into_iter().flatten().any(|condition| {
+            condition.get("type").and_then(Value::as_str) == Some("Established")
+                && condition.get("status").and_then(Value::as_str) == Some("True")
+        })
+}
+
 fn name(object: &Value) -> String {
     object.pointer("/metadata/name").and_then(Value::as_str).unwrap_or_default().to_owned()
 }

@@ -3,18 +3,23 @@
 use kubesphere::{Feature, Release};
 
 /// The text of `cluster-configuration.yaml` of `release`: the keys and defaults of the original that decide anything
-/// here (ks-installer v3.3.2, `deploy/cluster-configuration.yaml`), with comments of our own.
+/// here (ks-installer v3.2.1, v3.3.2 and v3.4.1, `deploy/cluster-configuration.yaml`), with comments of our own.
 #[must_use]
 pub fn cluster_configuration_yaml(release: &Release) -> String {
-    let terminal = if release.has(Feature::Terminal) {
-        "  terminal:\n    timeout: 600         # Seconds without input after which a web terminal is closed.\n"
-    } else {
-        ""
-    };
-    CONFIGURATION.replace("VERSION", &release.tag()) + terminal
+    let choose = |feature, with: &'static str, without: &'static str| if release.has(feature) { with } else { without };
+    let parts = [
+        HEAD,
+        choose(Feature::EventsRuler, OPENSEARCH, ELASTICSEARCH),
+        ALERTING_AND_AUDITING,
+        choose(Feature::EventsRuler, DEVOPS_WITH_CPU, DEVOPS),
+        choose(Feature::EventsRuler, EVENTS_WITH_RULER, EVENTS),
+        BODY,
+        choose(Feature::Terminal, EDGERUNTIME, KUBEEDGE),
+    ];
+    parts.concat().replace("VERSION", &release.tag())
 }
 
-const CONFIGURATION: &str = r#"---
+const HEAD: &str = r#"---
 apiVersion: installer.kubesphere.io/v1alpha1
 kind: ClusterConfiguration
 metadata:
@@ -64,7 +69,9 @@ spec:
       - resourceName: "nvidia.com/gpu"
         resourceType: "GPU"
         default: true
-    es:                     # Store of logs, events and audit records.
+"#;
+
+const ELASTICSEARCH: &str = r#"    es:                     # Store of logs, events and audit records.
       logMaxAge: 7
       elkPrefix: logstash
       basicAuth:
@@ -73,22 +80,70 @@ spec:
         password: ""
       externalElasticsearchHost: ""
       externalElasticsearchPort: ""
-  alerting:
+"#;
+
+const OPENSEARCH: &str = r#"    es:                     # Store of logs, events and audit records; opensearch is the default one.
+      enabled: false
+      logMaxAge: 7
+      elkPrefix: logstash
+      basicAuth:
+        enabled: false
+        username: ""
+        password: ""
+      externalElasticsearchHost: ""
+      externalElasticsearchPort: ""
+    opensearch:
+      enabled: true
+      logMaxAge: 7
+      opensearchPrefix: whizard
+      basicAuth:
+        enabled: true
+        username: "admin"
+        password: "admin"
+      externalOpensearchHost: ""
+      externalOpensearchPort: ""
+      dashboard:
+        enabled: false
+"#;
+
+const ALERTING_AND_AUDITING: &str = r"  alerting:
     enabled: false
     # thanosruler:
     #   replicas: 1
     #   resources: {}
   auditing:
     enabled: false
-  devops:
+";
+
+const DEVOPS: &str = r"  devops:
     enabled: false
     # resources: {}
     jenkinsMemoryLim: 8Gi
     jenkinsMemoryReq: 4Gi
     jenkinsVolumeSize: 8Gi
-  events:
+";
+
+const DEVOPS_WITH_CPU: &str = r"  devops:
     enabled: false
-  logging:
+    jenkinsCpuReq: 0.5
+    jenkinsCpuLim: 1
+    jenkinsMemoryReq: 4Gi
+    jenkinsMemoryLim: 4Gi
+    jenkinsVolumeSize: 16Gi
+";
+
+const EVENTS: &str = r"  events:
+    enabled: false
+";
+
+const EVENTS_WITH_RULER: &str = r"  events:
+    enabled: false
+    ruler:
+      enabled: true
+      replicas: 2
+";
+
+const BODY: &str = r#"  logging:
     enabled: false
     logsidecar:
       enabled: true
@@ -116,7 +171,23 @@ spec:
       enabled: false        # The app store.
   servicemesh:
     enabled: false
-    istio:
+"#;
+
+const KUBEEDGE: &str = r#"  kubeedge:
+    enabled: false
+    cloudCore:
+      cloudHub:
+        advertiseAddress: [""]
+        nodeLimit: "100"
+      service:
+        cloudhubNodePort: "30000"
+        cloudhubQuicNodePort: "30001"
+        cloudhubHttpsNodePort: "30002"
+        cloudstreamNodePort: "30003"
+        tunnelNodePort: "30004"
+"#;
+
+const EDGERUNTIME: &str = r#"    istio:
       components:
         ingressGateways:
         - name: istio-ingressgateway
@@ -141,6 +212,8 @@ spec:
         mode: "external"
   gatekeeper:
     enabled: false
+  terminal:
+    timeout: 600            # Seconds without input after which a web terminal is closed.
 "#;
 
 #[cfg(test)]
@@ -155,5 +228,19 @@ mod tests {
             assert_eq!(read["spec"]["authentication"], serde_json::json!({"jwtSecret": ""}));
             assert_eq!(read["spec"]["multicluster"], serde_json::json!({"clusterRole": "none"}));
         }
+    }
+
+    #[test]
+    fn has_the_sections_of_its_release() {
+        let spec = |version| {
+            let text = cluster_configuration_yaml(Release::find(version).unwrap());
+            serde_yaml::from_str::<serde_json::Value>(&text).unwrap()["spec"].take()
+        };
+        let [oldest, observed, newest] = ["3.2.1", "3.3.2", "3.4.1"].map(spec);
+        assert!(oldest.get("kubeedge").is_some() && oldest.get("terminal").is_none());
+        assert!(observed.get("kubeedge").is_none() && observed["servicemesh"].get("istio").is_some());
+        assert!(observed["events"].get("ruler").is_none());
+        assert_eq!(newest["events"]["ruler"]["replicas"], 2);
+        assert_eq!(newest["devops"]["jenkinsCpuReq"], 0.5);
     }
 }

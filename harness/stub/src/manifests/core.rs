@@ -40,12 +40,27 @@ pub fn objects(release: &Release, replicas: usize) -> Vec<Value> {
     ];
     for component in components(release) {
         all.push(component.deployment(release, replicas));
-        all.push(component.service());
+        all.push(component.service(release));
     }
     if release.has(Feature::ClusterWebhook) {
         all.push(cluster_webhook());
     }
     all
+}
+
+/// The token of the components' ServiceAccount as a Secret, for a Kubernetes that makes none by itself.
+#[must_use]
+pub fn service_account_token() -> Value {
+    json!({
+        "apiVersion": "v1",
+        "kind": "Secret",
+        "metadata": {
+            "name": objects::SERVICE_ACCOUNT_TOKEN,
+            "namespace": namespaces::SYSTEM,
+            "annotations": {"kubernetes.io/service-account.name": objects::SERVICE_ACCOUNT},
+        },
+        "type": "kubernetes.io/service-account-token",
+    })
 }
 
 /// The user `admin` with the hash of its password, and its binding to the role of administrators.
@@ -145,8 +160,9 @@ fn components(release: &Release) -> [Component; 3] {
 }
 
 impl Component {
-    fn labels(&self) -> Value {
-        json!({"app": self.name, "tier": self.tier, "version": CHART_VERSION})
+    /// Nothing may read a KubeSphere version from these: the chart's own stays behind the release.
+    fn labels(&self, release: &Release) -> Value {
+        json!({"app": self.name, "tier": self.tier, "version": release.chart_version})
     }
 
     fn deployment(&self, release: &Release, replicas: usize) -> Value {
@@ -176,12 +192,12 @@ impl Component {
         json!({
             "apiVersion": "apps/v1",
             "kind": "Deployment",
-            "metadata": {"name": self.name, "namespace": namespaces::SYSTEM, "labels": self.labels()},
+            "metadata": {"name": self.name, "namespace": namespaces::SYSTEM, "labels": self.labels(release)},
             "spec": {
                 "replicas": replicas,
                 "selector": {"matchLabels": {"app": self.name, "tier": self.tier}},
                 "template": {
-                    "metadata": {"labels": self.labels()},
+                    "metadata": {"labels": self.labels(release)},
                     "spec": {
                         "serviceAccountName": objects::SERVICE_ACCOUNT,
                         "containers": [container],
@@ -195,11 +211,11 @@ impl Component {
         })
     }
 
-    fn service(&self) -> Value {
+    fn service(&self, release: &Release) -> Value {
         json!({
             "apiVersion": "v1",
             "kind": "Service",
-            "metadata": {"name": self.name, "namespace": namespaces::SYSTEM, "labels": self.labels()},
+            "metadata": {"name": self.name, "namespace": namespaces::SYSTEM, "labels": self.labels(release)},
             "spec": {
                 "type": if self.node_port { "NodePort" } else { "ClusterIP" },
                 "ports": [self.service_port],
@@ -208,10 +224,6 @@ impl Component {
         })
     }
 }
-
-/// The chart's version stays behind the release (v3.3.2 ships a chart that says v3.1.0), so nothing may read a
-/// KubeSphere version from these labels.
-const CHART_VERSION: &str = "v3.1.0";
 
 const CONSOLE_CONFIG: &str = "\
 server:

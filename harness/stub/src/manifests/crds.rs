@@ -47,6 +47,7 @@ pub fn federation() -> Vec<Value> {
         define(names::KUBEFED_CONFIG, &[], &[], &[], &open_schema()),
         with_status(define(names::FEDERATED_TYPE_CONFIG, &["ftc"], &[], &[], &open_schema())),
         with_status(define(names::FEDERATED_WORKSPACE, &["fw"], &[], &[], &open_schema())),
+        with_status(define(names::FEDERATED_NAMESPACE, &["fns"], &[], &[], &open_schema())),
     ]
 }
 

@@ -32,7 +32,7 @@ pub fn tower(release: &Release) -> [Value; 2] {
                             "name": objects::TOWER,
                             "image": format!("kubesphere/tower:{}", release.tower_tag),
                             "imagePullPolicy": "IfNotPresent",
-                            "args": ["--leader-elect=true"],
+                            "args": release.tower_args,
                             "ports": [{"containerPort": 8080}],
                             "resources": {
                                 "limits": {"cpu": "500m", "memory": "256Mi"},
@@ -96,6 +96,17 @@ pub fn kubefed(release: &Release, nodes: usize) -> Vec<Value> {
         deployment(release, objects::KUBEFED_CONTROLLER_MANAGER, CONTROLLER_MANAGER, managers, &json!([])),
         config,
     ]
+}
+
+/// The namespace of federated monitoring as a federated namespace.
+#[must_use]
+pub fn monitoring_namespace() -> Value {
+    json!({
+        "apiVersion": names::FEDERATED_NAMESPACE.api_version(),
+        "kind": names::FEDERATED_NAMESPACE.kind,
+        "metadata": {"name": namespaces::MONITORING_FEDERATED, "namespace": namespaces::MONITORING_FEDERATED},
+        "spec": {"placement": {"clusterSelector": {}}},
+    })
 }
 
 /// The names of kubefed's Deployments, which `helm --wait` waits for.

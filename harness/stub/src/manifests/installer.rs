@@ -1,7 +1,7 @@
 //! `kubesphere-installer.yaml` of a release: the objects that start the installer.
 
-use kubesphere::Release;
 use kubesphere::names::{namespaces, objects};
+use kubesphere::{Feature, KubeKey, Release};
 use serde_json::{Value, json};
 
 use super::{crds, documents};
@@ -54,16 +54,48 @@ pub fn installer_yaml(release: &Release) -> String {
 /// Its objects, in the order of the file.
 #[must_use]
 pub fn installer_objects(release: &Release) -> Vec<Value> {
+    let [role, binding] = rights(release);
+    let mut deployment = deployment(release, release.installer_label, "Always");
+    if let Some(container) = deployment.pointer_mut("/spec/template/spec/containers/0") {
+        container["resources"] = json!({
+            "limits": {"cpu": "1", "memory": "1Gi"},
+            "requests": {"cpu": "20m", "memory": "100Mi"},
+        });
+    }
+    vec![crds::cluster_configuration(), namespace(), service_account(), role, binding, deployment]
+}
+
+/// The objects of KubeKey's own manifest of the installer: the same but for order, labels and how the image is pulled
+/// (kubekey v3.0.13, `cmd/kk/pkg/version/kubesphere/templates/installer.go`).
+#[must_use]
+pub fn kubekey_objects(release: &Release, kubekey: KubeKey) -> Vec<Value> {
+    let [role, binding] = rights(release);
+    let mut deployment = deployment(release, kubekey.installer_label, "IfNotPresent");
+    if let Some(labels) = deployment.pointer_mut("/metadata/labels") {
+        labels["version"] = release.tag().into();
+    }
+    vec![namespace(), service_account(), crds::cluster_configuration(), role, binding, deployment]
+}
+
+fn namespace() -> Value {
+    json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespaces::SYSTEM}})
+}
+
+fn service_account() -> Value {
+    json!({
+        "apiVersion": "v1",
+        "kind": "ServiceAccount",
+        "metadata": {"name": objects::INSTALLER, "namespace": namespaces::SYSTEM},
+    })
+}
+
+fn rights(release: &Release) -> [Value; 2] {
     let name = objects::INSTALLER;
-    let namespace = namespaces::SYSTEM;
     let mut groups = GROUPS.to_vec();
-    if release.version == "3.4.1" {
+    if release.has(Feature::AlertingRules) {
         groups.push("alerting.kubesphere.io");
     }
-    vec![
-        crds::cluster_configuration(),
-        json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace}}),
-        json!({"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": name, "namespace": namespace}}),
+    [
         json!({
             "apiVersion": "rbac.authorization.k8s.io/v1",
             "kind": "ClusterRole",
@@ -74,15 +106,14 @@ pub fn installer_objects(release: &Release) -> Vec<Value> {
             "apiVersion": "rbac.authorization.k8s.io/v1",
             "kind": "ClusterRoleBinding",
             "metadata": {"name": name},
-            "subjects": [{"kind": "ServiceAccount", "name": name, "namespace": namespace}],
+            "subjects": [{"kind": "ServiceAccount", "name": name, "namespace": namespaces::SYSTEM}],
             "roleRef": {"kind": "ClusterRole", "name": name, "apiGroup": "rbac.authorization.k8s.io"},
         }),
-        deployment(release),
     ]
 }
 
-fn deployment(release: &Release) -> Value {
-    let labels = json!({"app": release.installer_label});
+fn deployment(release: &Release, label: &str, pull_policy: &str) -> Value {
+    let labels = json!({"app": label});
     json!({
         "apiVersion": "apps/v1",
         "kind": "Deployment",
@@ -97,11 +128,7 @@ fn deployment(release: &Release) -> Value {
                     "containers": [{
                         "name": "installer",
                         "image": release.image("ks-installer"),
-                        "imagePullPolicy": "Always",
-                        "resources": {
-                            "limits": {"cpu": "1", "memory": "1Gi"},
-                            "requests": {"cpu": "20m", "memory": "100Mi"},
-                        },
+                        "imagePullPolicy": pull_policy,
                         "volumeMounts": [{"mountPath": "/etc/localtime", "name": "host-time", "readOnly": true}],
                     }],
                     "volumes": [{"hostPath": {"path": "/etc/localtime", "type": ""}, "name": "host-time"}],
@@ -148,10 +175,33 @@ mod tests {
         assert_eq!(kinds, expected);
     }
 
-    #[test]
-    fn keeps_the_installer_away_from_clusters() {
-        let text = installer_yaml(Release::find("3.4.1").unwrap());
+    #[rstest]
+    #[case("3.2.1", false)]
+    #[case("3.3.2", false)]
+    #[case("3.4.0", true)]
+    #[case("3.4.1", true)]
+    fn lets_the_installer_write_rules_of_alerting_and_no_clusters(#[case] version: &str, #[case] alerting: bool) {
+        let text = installer_yaml(Release::find(version).unwrap());
         assert!(!text.contains("- cluster.kubesphere.io"));
-        assert!(text.contains("- alerting.kubesphere.io"));
+        assert_eq!(text.contains("- alerting.kubesphere.io"), alerting);
+    }
+
+    #[rstest]
+    #[case::v2_0_0(KubeKey::V2_0_0, "ks-install")]
+    #[case::v2_1_0(KubeKey::V2_1_0, "ks-install")]
+    #[case::v2_2_2(KubeKey::V2_2_2, "ks-installer")]
+    #[case::v2_3_1(KubeKey::V2_3_1, "ks-installer")]
+    #[case::v3_0_0(KubeKey::V3_0_0, "ks-installer")]
+    #[case::v3_0_13(KubeKey::V3_0_13, "ks-installer")]
+    fn labels_the_installer_by_the_version_of_kubekey(
+        #[case] kubekey: KubeKey,
+        #[case] label: &str,
+        #[values("3.2.1", "3.3.2", "3.4.1")] version: &str,
+    ) {
+        let objects = kubekey_objects(Release::find(version).unwrap(), kubekey);
+        let deployment = objects.last().unwrap();
+        assert_eq!(deployment.pointer("/metadata/labels/app").unwrap(), label);
+        assert_eq!(deployment.pointer("/spec/template/metadata/labels/app").unwrap(), label);
+        assert_eq!(deployment.pointer("/metadata/labels/version").unwrap(), &format!("v{version}"));
     }
 }
