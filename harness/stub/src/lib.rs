@@ -6,6 +6,7 @@ pub mod console;
 mod controller_manager;
 pub mod delays;
 mod installer;
+pub mod kk;
 pub mod manifests;
 mod member;
 mod small;

@@ -16,6 +16,7 @@ use nodes::network::client::{Endpoint, client};
 use nodes::network::simulated::{ClusterPlan, Fault, FaultId, SimulatedNetwork, Unreachable};
 use nodes::network::tls::TlsSettings;
 use nodes::network::{NetError, Network};
+use nodes::program::Programs;
 use nodes::{NodeSpec, Nodes, NodesConfig};
 use rcgen::{KeyPair, PKCS_ECDSA_P256_SHA256};
 use serde_json::{Value, json};
@@ -76,9 +77,10 @@ impl World {
         let stop = CancellationToken::new();
         tokio::spawn(clock.clone().drive(stop.clone()));
         let network = SimulatedNetwork::new(Clock::virtual_from(clock.clone()));
-        let host = Cluster::start(&network, &clock, "host", Ipv4Addr::new(192, 0, 2, 10), 1).await;
-        let member = Cluster::start(&network, &clock, "member", Ipv4Addr::new(192, 0, 2, 20), 2).await;
-        let bare = Cluster::start(&network, &clock, "bare", Ipv4Addr::new(192, 0, 2, 30), 1).await;
+        let host = Cluster::start(&network, &clock, "host", Ipv4Addr::new(192, 0, 2, 10), 1, stub::programs()).await;
+        let member =
+            Cluster::start(&network, &clock, "member", Ipv4Addr::new(192, 0, 2, 20), 2, stub::programs()).await;
+        let bare = Cluster::start(&network, &clock, "bare", Ipv4Addr::new(192, 0, 2, 30), 1, stub::programs()).await;
         network.add_name("member-alias", vec![member.address]);
         network.blackhole(SocketAddr::new(member.address, 6998));
         host.install(HOST_CONFIG, release).await;
@@ -100,6 +102,36 @@ impl World {
     }
 }
 
+/// One cluster without KubeSphere, in a world of its own.
+pub struct Alone {
+    pub cluster: Cluster,
+    clock: Arc<VirtualClock>,
+    stop: CancellationToken,
+}
+
+impl Alone {
+    /// A cluster with one node, whose pods run `programs`.
+    pub async fn start(programs: Programs) -> Self {
+        let clock = VirtualClock::new();
+        let stop = CancellationToken::new();
+        tokio::spawn(clock.clone().drive(stop.clone()));
+        let network = SimulatedNetwork::new(Clock::virtual_from(clock.clone()));
+        let cluster = Cluster::start(&network, &clock, "host", Ipv4Addr::new(192, 0, 2, 10), 1, programs).await;
+        Self { cluster, clock, stop }
+    }
+
+    /// Lets virtual time pass while it lives.
+    pub fn progress(&self) -> ProgressGuard {
+        self.clock.wants_progress()
+    }
+
+    pub async fn stop(self) {
+        self.stop.cancel();
+        self.cluster.nodes.stop().await;
+        self.cluster.api.stop().await;
+    }
+}
+
 impl Cluster {
     async fn start(
         network: &SimulatedNetwork,
@@ -107,6 +139,7 @@ impl Cluster {
         name: &'static str,
         address: Ipv4Addr,
         nodes: u8,
+        programs: Programs,
     ) -> Self {
         let key = KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256).unwrap();
         let mut plan = ClusterPlan::new(name, address.into());
@@ -138,7 +171,7 @@ impl Cluster {
                     roles: vec!["master".to_owned()],
                 })
                 .collect(),
-            programs: stub::programs(),
+            programs,
             network: Arc::new(cluster_network.clone()),
             clock: clock.clone(),
             ca_pem: api.ca_pem().to_owned(),
