@@ -331,7 +331,9 @@ fn sandboxes(
     ];
     for cluster in pair.clusters() {
         let root = around.lease.directory().join(directory_of(cell)).join(cluster.on().to_string());
-        sandboxes.insert(cluster.on(), Sandbox::create(root, &around.tools, cluster.admin_kubeconfig(), &files)?);
+        let sandbox = Sandbox::create(root, &around.tools, cluster.admin_kubeconfig(), &files)?;
+        sandbox.add_kubekey(release.kubekey)?;
+        sandboxes.insert(cluster.on(), sandbox);
     }
     Ok(sandboxes)
 }

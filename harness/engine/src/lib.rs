@@ -5,6 +5,7 @@ mod evidence;
 mod export;
 mod given;
 mod installer_log;
+mod kk;
 mod known_issue;
 pub mod library;
 mod recorder;
@@ -25,10 +26,10 @@ pub use tools::{KUBECTL_VARIABLE, Tools};
 pub use versions::unsupported_kubernetes;
 
 /// Acts as what this process was called as by something that the harness has set up, if it was: the editor behind
-/// `kubectl edit`, or a part inside a cluster. To be asked first thing in `main`.
+/// `kubectl edit`, KubeKey, or a part inside a cluster. To be asked first thing in `main`.
 #[must_use]
 pub fn serve_hidden() -> Option<std::process::ExitCode> {
-    steps::edit::serve_as_editor().or_else(providers::inside::serve)
+    steps::edit::serve_as_editor().or_else(kk::serve).or_else(providers::inside::serve)
 }
 
 pub(crate) fn millis(duration: std::time::Duration) -> u64 {

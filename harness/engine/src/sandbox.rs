@@ -6,6 +6,9 @@ use std::io;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
+use kubesphere::KubeKey;
+
+use crate::kk;
 use crate::tools::Tools;
 
 /// A sandbox, below the run's own directory.
@@ -49,6 +52,16 @@ impl Sandbox {
         );
         write(&sandbox.root.join("bin/kubectl"), &wrapper, 0o755)?;
         Ok(sandbox)
+    }
+
+    /// Puts `./kk` into the working directory.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub fn add_kubekey(&self, kubekey: KubeKey) -> Result<(), SandboxError> {
+        let path = self.work().join("kk");
+        let script = kk::script(kubekey).map_err(|source| SandboxError { path: path.clone(), source })?;
+        write(&path, &script, 0o755)
     }
 
     /// The working directory.

@@ -46,21 +46,45 @@ pub enum EditError {
     Executable(io::Error),
 }
 
-/// Sets `fields` in `text`.
+/// Sets `fields` in `text`. Of several documents, a field belongs to the first one that has the section it stands in.
 ///
 /// # Errors
 /// When the text is not YAML, or the result does not hold the values.
 pub fn apply(text: &str, fields: &Fields) -> Result<String, EditError> {
     let not_yaml = |error: &dyn std::fmt::Display| EditError::NotYaml(error.to_string());
-    let mut text = text.to_owned();
+    let mut documents = documents(text);
     for (path, value) in &fields.0 {
-        let file = yaml_edit::YamlFile::from_str(&text).map_err(|error| not_yaml(&error))?;
+        let place = documents.iter().position(|document| has_section(document, path)).unwrap_or_default();
+        let Some(text) = documents.get_mut(place) else {
+            return Err(EditError::NotYaml("it holds no document".to_owned()));
+        };
+        let file = yaml_edit::YamlFile::from_str(text).map_err(|error| not_yaml(&error))?;
         let document = file.document().ok_or_else(|| EditError::NotYaml("it holds no document".to_owned()))?;
         set(&document, path, value)?;
-        text = file.to_string();
-        verify(&text, path, value)?;
+        *text = file.to_string();
+        verify(text, path, value)?;
     }
-    Ok(text)
+    Ok(documents.concat())
+}
+
+/// The documents of `text`, each with the separator before it.
+fn documents(text: &str) -> Vec<String> {
+    let mut documents: Vec<String> = Vec::new();
+    for line in text.split_inclusive('\n') {
+        let separates = line.strip_prefix("---").is_some_and(|rest| rest.trim().is_empty());
+        match documents.last_mut() {
+            Some(document) if !separates => document.push_str(line),
+            _ => documents.push(line.to_owned()),
+        }
+    }
+    documents
+}
+
+/// Whether `document` has the mapping that the field at `path` stands in.
+fn has_section(document: &str, path: &str) -> bool {
+    let Ok(root) = serde_yaml::from_str::<serde_yaml::Value>(document) else { return false };
+    let section = path.rsplit_once('.').map(|(section, _)| section);
+    section.into_iter().flat_map(|section| section.split('.')).try_fold(&root, |value, key| value.get(key)).is_some()
 }
 
 fn set(document: &yaml_edit::Document, path: &str, value: &str) -> Result<(), EditError> {
@@ -185,6 +209,13 @@ spec:
         let edited = apply(TEXT, &fields(&[("spec.authentication.jwtSecret", secret)])).unwrap();
         let read: serde_yaml::Value = serde_yaml::from_str(&edited).unwrap();
         assert_eq!(read["spec"]["authentication"]["jwtSecret"], secret);
+    }
+
+    #[test]
+    fn edits_the_document_that_has_the_section() {
+        let first = "kind: Cluster\nspec:\n  hosts: [] # none\n\n";
+        let edited = apply(&format!("{first}---\n{TEXT}"), &fields(&[("spec.multicluster.clusterRole", "host")]));
+        assert_eq!(edited.unwrap(), format!("{first}---\n{}", TEXT.replace("clusterRole: none", "clusterRole: host")));
     }
 
     #[test]
