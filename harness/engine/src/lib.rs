@@ -14,6 +14,7 @@ mod secrets;
 mod session;
 mod steps;
 mod tools;
+pub mod up;
 mod versions;
 mod waiter;
 
