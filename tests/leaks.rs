@@ -11,6 +11,9 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use rstest::rstest;
 
+#[path = "leaks/up.rs"]
+mod up;
+
 struct Place {
     state: tempfile::TempDir,
     temporary: tempfile::TempDir,

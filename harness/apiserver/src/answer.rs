@@ -110,11 +110,16 @@ pub fn failure(asked: Option<Form>, failure: &Failure) -> Response<Body> {
     response
 }
 
-/// `response` with its JSON indented, for people. Streams stay as they are.
+/// Marks a response that somebody else wrote: it is passed on as it is.
+#[derive(Debug, Clone, Copy)]
+pub struct Foreign;
+
+/// `response` with its JSON indented, for people. Streams and what others wrote stay as they are.
 pub async fn for_people(response: Response<Body>) -> Response<Body> {
     use hyper::body::Body as _;
     let json = response.headers().get(header::CONTENT_TYPE).is_some_and(|media| media == "application/json");
-    if !json || response.body().size_hint().exact().is_none() {
+    let foreign = response.extensions().get::<Foreign>().is_some();
+    if !json || foreign || response.body().size_hint().exact().is_none() {
         return response;
     }
     let (parts, body) = response.into_parts();

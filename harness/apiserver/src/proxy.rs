@@ -7,7 +7,7 @@ use http_body_util::BodyExt as _;
 use hyper::body::Incoming;
 use serde_json::Value;
 
-use crate::answer::{self, Body};
+use crate::answer::{self, Body, Foreign};
 use crate::registry::Resource;
 use crate::request::ResourcePath;
 use crate::state::State;
@@ -187,6 +187,7 @@ pub async fn answer(
     let mut answer = Response::new(body.map_err(Into::into).boxed_unsync());
     *answer.status_mut() = head.status;
     *answer.headers_mut() = head.headers;
+    answer.extensions_mut().insert(Foreign);
     Ok(answer)
 }
 

@@ -5,6 +5,8 @@ use std::path::PathBuf;
 use clap::{Args, CommandFactory as _, FromArgMatches as _, Parser, Subcommand, ValueEnum};
 use scenario::plan::Shard;
 
+use crate::shape::Shape;
+
 /// End-to-end conformance suite for KubeSphere multi-cluster direct connection.
 #[derive(Parser)]
 #[command(name = "ks-e2e", version, max_term_width = 100)]
@@ -22,7 +24,9 @@ impl Arguments {
         let mut command = Self::command();
         // Set to nothing is how many a CI says "not set", which clap takes for a value.
         if std::env::var_os(PROVIDER_VARIABLE).is_some_and(|value| value.is_empty()) {
-            command = command.mut_subcommand("run", |run| run.mut_arg("provider", |provider| provider.env(None)));
+            for name in ["run", "up"] {
+                command = command.mut_subcommand(name, |run| run.mut_arg("provider", |provider| provider.env(None)));
+            }
         }
         let matches = command.clone().try_get_matches()?;
         Self::from_arg_matches(&matches).map_err(|error| error.format(&mut command))
@@ -37,6 +41,10 @@ pub enum Command {
     List(ListArguments),
     /// Check scenario files without running them
     Lint(LintArguments),
+    /// Bring two clusters up and hold them, to explore with kubectl, a browser and curl
+    Up(UpArguments),
+    /// Remove clusters that `up` holds
+    Down(DownArguments),
     /// Remove what dead runs left behind
     Sweep,
 }
@@ -102,6 +110,40 @@ pub struct KindArguments {
 }
 
 #[derive(Args)]
+pub struct UpArguments {
+    /// What makes the clusters
+    #[arg(long, value_enum, default_value_t, env = PROVIDER_VARIABLE)]
+    pub provider: ProviderName,
+    #[command(flatten)]
+    pub kind: KindArguments,
+    /// `KubeSphere` release of both clusters [default: the newest]
+    #[arg(long, value_name = "RELEASE")]
+    pub release: Option<String>,
+    /// What is on the host cluster: absent or installed, with role=ROLE, name=HOST-CLUSTER-NAME, nodes=N
+    #[arg(long, value_name = "SHAPE", default_value = "installed,role=host")]
+    pub host: Shape,
+    /// What is on the member cluster: absent or installed, with role=ROLE, secret=generated|host, nodes=N
+    #[arg(long, value_name = "SHAPE", default_value = "installed")]
+    pub member: Shape,
+    /// Bring up the host cluster alone
+    #[arg(long)]
+    pub no_member: bool,
+    /// Return once they stand; `ks-e2e down` removes them
+    #[arg(long, short)]
+    pub detach: bool,
+    /// Form of the output
+    #[arg(long, short, value_enum, default_value_t, overrides_with = "output")]
+    pub output: UpOutput,
+}
+
+#[derive(Args)]
+pub struct DownArguments {
+    /// Runs, as `up` named them; all that are up if none is given
+    #[arg(value_name = "RUN")]
+    pub runs: Vec<String>,
+}
+
+#[derive(Args)]
 pub struct ListArguments {
     #[command(flatten)]
     pub chosen: Chosen,
@@ -125,6 +167,15 @@ pub enum ListOutput {
     /// Cell names, one a line
     Name,
     /// JSON
+    Json,
+}
+
+#[derive(Clone, Copy, Default, ValueEnum)]
+pub enum UpOutput {
+    /// For reading
+    #[default]
+    Text,
+    /// A line of JSON
     Json,
 }
 

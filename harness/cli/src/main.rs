@@ -1,6 +1,7 @@
 //! `ks-e2e`: runs KubeSphere's documented direct-connection procedures as scenarios, and says which step does not hold.
 
 mod arguments;
+mod down;
 mod exit;
 mod lint;
 mod list;
@@ -9,8 +10,10 @@ mod provider;
 mod report_directory;
 mod run;
 mod scenarios;
+mod shape;
 mod signals;
 mod sweep;
+mod up;
 
 use std::process::ExitCode;
 
@@ -33,6 +36,8 @@ fn main() -> ExitCode {
             Command::Run(arguments) => run::run(arguments).await,
             Command::List(arguments) => list::list(&arguments),
             Command::Lint(arguments) => lint::lint(&arguments),
+            Command::Up(arguments) => up::up(arguments).await,
+            Command::Down(arguments) => down::down(arguments).await,
             Command::Sweep => sweep::sweep(),
         }
     })

@@ -152,9 +152,13 @@ async fn provision(cell: &Cell, around: &Surroundings, begin: Instant) -> Verdic
     verdict
 }
 
+/// What a cluster that holds `given` needs of a provider.
+pub fn shape(given: &GivenCluster) -> ClusterShape {
+    ClusterShape { nodes: given.nodes, sync_frequency: given.sync_frequency }
+}
+
 /// What `cell` needs of a provider.
 pub fn pair_plan(cell: &Cell, seed: u64, behaviour: stub::Behaviour) -> PairPlan {
-    let shape = |given: &GivenCluster| ClusterShape { nodes: given.nodes, sync_frequency: given.sync_frequency };
     let given = &cell.scenario.given;
     PairPlan {
         host: shape(&given.host),

@@ -15,6 +15,7 @@ mod secrets;
 mod session;
 mod steps;
 mod tools;
+pub mod up;
 mod versions;
 mod waiter;
 

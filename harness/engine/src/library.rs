@@ -66,10 +66,7 @@ pub enum ReleaseError {
 pub fn releases(asked: &[String]) -> Result<Vec<Release>, ReleaseError> {
     let mut chosen: Vec<&Profile> = Vec::new();
     for version in asked {
-        let profile = Profile::find(version)?;
-        if !stub::releases().any(|played| played.version == profile.version) {
-            return Err(ReleaseError::NotPlayed { version: profile.version });
-        }
+        let profile = played(version)?;
         if chosen.iter().all(|chosen| chosen.version != profile.version) {
             chosen.push(profile);
         }
@@ -78,6 +75,26 @@ pub fn releases(asked: &[String]) -> Result<Vec<Release>, ReleaseError> {
         chosen = stub::releases().collect();
     }
     Ok(chosen.into_iter().map(planned).collect())
+}
+
+/// The release asked for; the newest that is played if none is.
+///
+/// # Errors
+/// When it is not known or not played.
+pub fn release(asked: Option<&str>) -> Result<&'static Profile, ReleaseError> {
+    match asked {
+        Some(version) => played(version),
+        None => stub::releases().last().ok_or(ReleaseError::NotPlayed { version: "at all" }),
+    }
+}
+
+fn played(version: &str) -> Result<&'static Profile, ReleaseError> {
+    let profile = Profile::find(version)?;
+    if stub::releases().any(|played| played.version == profile.version) {
+        Ok(profile)
+    } else {
+        Err(ReleaseError::NotPlayed { version: profile.version })
+    }
 }
 
 fn played_versions() -> String {

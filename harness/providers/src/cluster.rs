@@ -7,6 +7,7 @@ use checks::view::ClusterView;
 use k8s_openapi::api::core::v1::{Namespace, Node};
 use kube::Api;
 use kube::api::ListParams;
+use nodes::network::Network;
 
 use crate::access::Access;
 use crate::provider::ProviderError;
@@ -27,6 +28,12 @@ pub trait Cluster: ClusterView {
     /// A name by which the other cluster reaches the same server, on the port of
     /// [`pasteable_kubeconfig`](Self::pasteable_kubeconfig).
     fn server_name(&self) -> &str;
+
+    /// The network of a pod of this cluster that is nobody's, where pods cannot be reached from this machine; none where
+    /// nodes are at addresses that this machine reaches.
+    fn inside(&self) -> Option<Arc<dyn Network>> {
+        None
+    }
 
     /// Requests that a real API server would have served and this one did not; none where it is a real one.
     fn surface_misses(&self) -> Vec<String> {

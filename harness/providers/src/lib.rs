@@ -15,6 +15,7 @@ pub mod leases;
 mod pair;
 pub mod pool;
 mod probe;
+pub mod process;
 pub mod program;
 mod provider;
 mod simulated;

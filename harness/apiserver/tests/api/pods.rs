@@ -56,6 +56,11 @@ async fn echo(tls: bool) -> SocketAddr {
             tokio::spawn(async move {
                 let service = service_fn(|request: Request<hyper::body::Incoming>| async move {
                     let headers = request.headers();
+                    if request.uri().path() == "/json" {
+                        let mut answer = Response::new(Full::new(Bytes::from_static(br#"{"a":1}"#)));
+                        answer.headers_mut().insert("content-type", "application/json".parse().unwrap());
+                        return Ok(answer);
+                    }
                     let shown = format!(
                         "{} {} auth={}",
                         request.method(),
@@ -191,4 +196,14 @@ async fn binds_a_pod_to_a_node_once() {
     cluster.post(&format!("{PODS}/q/binding"), binding.clone()).await;
     assert_eq!(cluster.get(&format!("{PODS}/q")).await["spec"]["nodeName"], "n");
     assert_eq!(cluster.refused("POST", &format!("{PODS}/q/binding"), binding).await.0, 409);
+}
+
+#[rstest]
+#[case::a_program("kubectl/v1.20.2")]
+#[case::a_person("curl/7.88.1")]
+#[tokio::test]
+async fn passes_on_what_a_pod_answers_as_it_is(#[case] agent: &str) {
+    let (cluster, _) = with_backend(false).await;
+    let request = Request::get(format!("{PODS}/p:80/proxy/json")).header("user-agent", agent).body(Vec::new()).unwrap();
+    assert_eq!(cluster.admin.request_text(request).await.unwrap(), r#"{"a":1}"#);
 }

@@ -166,6 +166,14 @@ impl Clock {
         }
     }
 
+    /// Lets a virtual clock pass as real time does, for as long as this is polled; a real one does always.
+    pub async fn flow(&self) {
+        match &self.source {
+            Source::Real(_) => std::future::pending().await,
+            Source::Virtual(clock) => clock.flow().await,
+        }
+    }
+
     /// Notes that something happened just now, which starts a new quiet period.
     pub fn touch(&self) {
         if let Source::Virtual(clock) = &self.source {

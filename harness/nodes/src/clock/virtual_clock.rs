@@ -52,16 +52,39 @@ pub struct VirtualClock {
     wanted: AtomicUsize,
     touched: AtomicU64,
     changed: Notify,
+    /// A delay was begun, for [`VirtualClock::flow`].
+    began: Notify,
     expected: Mutex<BTreeMap<u64, Instant>>,
     next_expectation: AtomicU64,
 }
 
 #[derive(Default)]
 struct State {
-    now: Duration,
+    /// Where the clock was last set.
+    set: Duration,
+    /// Since when it has gone on from there by itself, if it does.
+    flowing_since: Option<Instant>,
     next_sequence: u64,
     timers: BTreeMap<(Duration, u64), Timer>,
     held: Vec<String>,
+}
+
+impl State {
+    fn now(&self) -> Duration {
+        self.set + self.flowing_since.map(|since| since.elapsed()).unwrap_or_default()
+    }
+
+    /// Never back.
+    fn set_to(&mut self, time: Duration) {
+        self.set = self.now().max(time);
+        self.flowing_since = self.flowing_since.map(|_| Instant::now());
+    }
+
+    /// The earliest delay that is not held.
+    fn next(&self) -> Option<(Duration, u64)> {
+        let is_held = |timer: &Timer| self.held.iter().any(|held| held == timer.name);
+        self.timers.iter().find(|(_, timer)| !is_held(timer)).map(|(key, _)| *key)
+    }
 }
 
 struct Timer {
@@ -88,7 +111,7 @@ impl VirtualClock {
     /// Virtual time since the start.
     #[must_use]
     pub fn now(&self) -> Duration {
-        self.state().now
+        self.state().now()
     }
 
     /// The names of the delays that are waited for, earliest first.
@@ -145,12 +168,13 @@ impl VirtualClock {
         let (fire, fired) = oneshot::channel();
         let key = {
             let mut state = self.state();
-            let key = (state.now + delay.duration, state.next_sequence);
+            let key = (state.now() + delay.duration, state.next_sequence);
             state.next_sequence += 1;
             state.timers.insert(key, Timer { name: delay.name, fire });
             key
         };
         self.touch();
+        self.began.notify_one();
         let _forget = Forget { clock: self, key };
         // The sender lives in the map until it fires or this future is dropped, so an error cannot come first.
         let _fired = fired.await;
@@ -159,6 +183,30 @@ impl VirtualClock {
     /// Moves the clock until `stop`.
     pub async fn drive(self: Arc<Self>, stop: CancellationToken) {
         while let Some(()) = stop.run_until_cancelled(self.step()).await {}
+    }
+
+    /// Lets virtual time pass as real time does, for as long as this is polled: delays end after their real durations,
+    /// also while nobody wants progress. One caller at a time.
+    pub async fn flow(&self) {
+        self.state().flowing_since = Some(Instant::now());
+        let _stands = Stand(self);
+        loop {
+            let due = {
+                let state = self.state();
+                state.next().map(|(at, _)| at.saturating_sub(state.now()))
+            };
+            let due = async {
+                match due {
+                    Some(due) => tokio::time::sleep(due).await,
+                    None => std::future::pending().await,
+                }
+            };
+            tokio::select! {
+                () = due => self.jump(),
+                // It may end before what was waited for.
+                () = self.began.notified() => {}
+            }
+        }
     }
 
     async fn step(&self) {
@@ -203,17 +251,14 @@ impl VirtualClock {
     }
 
     fn can_jump(&self) -> bool {
-        let state = self.state();
-        state.timers.values().any(|timer| !state.held.iter().any(|held| held == timer.name))
+        self.state().next().is_some()
     }
 
     fn jump(&self) {
         let mut state = self.state();
-        let held = &state.held;
-        let next = state.timers.iter().find(|(_, timer)| !held.iter().any(|h| h == timer.name)).map(|(key, _)| *key);
-        let Some(key) = next else { return };
+        let Some(key) = state.next() else { return };
         if let Some(timer) = state.timers.remove(&key) {
-            state.now = state.now.max(key.0);
+            state.set_to(key.0);
             drop(state);
             let _gone = timer.fire.send(());
             self.touch();
@@ -234,6 +279,17 @@ fn others_rest() -> bool {
     // The count is odd while a worker is parked (tokio, `RuntimeMetrics::worker_park_unpark_count`).
     let parked = (0..workers).filter(|&worker| metrics.worker_park_unpark_count(worker) % 2 == 1).count();
     metrics.global_queue_depth() == 0 && parked + 1 >= workers && quiescence::waits(std::process::id()).unwrap_or(true)
+}
+
+/// Ends a flow.
+struct Stand<'a>(&'a VirtualClock);
+
+impl Drop for Stand<'_> {
+    fn drop(&mut self) {
+        let mut state = self.0.state();
+        state.set = state.now();
+        state.flowing_since = None;
+    }
 }
 
 struct Forget<'a> {
@@ -328,6 +384,26 @@ mod tests {
         drop(busy);
         sleeper.await.unwrap();
         stop.cancel();
+    }
+
+    #[tokio::test]
+    async fn passes_as_real_time_does_while_it_flows() {
+        const BLINK: Delay = Delay::new("blink", Duration::from_millis(20));
+        let clock = VirtualClock::new();
+        let begin = Instant::now();
+        let blinks = async {
+            tokio::time::sleep(BLINK.duration).await;
+            let first = clock.now();
+            clock.sleep(BLINK).await;
+            (first, clock.now())
+        };
+        tokio::pin!(blinks);
+        let (first, second) = tokio::select! {
+            () = clock.flow() => unreachable!("time does not end"),
+            times = &mut blinks => times,
+        };
+        assert!(BLINK.duration <= first && first + BLINK.duration <= second && second <= begin.elapsed());
+        assert!(clock.now() >= second, "it stands where it came to");
     }
 
     #[tokio::test]

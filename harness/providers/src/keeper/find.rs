@@ -11,9 +11,9 @@ use tokio::net::UnixStream;
 use tokio::process::Command;
 
 use super::keep::READY;
-use super::runner::Runner;
 use super::wire::{self, Greeting, Incoming, Outgoing};
 use super::{Address, KEEP_ARGUMENT};
+use crate::process::Process;
 use crate::provider::Capabilities;
 
 /// How long a keeper may take to be ready, another one of its id before it included. It makes no cluster before that.
@@ -85,7 +85,7 @@ impl Address {
 
     async fn start(&self, provider: &str) -> Result<(), String> {
         let failed = |reason: &dyn std::fmt::Display| format!("cannot start the keeper of {provider}: {reason}");
-        let runner = Runner::parent().ok_or_else(|| failed(&"the process that runs the tests has ended"))?;
+        let runner = Process::parent().ok_or_else(|| failed(&"the process that runs the tests has ended"))?;
         let executable = std::env::current_exe().map_err(|error| failed(&error))?;
         // Neither a signal to this test's process group nor the wait for the end of its output reaches the keeper.
         let mut keeper = Command::new(executable)

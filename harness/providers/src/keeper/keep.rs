@@ -10,10 +10,10 @@ use tokio::net::UnixListener;
 use tokio::signal::unix::{SignalKind, signal};
 
 use super::lend::Lender;
-use super::runner::{Runner, Watched};
 use super::{KEEP_ARGUMENT, socket_in};
 use crate::kind::KindOptions;
 use crate::leases::{Lease, state_directory, sweep};
+use crate::process::{Process, Watched};
 
 /// What the keeper says on its standard output once it lends; in its place it says why it cannot.
 pub(super) const READY: &str = "ready";
@@ -49,7 +49,7 @@ async fn begin(arguments: Vec<String>) -> Result<Keeper, String> {
     let [provider, id, pid, started] = <[String; 4]>::try_from(arguments)
         .map_err(|_| format!("{KEEP_ARGUMENT}: takes a provider, an id, a pid and a start time"))?;
     let number = |error| format!("{KEEP_ARGUMENT}: {error}");
-    let runner = Runner { pid: pid.parse().map_err(number)?, started: started.parse().map_err(number)? };
+    let runner = Process { pid: pid.parse().map_err(number)?, started: started.parse().map_err(number)? };
     let runner = runner.watch().map_err(|error| {
         format!("cannot watch the process that runs the tests: {error}; `cargo test` needs no keeper")
     })?;

@@ -10,7 +10,6 @@ mod cluster;
 mod find;
 mod keep;
 mod lend;
-mod runner;
 #[cfg(test)]
 mod tests;
 mod wire;

@@ -5,6 +5,7 @@
 
 mod engine_objects;
 mod gate;
+mod living;
 mod process;
 mod strays;
 mod supervisor;
@@ -20,6 +21,7 @@ use serde::{Deserialize, Serialize};
 
 pub use engine_objects::{EngineObject, EngineObjectKind};
 pub use gate::gated;
+pub use living::{Living, living};
 use process::ProcessGroup;
 pub(crate) use process::start_time;
 use supervisor::Supervisor;

@@ -1,5 +1,8 @@
 //! One cluster of simulated nodes as others see it.
 
+use std::net::Ipv4Addr;
+use std::sync::Arc;
+
 use apiserver::ApiServer;
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -7,11 +10,15 @@ use checks::view::{ClusterView, Layer, Probe, ViewError};
 use http::{Request, Response};
 use nodes::NodeSpec;
 use nodes::clock::Clock;
+use nodes::network::Network;
 use nodes::network::simulated::ClusterNetwork;
 use scenario::model::On;
 
 use crate::cluster::Cluster;
 use crate::probe;
+
+/// An address of the pods' range that no node gives to one.
+const VISITOR: Ipv4Addr = Ipv4Addr::new(10, 233, 127, 254);
 
 pub(super) struct SimulatedCluster {
     pub(super) provider: &'static str,
@@ -70,6 +77,10 @@ impl Cluster for SimulatedCluster {
 
     fn server_name(&self) -> &str {
         &self.name
+    }
+
+    fn inside(&self) -> Option<Arc<dyn Network>> {
+        Some(self.network.for_pod(VISITOR.into()))
     }
 
     fn surface_misses(&self) -> Vec<String> {

@@ -1,26 +1,39 @@
-//! The process that runs the tests, whose end is the keeper's.
+//! Another process of this machine, which can be asked to end and whose end can be waited for.
 
 use std::io;
 use std::os::fd::OwnedFd;
 
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::io::Errno;
-use rustix::process::{Pid, PidfdFlags, pidfd_open};
+use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
+use serde::{Deserialize, Serialize};
 
 use crate::leases::start_time;
 
 /// A process as another one knows it: a pid alone may have been given to somebody else meanwhile.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Runner {
-    pub(super) pid: i32,
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Process {
+    /// Its pid.
+    pub pid: i32,
     /// Field 22 of `/proc/PID/stat`.
-    pub(super) started: u64,
+    pub started: u64,
 }
 
-impl Runner {
+impl Process {
+    /// This process; none where the system does not tell.
+    #[must_use]
+    pub fn own() -> Option<Self> {
+        Self::of(std::process::id())
+    }
+
     /// The parent of this process, unless it is gone already.
-    pub(super) fn parent() -> Option<Self> {
-        let pid = i32::try_from(std::os::unix::process::parent_id()).ok()?;
+    #[must_use]
+    pub fn parent() -> Option<Self> {
+        Self::of(std::os::unix::process::parent_id())
+    }
+
+    fn of(pid: u32) -> Option<Self> {
+        let pid = i32::try_from(pid).ok()?;
         Some(Self { pid, started: start_time(pid)? })
     }
 
@@ -28,7 +41,7 @@ impl Runner {
     ///
     /// # Errors
     /// When it has, or the kernel cannot tell.
-    pub(super) fn watch(self) -> io::Result<Watched> {
+    pub fn watch(self) -> io::Result<Watched> {
         let gone = || io::Error::new(io::ErrorKind::NotFound, format!("process {} has ended", self.pid));
         let pid = Pid::from_raw(self.pid).ok_or_else(gone)?;
         let handle = pidfd_open(pid, PidfdFlags::empty())?;
@@ -41,11 +54,19 @@ impl Runner {
 }
 
 /// A process whose end can be waited for.
-pub(super) struct Watched(OwnedFd);
+pub struct Watched(OwnedFd);
 
 impl Watched {
+    /// Asks the process to end (SIGTERM).
+    ///
+    /// # Errors
+    /// When it has ended, or is somebody else's.
+    pub fn terminate(&self) -> io::Result<()> {
+        pidfd_send_signal(&self.0, Signal::TERM).map_err(io::Error::from)
+    }
+
     /// Returns when the process has ended. The thread that waits for that outlives a caller that stops polling.
-    pub(super) async fn ended(self) {
+    pub async fn ended(self) {
         // A pidfd becomes readable when its process ends (pidfd_open(2)).
         let wait = move || while poll(&mut [PollFd::new(&self.0, PollFlags::IN)], None) == Err(Errno::INTR) {};
         // Where the kernel does not tell any more, it counts as the end: nobody else would end the keeper.
@@ -61,7 +82,7 @@ mod tests {
     async fn notices_the_end_of_a_process() {
         let mut child = tokio::process::Command::new("/bin/sh").args(["-c", "exec sleep 600"]).spawn().unwrap();
         let pid = i32::try_from(child.id().unwrap()).unwrap();
-        let watched = Runner { pid, started: start_time(pid).unwrap() }.watch().unwrap();
+        let watched = Process { pid, started: start_time(pid).unwrap() }.watch().unwrap();
         child.start_kill().unwrap();
         watched.ended().await;
         child.wait().await.unwrap();
@@ -69,12 +90,12 @@ mod tests {
 
     #[tokio::test]
     async fn does_not_take_another_process_for_the_one_that_had_its_pid() {
-        let ours = Runner { pid: i32::try_from(std::process::id()).unwrap(), started: 1 };
+        let ours = Process { pid: i32::try_from(std::process::id()).unwrap(), started: 1 };
         assert_eq!(ours.watch().err().unwrap().kind(), io::ErrorKind::NotFound);
     }
 
     #[tokio::test]
     async fn knows_its_parent() {
-        assert!(Runner::parent().unwrap().watch().is_ok());
+        assert!(Process::parent().unwrap().watch().is_ok());
     }
 }
