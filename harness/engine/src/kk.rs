@@ -1,4 +1,4 @@
-//! `./kk` in a sandbox: this executable, called as KubeKey.
+//! `./kk` in a sandbox: this executable, called as `KubeKey`.
 
 use std::io::{self, Write as _};
 use std::path::Path;
@@ -15,7 +15,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::sandbox::quoted;
 
-/// First argument by which this executable knows that it is KubeKey; the version to be follows, then what a person wrote.
+/// First argument by which this executable knows that it is `KubeKey`; the version to be follows, then what a person wrote.
 const KK_ARGUMENT: &str = "__kk";
 
 /// The script `./kk` that calls this executable as `kubekey`.
@@ -27,7 +27,7 @@ pub fn script(kubekey: KubeKey) -> io::Result<String> {
     Ok(format!("#!/bin/sh\nexec {} {KK_ARGUMENT} {} \"$@\"\n", quoted(&executable), kubekey.version))
 }
 
-/// Acts as KubeKey if this process was called as it.
+/// Acts as `KubeKey` if this process was called as it.
 pub fn serve() -> Option<ExitCode> {
     let mut arguments = std::env::args().skip(1);
     if arguments.next()? != KK_ARGUMENT {

@@ -27,7 +27,7 @@ pub use tools::{KUBECTL_VARIABLE, Tools};
 pub use versions::unsupported_kubernetes;
 
 /// Acts as what this process was called as by something that the harness has set up, if it was: the editor behind
-/// `kubectl edit`, KubeKey, or a part inside a cluster. To be asked first thing in `main`.
+/// `kubectl edit`, `KubeKey`, or a part inside a cluster. To be asked first thing in `main`.
 #[must_use]
 pub fn serve_hidden() -> Option<std::process::ExitCode> {
     steps::edit::serve_as_editor().or_else(kk::serve).or_else(providers::inside::serve)

@@ -1,6 +1,6 @@
-//! Version profiles of KubeKey (`kk`), which installs KubeSphere with manifests of its own.
+//! Version profiles of `KubeKey` (`kk`), which installs KubeSphere with manifests of its own.
 
-/// A version of KubeKey and what is particular to it.
+/// A version of `KubeKey` and what is particular to it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct KubeKey {
     /// Version without `v`, as `3.0.13`.

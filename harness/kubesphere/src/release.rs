@@ -63,7 +63,7 @@ pub struct Release {
     /// What the chart `ks-core` says of its own version, which stays behind the release (ks-installer v3.3.2 and v3.4.1,
     /// `roles/ks-core/ks-core/files/ks-core/Chart.yaml`).
     pub chart_version: &'static str,
-    /// The KubeKey that its documentation downloads.
+    /// The `KubeKey` that its documentation downloads.
     pub kubekey: KubeKey,
     /// The oldest Kubernetes that the installer accepts, as (major, minor).
     pub oldest_kubernetes: (u32, u32),

@@ -1,4 +1,4 @@
-//! KubeKey (`kk`) as the pages use it: it writes `config-sample.yaml`, and installs KubeSphere as that file says. The
+//! `KubeKey` (`kk`) as the pages use it: it writes `config-sample.yaml`, and installs KubeSphere as that file says. The
 //! cluster is there already, so everything that makes one, its checks of machines and the question after them, is left
 //! out (kubekey v3.0.13, `cmd/kk`).
 

@@ -17,7 +17,7 @@ pub fn config(name: &str, kubernetes: Option<&str>, kubesphere: Option<&str>) ->
     cluster + "\n" + kubesphere.unwrap_or_default()
 }
 
-/// The document about KubeSphere `version`, with a separator in front. KubeKey's has three lines that ks-installer's own
+/// The document about KubeSphere `version`, with a separator in front. `KubeKey`'s has three lines that ks-installer's own
 /// file has not, or not all of them.
 pub fn kubesphere_document(version: &str) -> Result<String, KkError> {
     if !versions::is_supported(version) {

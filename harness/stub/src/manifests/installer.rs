@@ -65,7 +65,7 @@ pub fn installer_objects(release: &Release) -> Vec<Value> {
     vec![crds::cluster_configuration(), namespace(), service_account(), role, binding, deployment]
 }
 
-/// The objects of KubeKey's own manifest of the installer: the same but for order, labels and how the image is pulled
+/// The objects of `KubeKey`'s own manifest of the installer: the same but for order, labels and how the image is pulled
 /// (kubekey v3.0.13, `cmd/kk/pkg/version/kubesphere/templates/installer.go`).
 #[must_use]
 pub fn kubekey_objects(release: &Release, kubekey: KubeKey) -> Vec<Value> {

@@ -103,7 +103,7 @@ fn plays(record: &Record, log: &str) -> Value {
 /// what it was given and when it ran is the machine's.
 fn fatal_difference(record: &Record, log: &str) -> Vec<String> {
     let plays = record.0["plays"].as_array().unwrap();
-    let wanted = plays.iter().flat_map(|play| play["fatal"].as_array().unwrap()).filter_map(Value::as_str).next();
+    let wanted = plays.iter().flat_map(|play| play["fatal"].as_array().unwrap()).find_map(Value::as_str);
     let got = log.lines().find_map(|line| line.strip_prefix("fatal: [localhost]: FAILED! => "));
     let (Some(wanted), Some(got)) = (wanted, got) else {
         // A play that is run quietly prints nothing of it.
@@ -115,9 +115,7 @@ fn fatal_difference(record: &Record, log: &str) -> Vec<String> {
         .filter_map(|(key, value)| {
             let mut field = format!("{}: {value}", json!(key));
             // The original goes on with the place in its files, and the record ends within the hint at help.
-            for end in ["See 'kubectl create secret"] {
-                field.truncate(field.find(end).unwrap_or(field.len()));
-            }
+            field.truncate(field.find("See 'kubectl create secret").unwrap_or(field.len()));
             let field = field.strip_suffix('"').unwrap_or(&field);
             (!wanted.contains(field)).then(|| format!("fatal: {field} is not in {wanted}"))
         })

@@ -1,4 +1,4 @@
-//! KubeKey installs KubeSphere on a cluster that is there already.
+//! `KubeKey` installs KubeSphere on a cluster that is there already.
 
 use kubesphere::KubeKey;
 use nodes::clock::Clock;

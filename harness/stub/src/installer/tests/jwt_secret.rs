@@ -35,10 +35,6 @@ use Secret::{Gone, Is, Kept, Random};
 const NO_KEY: &str = "has no attribute 'jwtSecret'";
 const MORE_WORDS: &str = "error: exactly one NAME is required, got 2";
 
-fn section(value: Value) -> Option<Value> {
-    Some(json!({"jwtSecret": value}))
-}
-
 impl Installation {
     /// Writes the section `authentication`, or takes it out, and waits for the end of the run that this starts.
     async fn authenticate(&self, section: Option<&Value>, ends: Ends) {
@@ -73,20 +69,20 @@ impl Installation {
 }
 
 #[rstest]
-#[case::empty(section(json!("")), WithBanner, Random)]
-#[case::text(section(json!("X")), WithBanner, Is("X"))]
+#[case::empty(Some(json!({"jwtSecret": ""})), WithBanner, Random)]
+#[case::text(Some(json!({"jwtSecret": "X"})), WithBanner, Is("X"))]
 #[case::no_authentication(None, WithBanner, Random)]
 #[case::no_key(Some(json!({})), Failing(NO_KEY), Gone)]
 #[case::null_authentication(Some(Value::Null), Failing("'None' has no attribute 'jwtSecret'"), Gone)]
-#[case::null(section(Value::Null), WithBanner, Is(""))]
-#[case::digits(section(json!(12_345_678)), WithBanner, Is("12345678"))]
-#[case::more_digits_than_an_integer_has(section(json!(1.234_567_890_123_457e31)), WithBanner, Is("1.234567890123457e+31"))]
-#[case::backslash(section(json!("a\\b")), WithBanner, Is("ab"))]
-#[case::quotes(section(json!("a\"b\"c")), WithBanner, Is("abc"))]
-#[case::one_quote(section(json!("a\"b")), Failing("Unterminated quoted string"), Gone)]
-#[case::blank(section(json!("a b")), Failing(MORE_WORDS), Gone)]
-#[case::variable(section(json!("a$b")), WithBanner, Is("a"))]
-#[case::semicolon(section(json!("a;b")), Failing("/bin/sh: "), Gone)]
+#[case::null(Some(json!({"jwtSecret": null})), WithBanner, Is(""))]
+#[case::digits(Some(json!({"jwtSecret": 12_345_678})), WithBanner, Is("12345678"))]
+#[case::more_digits_than_an_integer_has(Some(json!({"jwtSecret": 1.234_567_890_123_457e31})), WithBanner, Is("1.234567890123457e+31"))]
+#[case::backslash(Some(json!({"jwtSecret": "a\\b"})), WithBanner, Is("ab"))]
+#[case::quotes(Some(json!({"jwtSecret": "a\"b\"c"})), WithBanner, Is("abc"))]
+#[case::one_quote(Some(json!({"jwtSecret": "a\"b"})), Failing("Unterminated quoted string"), Gone)]
+#[case::blank(Some(json!({"jwtSecret": "a b"})), Failing(MORE_WORDS), Gone)]
+#[case::variable(Some(json!({"jwtSecret": "a$b"})), WithBanner, Is("a"))]
+#[case::semicolon(Some(json!({"jwtSecret": "a;b"})), Failing("/bin/sh: "), Gone)]
 #[tokio::test]
 async fn first_run(#[case] given: Option<Value>, #[case] ends: Ends, #[case] secret: Secret) {
     for version in RELEASES {
@@ -98,23 +94,23 @@ async fn first_run(#[case] given: Option<Value>, #[case] ends: Ends, #[case] sec
 }
 
 #[rstest]
-#[case::empty_again(section(json!("")), WithBanner, Kept)]
-#[case::text(section(json!("X")), WithBanner, Is("X"))]
+#[case::empty_again(Some(json!({"jwtSecret": ""})), WithBanner, Kept)]
+#[case::text(Some(json!({"jwtSecret": "X"})), WithBanner, Is("X"))]
 #[case::no_authentication(None, WithBanner, Kept)]
 #[case::no_key(Some(json!({})), Failing(NO_KEY), Kept)]
 #[case::null_authentication(Some(Value::Null), Failing("'None' has no attribute 'jwtSecret'"), Kept)]
-#[case::null(section(Value::Null), WithBanner, Is(""))]
-#[case::digits(section(json!(12_345_678)), WithBanner, Is("12345678"))]
-#[case::one_quote(section(json!("a\"b")), Failing("Unterminated quoted string"), Kept)]
-#[case::blank_after_the_old_one_was_deleted(section(json!("a b")), Failing(MORE_WORDS), Gone)]
-#[case::semicolon(section(json!("a;b")), Failing("/bin/sh: "), Kept)]
+#[case::null(Some(json!({"jwtSecret": null})), WithBanner, Is(""))]
+#[case::digits(Some(json!({"jwtSecret": 12_345_678})), WithBanner, Is("12345678"))]
+#[case::one_quote(Some(json!({"jwtSecret": "a\"b"})), Failing("Unterminated quoted string"), Kept)]
+#[case::blank_after_the_old_one_was_deleted(Some(json!({"jwtSecret": "a b"})), Failing(MORE_WORDS), Gone)]
+#[case::semicolon(Some(json!({"jwtSecret": "a;b"})), Failing("/bin/sh: "), Kept)]
 #[tokio::test]
 async fn later_run(#[case] given: Option<Value>, #[case] ends: Ends, #[case] secret: Secret) {
     for version in RELEASES {
         let installation = installed_of(version).await;
         let before = installation.secret();
         let text = installation.text();
-        if given == section(json!("")) {
+        if given == Some(json!({"jwtSecret": ""})) {
             // Without another change there is no run.
             installation.apply(role("member"), BANNER, 2).await;
         } else {
@@ -134,8 +130,8 @@ async fn later_run(#[case] given: Option<Value>, #[case] ends: Ends, #[case] sec
 #[tokio::test]
 async fn text_edited_back_to_empty_stays(#[values("3.2.1", "3.3.2", "3.4.0", "3.4.1")] version: &str) {
     let installation = installed_of(version).await;
-    installation.authenticate(section(json!("X")).as_ref(), WithBanner).await;
-    installation.authenticate(section(json!("")).as_ref(), WithBanner).await;
+    installation.authenticate(Some(&json!({"jwtSecret": "X"})), WithBanner).await;
+    installation.authenticate(Some(&json!({"jwtSecret": ""})), WithBanner).await;
     installation.holds(Is("X"), None);
 }
 
@@ -158,7 +154,7 @@ async fn secret_never_reaches_the_spec() {
 #[tokio::test]
 async fn null_makes_a_token_without_a_signature() {
     let installation = installed().await;
-    installation.authenticate(section(Value::Null).as_ref(), WithBanner).await;
+    installation.authenticate(Some(&json!({"jwtSecret": null})), WithBanner).await;
     assert!(installation.text().contains("  jwtSecret: \"\"\n"));
     let token = secret_text(&installation.fake.get(SECRET).unwrap(), "token").unwrap();
     assert!(token.ends_with('.'), "{token}");
