@@ -116,15 +116,6 @@ pub const FEDERATED_WORKSPACE: Resource = Resource::new(
     "federatedworkspace",
     Scope::Cluster,
 );
-/// A namespace and the clusters it is spread to.
-pub const FEDERATED_NAMESPACE: Resource = Resource::new(
-    "types.kubefed.io",
-    "v1beta1",
-    "FederatedNamespace",
-    "federatednamespaces",
-    "federatednamespace",
-    Scope::Namespaced,
-);
 /// A person.
 pub const USER: Resource = Resource::new("iam.kubesphere.io", "v1alpha2", "User", "users", "user", Scope::Cluster);
 /// What a role may do on the whole platform.
@@ -168,8 +159,6 @@ pub mod objects {
     pub const SECRET: &str = "kubesphere-secret";
     /// The ServiceAccount of the components.
     pub const SERVICE_ACCOUNT: &str = "kubesphere";
-    /// Its token, where Kubernetes makes none by itself.
-    pub const SERVICE_ACCOUNT_TOKEN: &str = "kubesphere-sa-token";
     /// The API server of KubeSphere.
     pub const APISERVER: &str = "ks-apiserver";
     /// The controllers of KubeSphere.

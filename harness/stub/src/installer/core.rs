@@ -38,7 +38,7 @@ pub async fn install(run: &Run<'_>, facts: &Facts, playbook: &mut Playbook<'_>) 
     if facts.kubernetes >= WITHOUT_TOKENS {
         run.kubectl.apply(&manifests::core::service_account_token(), RELEASE).await?;
         let account = Target::new("v1", "ServiceAccount", namespaces::SYSTEM, objects::SERVICE_ACCOUNT);
-        run.kubectl.merge(account, &json!({"secrets": [{"name": objects::SERVICE_ACCOUNT_TOKEN}]})).await?;
+        run.kubectl.merge(account, &json!({"secrets": [{"name": manifests::core::SERVICE_ACCOUNT_TOKEN}]})).await?;
     }
     if let Some(password) = password {
         for object in manifests::core::admin(&hash(run, &password)?) {

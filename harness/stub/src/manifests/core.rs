@@ -48,6 +48,9 @@ pub fn objects(release: &Release, replicas: usize) -> Vec<Value> {
     all
 }
 
+/// The name of [`service_account_token`].
+pub const SERVICE_ACCOUNT_TOKEN: &str = "kubesphere-sa-token";
+
 /// The token of the components' ServiceAccount as a Secret, for a Kubernetes that makes none by itself.
 #[must_use]
 pub fn service_account_token() -> Value {
@@ -55,7 +58,7 @@ pub fn service_account_token() -> Value {
         "apiVersion": "v1",
         "kind": "Secret",
         "metadata": {
-            "name": objects::SERVICE_ACCOUNT_TOKEN,
+            "name": SERVICE_ACCOUNT_TOKEN,
             "namespace": namespaces::SYSTEM,
             "annotations": {"kubernetes.io/service-account.name": objects::SERVICE_ACCOUNT},
         },
