@@ -85,7 +85,8 @@ fn changes_configuration(action: &Action) -> bool {
     match action {
         Action::Run { edit: Some(_), .. } => true,
         Action::Run { command, edit: None } => {
-            command.contains("kubectl") && command.split_whitespace().any(|word| WRITING_VERBS.contains(&word))
+            let verb = command.split_whitespace().any(|word| WRITING_VERBS.contains(&word));
+            verb && (command.contains("kubectl") || command.contains("kk create cluster"))
         }
         Action::Console(action) => matches!(action, ConsoleAction::EditClusterConfiguration(_)),
         Action::EditFile { .. } => false,
@@ -255,6 +256,8 @@ mod tests {
     #[case("kubectl -n kubesphere-system get cm kubesphere-config -o yaml", false)]
     #[case("kubectl apply -f cluster-configuration.yaml", true)]
     #[case("cat $HOME/.kube/config", false)]
+    #[case("./kk create cluster -f config-sample.yaml", true)]
+    #[case("./kk create config --with-kubesphere v3.3.2", false)]
     fn knows_what_makes_the_installer_run(#[case] command: &str, #[case] changes: bool) {
         assert_eq!(changes_configuration(&Action::Run { command: command.to_owned(), edit: None }), changes);
     }
