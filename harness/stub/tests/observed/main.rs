@@ -13,6 +13,7 @@ mod dispatch;
 mod excuses;
 mod fixture;
 mod imports;
+mod ks_apiserver;
 mod kubeconfig_update;
 mod kubeconfigs;
 mod oauth;
