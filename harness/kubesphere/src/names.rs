@@ -191,6 +191,8 @@ pub mod labels {
     pub const MANAGED: &str = "kubesphere.io/managed";
     /// The workspace a namespace belongs to.
     pub const WORKSPACE: &str = "kubesphere.io/workspace";
+    /// What a cluster is for: the tag in the console.
+    pub const GROUP: &str = "cluster.kubesphere.io/group";
     /// The user a role binding is for.
     pub const USER_REF: &str = "iam.kubesphere.io/user-ref";
 }
@@ -199,6 +201,8 @@ pub mod labels {
 pub mod annotations {
     /// Description in the console.
     pub const DESCRIPTION: &str = "kubesphere.io/description";
+    /// A name for people.
+    pub const ALIAS: &str = "kubesphere.io/alias-name";
     /// The user has to change the password at the first login.
     pub const UNINITIALIZED: &str = "iam.kubesphere.io/uninitialized";
     /// The password of a user is hashed already.

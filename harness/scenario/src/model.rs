@@ -220,6 +220,20 @@ pub enum ConsoleAction {
         /// What is pasted.
         kubeconfig: PastedKubeconfig,
     },
+    /// Opens the `ClusterConfiguration` in the editor, changes fields and presses OK.
+    EditClusterConfiguration(Edit),
+    /// Pastes another kubeconfig into the dialog that updates a member's one.
+    UpdateKubeconfig {
+        /// Cluster name.
+        name: String,
+        /// What is pasted.
+        kubeconfig: PastedKubeconfig,
+    },
+    /// Removes a member.
+    RemoveCluster {
+        /// Cluster name.
+        name: String,
+    },
 }
 
 /// The kubeconfig a person pastes.

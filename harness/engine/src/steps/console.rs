@@ -1,39 +1,21 @@
-//! What a person's browser does in the web console: log in, fill in the Add Cluster form, press Create.
+//! The HTTP client of a person's browser, which reaches the console through the API server's service proxy.
 
 use std::time::Duration;
 
+use async_trait::async_trait;
 use nodes::clock::{Clock, Delay};
 use providers::access::Access;
-use reqwest::StatusCode;
-use serde_json::Value;
-use stub::console::form;
+use stub::console::browser::{Answer, Body, Browser, Call, Http, Unexpected};
 
 /// Longest wait of a browser for one answer.
 const ANSWER: Delay = Delay::new("browser", Duration::from_mins(1));
 
-/// A person's session in the console of one cluster.
+/// The console of one cluster as a browser reaches it.
 pub struct Console {
     http: reqwest::Client,
     /// Where the console is, reached through the API server's service proxy.
     base: String,
     clock: Clock,
-}
-
-/// What became of the Add Cluster form.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Import {
-    /// The form showed a message and stayed open.
-    Refused {
-        /// The message.
-        message: String,
-        /// Answer to the validation call, if it came to that.
-        validation: Option<(u16, String)>,
-    },
-    /// The Cluster was created.
-    Created {
-        /// Answer to the validation call.
-        validation: (u16, String),
-    },
 }
 
 /// A console that could not be used at all.
@@ -51,110 +33,51 @@ pub enum ConsoleError {
         reason: String,
     },
     /// The answer is not one that the console's pages know.
-    #[error("{call}: answered {status}: {body}")]
-    Unexpected {
-        /// The call.
-        call: String,
-        /// Status code.
-        status: u16,
-        /// Body.
-        body: String,
-    },
+    #[error(transparent)]
+    Unexpected(#[from] Unexpected),
 }
 
-impl Console {
-    /// Opens the console of the cluster that `admin_kubeconfig` belongs to and logs in.
-    ///
-    /// # Errors
-    /// When the console does not answer or refuses the password.
-    pub async fn log_in(
-        admin_kubeconfig: &str,
-        clock: &Clock,
-        user: &str,
-        password: &str,
-    ) -> Result<Self, ConsoleError> {
-        let (http, server) = http_client(admin_kubeconfig)?;
-        let base = format!("{server}/api/v1/namespaces/kubesphere-system/services/ks-console:80/proxy");
-        let console = Self { http, base, clock: clock.clone() };
-        let form = [("username", user), ("password", password)];
-        let request = console.http.post(console.url("/login")).form(&form);
-        let (status, body) = console.answer("POST /login", request).await?;
-        if status.is_success() || status.is_redirection() {
-            Ok(console)
-        } else {
-            Err(ConsoleError::Unexpected { call: "POST /login".to_owned(), status: status.as_u16(), body })
-        }
-    }
+/// Opens the console of the cluster that `admin_kubeconfig` belongs to and logs in.
+///
+/// # Errors
+/// When the console does not answer or refuses the password.
+pub async fn open(
+    admin_kubeconfig: &str,
+    clock: &Clock,
+    user: &str,
+    password: &str,
+) -> Result<Browser<Console>, ConsoleError> {
+    let (http, server) = http_client(admin_kubeconfig)?;
+    let base = format!("{server}/api/v1/namespaces/kubesphere-system/services/ks-console:80/proxy");
+    Browser::open(Console { http, base, clock: clock.clone() }, user, password).await
+}
 
-    /// Fills in the Add Cluster form for a direct connection and presses Create.
-    ///
-    /// # Errors
-    /// When the console does not answer as it should.
-    pub async fn import_cluster(&self, name: &str, kubeconfig: &str) -> Result<Import, ConsoleError> {
-        if let Err(message) = form::check_name(name) {
-            return Ok(Import::Refused { message, validation: None });
-        }
-        if self.exists(name).await? {
-            return Ok(Import::Refused { message: form::NAME_EXISTS.to_owned(), validation: None });
-        }
-        let [validate, create] = form::create_calls(name, kubeconfig);
-        let (status, body) = self.send(validate).await?;
-        let validation = (status.as_u16(), body.clone());
-        if !status.is_success() {
-            return Ok(Import::Refused { message: body.trim_end().to_owned(), validation: Some(validation) });
-        }
-        let (status, body) = self.send(create).await?;
-        if status.is_success() {
-            Ok(Import::Created { validation })
-        } else {
-            Ok(Import::Refused { message: body.trim_end().to_owned(), validation: Some(validation) })
-        }
-    }
+#[async_trait]
+impl Http for Console {
+    type Error = ConsoleError;
 
-    async fn exists(&self, name: &str) -> Result<bool, ConsoleError> {
-        let call = form::exists_call(name);
-        let shown = format!("{} {}", call.method, call.path);
-        let (status, body) = self.send(call).await?;
-        match status {
-            StatusCode::NOT_FOUND => Ok(false),
-            // The console answers the question itself: `{"exist": false}` for a name that is free.
-            StatusCode::OK => {
-                let answer = serde_json::from_str::<Value>(&body).unwrap_or_default();
-                Ok(answer["exist"].as_bool().unwrap_or(true))
-            }
-            _ => Err(ConsoleError::Unexpected { call: shown, status: status.as_u16(), body }),
-        }
-    }
-
-    async fn send(&self, call: form::Call) -> Result<(StatusCode, String), ConsoleError> {
-        let shown = format!("{} {}", call.method, call.path);
-        let mut request = self.http.request(call.method, self.url(&call.path));
+    async fn send(&self, call: &Call) -> Result<Answer, ConsoleError> {
+        let no_answer = |reason: String| ConsoleError::NoAnswer { call: call.to_string(), reason };
+        let mut request = self.http.request(call.method.clone(), format!("{}{}", self.base, call.path));
         if call.check_exist {
             request = request.header("x-check-exist", "true");
         }
-        if let Some(body) = &call.body {
-            request = request.json(body);
-        }
-        self.answer(&shown, request).await
-    }
-
-    async fn answer(&self, call: &str, request: reqwest::RequestBuilder) -> Result<(StatusCode, String), ConsoleError> {
-        let no_answer = |reason: String| ConsoleError::NoAnswer { call: call.to_owned(), reason };
+        request = match &call.body {
+            Some(Body::Json(value)) => request.json(value),
+            Some(Body::Form(fields)) => request.form(fields),
+            None => request,
+        };
         let _progress = self.clock.wants_progress();
         let exchange = async {
             let response = request.send().await?;
-            let status = response.status();
-            Ok::<_, reqwest::Error>((status, response.text().await?))
+            let status = response.status().as_u16();
+            Ok::<_, reqwest::Error>(Answer { status, body: response.text().await? })
         };
         match self.clock.within(ANSWER, exchange).await {
             Err(elapsed) => Err(no_answer(elapsed.to_string())),
             Ok(Err(error)) => Err(no_answer(causes(&error.without_url()))),
             Ok(Ok(answer)) => Ok(answer),
         }
-    }
-
-    fn url(&self, path: &str) -> String {
-        format!("{}{path}", self.base)
     }
 }
 

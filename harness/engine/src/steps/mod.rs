@@ -1,5 +1,6 @@
 //! Does one step of a scenario and says how it went.
 
+mod act;
 pub mod command;
 pub mod console;
 pub mod edit;
@@ -8,15 +9,13 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
-use checks::{StepFact, ValidationFact};
+use checks::StepFact;
 use nodes::clock::Delay;
-use providers::access;
 use scenario::event::{Outcome, StepReport};
 use scenario::model::{Action, ConsoleAction, Step};
 
 use crate::cell::World;
 use command::{CommandLine, CommandOutcome, Ended, Wanted};
-use console::{Console, Import};
 
 /// What a step did, before it is judged.
 #[derive(Default)]
@@ -39,15 +38,7 @@ pub async fn perform(step: &Step, world: &mut World<'_>) -> StepReport {
     let done = match &step.action {
         Action::Run { command, edit } => run_until_good(step, command, edit.as_ref(), world).await,
         Action::EditFile { file, edit } => edit_file(step, file, edit, world),
-        Action::Console(ConsoleAction::ImportCluster { name, kubeconfig }) => {
-            let pasted = world.pair.cluster(kubeconfig.of).map(|cluster| cluster.pasteable_kubeconfig().to_owned());
-            let pasted = match (&kubeconfig.server, pasted) {
-                (Some(server), Some(text)) => access::with_server(&text, server).map_err(|error| error.to_string()),
-                (None, Some(text)) => Ok(text),
-                (_, None) => Err(format!("there is no {} cluster", kubeconfig.of)),
-            };
-            import(step, name, pasted, world).await
-        }
+        Action::Console(action) => act::act(step, action, world).await,
     };
     if changes_configuration(&step.action) {
         world.facts.last_edit.insert(step.on, started_at);
@@ -96,7 +87,8 @@ fn changes_configuration(action: &Action) -> bool {
         Action::Run { command, edit: None } => {
             command.contains("kubectl") && command.split_whitespace().any(|word| WRITING_VERBS.contains(&word))
         }
-        Action::EditFile { .. } | Action::Console(_) => false,
+        Action::Console(action) => matches!(action, ConsoleAction::EditClusterConfiguration(_)),
+        Action::EditFile { .. } => false,
     }
 }
 
@@ -212,57 +204,6 @@ fn edit_file(step: &Step, file: &str, edit: &scenario::model::Edit, world: &Worl
         Ok(()) => done,
         Err(error) => refused(done, "the file to be edited", &error),
     }
-}
-
-async fn import(step: &Step, name: &str, pasted: Result<String, String>, world: &mut World<'_>) -> Done {
-    let mut done = Done { command: Some(format!("console: Add Cluster {name}, Direct connection")), ..Done::default() };
-    let kubeconfig = match pasted {
-        Ok(kubeconfig) => kubeconfig,
-        Err(reason) => {
-            done.failure = Some(("a kubeconfig to paste".to_owned(), reason));
-            return done;
-        }
-    };
-    let Some(cluster) = world.pair.cluster(step.on) else {
-        done.failure = Some((format!("a {} cluster", step.on), "there is none".to_owned()));
-        return done;
-    };
-    let password = world.facts.admin_password.clone();
-    let in_the_browser = async {
-        let console = Console::log_in(cluster.admin_kubeconfig(), &world.pair.clock, "admin", &password).await?;
-        console.import_cluster(name, &kubeconfig).await
-    };
-    let Some(answer) = world.stop.run_until_cancelled(in_the_browser).await else {
-        done.interrupted = true;
-        return done;
-    };
-    world.facts.pasted_kubeconfig = Some(kubeconfig);
-    let wanted = step.expect.refused.as_deref();
-    match answer {
-        Err(error) => return refused(done, "an answer of the console", &error),
-        Ok(Import::Created { validation }) => {
-            world.facts.validation = Some(fact(validation));
-            world.facts.imported_cluster = Some(name.to_owned());
-            done.stdout = Some(format!("Cluster {name} created"));
-            if let Some(wanted) = wanted {
-                done.failure = Some((format!("a refusal with \"{wanted}\""), "the Cluster was created".to_owned()));
-            }
-        }
-        Ok(Import::Refused { message, validation }) => {
-            world.facts.validation = validation.map(fact);
-            done.failure = match wanted {
-                Some(wanted) if message.contains(wanted) => None,
-                Some(wanted) => Some((format!("a refusal with \"{wanted}\""), message.clone())),
-                None => Some(("the Cluster to be created".to_owned(), message.clone())),
-            };
-            done.stdout = Some(message);
-        }
-    }
-    done
-}
-
-fn fact((status, body): (u16, String)) -> ValidationFact {
-    ValidationFact { status, body }
 }
 
 fn refused(mut done: Done, expected: &str, error: &dyn std::error::Error) -> Done {

@@ -53,6 +53,11 @@ impl<'n> Fields<'n> {
         self.at
     }
 
+    /// Whether every entry was taken.
+    pub fn is_empty(&self) -> bool {
+        self.entries.is_empty()
+    }
+
     /// `what.key`.
     pub fn path(&self, key: &str) -> String {
         if self.what.is_empty() { key.to_owned() } else { format!("{}.{key}", self.what) }

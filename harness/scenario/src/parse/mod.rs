@@ -39,6 +39,15 @@
 //!       console:
 //!         importCluster: {name: member, kubeconfig: {of: member, server: "https://127.0.0.1:6443"}} # v; server optional
 //!       expect: {refused: text}       # v
+//!     - name: set the role in the console # a step with `console` does one of these
+//!       console:
+//!         editClusterConfiguration: {spec.multicluster.clusterRole: host} # v
+//!     - name: paste a fresh kubeconfig
+//!       console:
+//!         updateKubeconfig: {name: member, kubeconfig: {of: member}} # v
+//!     - name: remove the member
+//!       console:
+//!         removeCluster: {name: member} # v
 //!   checks:                           # a name, or a name with arguments (v)
 //!     - jwt-secret-equal
 //!     - cluster-role: {on: member, is: member}

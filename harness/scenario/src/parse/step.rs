@@ -182,26 +182,75 @@ fn edits(what: &str, node: &Node, around: &Around<'_>, notes: &mut Notes<'_>) ->
     Some(edit)
 }
 
+/// The acts in the console, with what is written below each.
+const CONSOLE_ACTS: [(&str, &str); 4] = [
+    ("importCluster", "{name: NAME, kubeconfig: {of: member}}"),
+    ("editClusterConfiguration", "{path.of.the.field: value}"),
+    ("updateKubeconfig", "{name: NAME, kubeconfig: {of: member}}"),
+    ("removeCluster", "{name: NAME}"),
+];
+
 fn console_action(what: &str, node: &Node, around: &Around<'_>, notes: &mut Notes<'_>) -> Option<ConsoleAction> {
     let mut fields = Fields::of(what, node, notes)?;
-    let import = fields.require("importCluster", "{name: NAME, kubeconfig: {of: member}}", notes);
-    let action = import.and_then(|entry| import_cluster(&fields.path("importCluster"), &entry.node, around, notes));
+    let given: Vec<(&str, &Entry)> =
+        CONSOLE_ACTS.iter().filter_map(|(act, _)| Some((*act, fields.take(act)?))).collect();
+    let action = match given.as_slice() {
+        [] if fields.is_empty() => {
+            let acts: Vec<String> = CONSOLE_ACTS.iter().map(|(act, content)| format!("`{act}: {content}`")).collect();
+            notes.note(node.at, format!("\"{what}\" does nothing"), Some(format!("add {}", acts.join(" or "))));
+            None
+        }
+        // What is there instead is unknown, and said to be.
+        [] => None,
+        [("editClusterConfiguration", entry)] => {
+            let edit = edits(&fields.path("editClusterConfiguration"), &entry.node, around, notes);
+            edit.map(ConsoleAction::EditClusterConfiguration)
+        }
+        [("removeCluster", entry)] => {
+            let what = fields.path("removeCluster");
+            let mut fields = Fields::of(&what, &entry.node, notes)?;
+            let name = cluster_name(&mut fields, around, notes);
+            fields.finish(notes);
+            name.map(|name| ConsoleAction::RemoveCluster { name })
+        }
+        [(act, entry)] => pasting(*act == "importCluster", &fields.path(act), &entry.node, around, notes),
+        [(first, _), (second, entry), ..] => {
+            let message = format!("a step does one thing, and this one has both \"{first}\" and \"{second}\"");
+            notes.note(entry.at, message, Some("make two steps of it".to_owned()));
+            None
+        }
+    };
     fields.finish(notes);
     action
 }
 
-fn import_cluster(what: &str, node: &Node, around: &Around<'_>, notes: &mut Notes<'_>) -> Option<ConsoleAction> {
+/// The acts in which a kubeconfig is pasted.
+fn pasting(
+    is_import: bool,
+    what: &str,
+    node: &Node,
+    around: &Around<'_>,
+    notes: &mut Notes<'_>,
+) -> Option<ConsoleAction> {
     let mut fields = Fields::of(what, node, notes)?;
-    // The form itself refuses an empty name, so a scenario may type one.
-    let name = match fields.require("name", "NAME", notes) {
-        Some(entry) => fields::scalar(&fields.path("name"), &entry.node, notes)
-            .inspect(|name| around.variables.check(name, entry.at, notes)),
-        None => None,
-    };
+    let name = cluster_name(&mut fields, around, notes);
     let kubeconfig = fields.require("kubeconfig", "{of: member}", notes);
     let kubeconfig = kubeconfig.and_then(|entry| pasted(&fields.path("kubeconfig"), &entry.node, around, notes));
     fields.finish(notes);
-    Some(ConsoleAction::ImportCluster { name: name?, kubeconfig: kubeconfig? })
+    let (name, kubeconfig) = (name?, kubeconfig?);
+    Some(if is_import {
+        ConsoleAction::ImportCluster { name, kubeconfig }
+    } else {
+        ConsoleAction::UpdateKubeconfig { name, kubeconfig }
+    })
+}
+
+/// The form itself refuses an empty name, so a scenario may type one.
+fn cluster_name(fields: &mut Fields<'_>, around: &Around<'_>, notes: &mut Notes<'_>) -> Option<String> {
+    let entry = fields.require("name", "NAME", notes)?;
+    let name = fields::scalar(&fields.path("name"), &entry.node, notes)?;
+    around.variables.check(&name, entry.at, notes);
+    Some(name)
 }
 
 fn pasted(what: &str, node: &Node, around: &Around<'_>, notes: &mut Notes<'_>) -> Option<PastedKubeconfig> {

@@ -1,13 +1,95 @@
-//! The browser's side of *Add Cluster*: what the form checks, what it sends and in which order (console v3.4.1,
-//! `src/components/Forms/Cluster`, `src/actions/cluster.js`). Whoever acts as the browser uses this.
+//! The rules and the object of the form *Add Cluster* (console v3.4.1, `src/components/Forms/Cluster`,
+//! `locales/en/l10n-clusterManagement-clusters.js`).
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use http::Method;
+use kubesphere::names::{annotations, labels};
 use serde_json::{Value, json};
 
-/// The longest name that the form takes.
+/// The longest name and alias that the form takes.
 const LONGEST_NAME: usize = 63;
+/// The longest description.
+const LONGEST_DESCRIPTION: usize = 256;
+
+/// The message below a name that is taken.
+pub const NAME_EXISTS: &str = "The name already exists. Please enter another name.";
+
+/// The form as a person filled it in, for a direct connection.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct AddCluster {
+    /// *Cluster Name*.
+    pub name: String,
+    /// *Alias*.
+    pub alias: String,
+    /// *Tag*.
+    pub tag: String,
+    /// *Provider*.
+    pub provider: String,
+    /// *Description*.
+    pub description: String,
+    /// *Member Cluster kubeconfig*, as pasted.
+    pub kubeconfig: String,
+}
+
+impl AddCluster {
+    /// A form with a name and a kubeconfig, and nothing else.
+    #[must_use]
+    pub fn new(name: impl Into<String>, kubeconfig: impl Into<String>) -> Self {
+        Self { name: name.into(), kubeconfig: kubeconfig.into(), ..Self::default() }
+    }
+
+    /// Checks the fields that nobody has to be asked for.
+    ///
+    /// # Errors
+    /// The message below the first field that is not as it should be.
+    pub fn check(&self) -> Result<(), String> {
+        check_name(&self.name)?;
+        for (field, text, longest) in
+            [("alias", &self.alias, LONGEST_NAME), ("description", &self.description, LONGEST_DESCRIPTION)]
+        {
+            if text.chars().count() > longest {
+                return Err(format!("The {field} is too long: it may have {longest} characters at most."));
+            }
+        }
+        if self.kubeconfig.trim().is_empty() {
+            return Err("Please enter the kubeconfig of the member cluster.".to_owned());
+        }
+        Ok(())
+    }
+
+    /// The object as *Edit YAML* shows it, with the kubeconfig as pasted.
+    #[must_use]
+    pub fn object(&self) -> Value {
+        let entries = |entries: &[(&str, &String)]| {
+            let filled = entries.iter().filter(|(_, text)| !text.is_empty());
+            Value::Object(filled.map(|(key, text)| ((*key).to_owned(), Value::from(text.as_str()))).collect())
+        };
+        json!({
+            "apiVersion": "cluster.kubesphere.io/v1alpha1",
+            "kind": "Cluster",
+            "metadata": {
+                "name": self.name,
+                "labels": entries(&[(labels::GROUP, &self.tag)]),
+                "annotations": entries(&[
+                    (annotations::ALIAS, &self.alias),
+                    (annotations::DESCRIPTION, &self.description),
+                ]),
+            },
+            "spec": {
+                "provider": self.provider,
+                "connection": {"type": "direct", "kubeconfig": self.kubeconfig},
+                "joinFederation": true,
+            },
+        })
+    }
+}
+
+/// The object that *Create* sends of a form with a name and a kubeconfig. The kubeconfig is encoded whatever it is: one
+/// that is encoded already is encoded twice.
+#[must_use]
+pub fn cluster_object(name: &str, kubeconfig: &str) -> Value {
+    AddCluster::new(name, STANDARD.encode(kubeconfig)).object()
+}
 
 /// Checks a name as the form does while it is typed. Unlike `hostClusterName` it may hold no periods.
 ///
@@ -26,55 +108,6 @@ pub fn check_name(name: &str) -> Result<(), String> {
     } else {
         Ok(())
     }
-}
-
-/// The message below a name that is taken.
-pub const NAME_EXISTS: &str = "The name already exists. Please enter another name.";
-
-/// The object that the form sends for a direct connection. It encodes the kubeconfig itself: one that is encoded
-/// already is encoded twice.
-#[must_use]
-pub fn cluster_object(name: &str, kubeconfig_text: &str) -> Value {
-    json!({
-        "apiVersion": "cluster.kubesphere.io/v1alpha1",
-        "kind": "Cluster",
-        "metadata": {"name": name, "labels": {}, "annotations": {}},
-        "spec": {
-            "provider": "",
-            "connection": {"type": "direct", "kubeconfig": STANDARD.encode(kubeconfig_text)},
-            "joinFederation": true,
-        },
-    })
-}
-
-/// A request that the browser sends to the console.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Call {
-    /// Method.
-    pub method: Method,
-    /// Path.
-    pub path: String,
-    /// Whether it carries `x-check-exist: true`, so that the console answers `{"exist": …}` in place of an object.
-    pub check_exist: bool,
-    /// JSON body.
-    pub body: Option<Value>,
-}
-
-/// Asks whether a Cluster is named `name` already, as the form does while the name is typed.
-#[must_use]
-pub fn exists_call(name: &str) -> Call {
-    let path = format!("/apis/cluster.kubesphere.io/v1alpha1/clusters/{name}");
-    Call { method: Method::GET, path, check_exist: true, body: None }
-}
-
-/// What *Create* sends, in order. The next call is made only after the one before answered 2xx; otherwise its body is
-/// shown and the form stays open.
-#[must_use]
-pub fn create_calls(name: &str, kubeconfig_text: &str) -> [Call; 2] {
-    let cluster = cluster_object(name, kubeconfig_text);
-    ["/kapis/cluster.kubesphere.io/v1alpha1/clusters/validation", "/apis/cluster.kubesphere.io/v1alpha1/clusters"].map(
-        |path| Call { method: Method::POST, path: path.to_owned(), check_exist: false, body: Some(cluster.clone()) },
-    )
 }
 
 #[cfg(test)]
@@ -98,15 +131,38 @@ mod tests {
         assert_eq!(check_name(name).is_ok(), valid, "{name}");
     }
 
-    #[test]
-    fn encodes_whatever_was_pasted() {
-        assert_eq!(cluster_object("m", "a: b")["spec"]["connection"]["kubeconfig"], "YTogYg==");
+    #[rstest]
+    #[case::alias(AddCluster { alias: "x".repeat(64), ..AddCluster::new("m", "k") }, "The alias is too long")]
+    #[case::description(AddCluster { description: "x".repeat(257), ..AddCluster::new("m", "k") }, "The description is too long")]
+    #[case::kubeconfig(AddCluster::new("m", " \n"), "Please enter the kubeconfig")]
+    fn says_below_a_field_what_is_wrong_with_it(#[case] form: AddCluster, #[case] message: &str) {
+        assert!(form.check().unwrap_err().starts_with(message));
     }
 
     #[test]
-    fn validates_before_it_creates() {
-        let [validation, create] = create_calls("m", "");
-        assert!(validation.path.ends_with("/clusters/validation") && create.path.ends_with("/clusters"));
-        assert_eq!(validation.body, create.body);
+    fn writes_what_was_filled_in() {
+        let form = AddCluster {
+            alias: "A member".to_owned(),
+            tag: "testing".to_owned(),
+            provider: "my cloud".to_owned(),
+            description: "For tests.".to_owned(),
+            ..AddCluster::new("m", "a: b")
+        };
+        let expected = json!({
+            "apiVersion": "cluster.kubesphere.io/v1alpha1",
+            "kind": "Cluster",
+            "metadata": {
+                "name": "m",
+                "labels": {"cluster.kubesphere.io/group": "testing"},
+                "annotations": {"kubesphere.io/alias-name": "A member", "kubesphere.io/description": "For tests."},
+            },
+            "spec": {
+                "provider": "my cloud",
+                "connection": {"type": "direct", "kubeconfig": "a: b"},
+                "joinFederation": true,
+            },
+        });
+        assert_eq!(form.object(), expected);
+        assert_eq!(form.check(), Ok(()));
     }
 }

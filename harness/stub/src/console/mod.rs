@@ -1,7 +1,10 @@
 //! ks-console: sessions, and requests passed on to ks-apiserver (console v3.4.1, `server/`). It may stand behind a path,
 //! as behind the API server's service proxy: it sends nobody to a path of its own, and its cookie is for every path.
 
+pub mod browser;
+mod configuration;
 pub mod form;
+pub mod members;
 
 use std::sync::Arc;
 

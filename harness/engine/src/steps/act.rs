@@ -1,0 +1,147 @@
+//! What a person does in the web console, and how it went.
+
+use checks::ValidationFact;
+use providers::access;
+use scenario::model::{ConsoleAction, PastedKubeconfig, Step};
+use stub::console::browser::{Answer, Browser, Outcome};
+use stub::console::form::AddCluster;
+use stub::console::members::Import;
+
+use super::console::{self, Console, ConsoleError};
+use super::{Done, edit, fields, refused};
+use crate::cell::World;
+
+/// What the page showed in the end.
+enum Shown {
+    Import { name: String, kubeconfig: String, import: Import },
+    Outcome { what: String, outcome: Outcome },
+}
+
+/// Does `action` in the console of the step's cluster.
+pub async fn act(step: &Step, action: &ConsoleAction, world: &mut World<'_>) -> Done {
+    let mut done = Done { command: Some(told(action, world)), ..Done::default() };
+    let Some(cluster) = world.pair.cluster(step.on) else {
+        done.failure = Some((format!("a {} cluster", step.on), "there is none".to_owned()));
+        return done;
+    };
+    let pasted = match action {
+        ConsoleAction::ImportCluster { kubeconfig, .. } | ConsoleAction::UpdateKubeconfig { kubeconfig, .. } => {
+            pasted(kubeconfig, world)
+        }
+        ConsoleAction::EditClusterConfiguration(_) | ConsoleAction::RemoveCluster { .. } => Ok(String::new()),
+    };
+    let kubeconfig = match pasted {
+        Ok(kubeconfig) => kubeconfig,
+        Err(reason) => {
+            done.failure = Some(("a kubeconfig to paste".to_owned(), reason));
+            return done;
+        }
+    };
+    let in_the_browser = async {
+        let password = &world.facts.admin_password;
+        let browser = console::open(cluster.admin_kubeconfig(), &world.pair.clock, "admin", password).await?;
+        press(&browser, action, kubeconfig, world).await
+    };
+    let Some(shown) = world.stop.run_until_cancelled(in_the_browser).await else {
+        done.interrupted = true;
+        return done;
+    };
+    match shown {
+        Err(error) => return refused(done, "an answer of the console", &error),
+        Ok(Shown::Import { name, kubeconfig, import }) => {
+            world.facts.pasted_kubeconfig = Some(kubeconfig);
+            let (validation, message) = match import {
+                Import::Created { validation } => {
+                    world.facts.imported_cluster = Some(name.clone());
+                    (validation, None)
+                }
+                Import::Refused { message, validation } => (validation, Some(message)),
+            };
+            world.facts.validation = validation.map(fact);
+            judge(&mut done, step, &format!("Cluster {name} created"), message);
+        }
+        Ok(Shown::Outcome { what, outcome }) => {
+            let message = match outcome {
+                Outcome::Done => None,
+                Outcome::Refused { message } => Some(message),
+            };
+            judge(&mut done, step, &what, message);
+        }
+    }
+    done
+}
+
+async fn press(
+    browser: &Browser<Console>,
+    action: &ConsoleAction,
+    kubeconfig: String,
+    world: &World<'_>,
+) -> Result<Shown, ConsoleError> {
+    Ok(match action {
+        ConsoleAction::ImportCluster { name, .. } => {
+            let name = world.substituted(name);
+            let import = browser.add_cluster(&AddCluster::new(name.as_str(), kubeconfig.as_str())).await?;
+            Shown::Import { name, kubeconfig, import }
+        }
+        ConsoleAction::EditClusterConfiguration(edits) => {
+            let edits = fields(edits, world);
+            let outcome = browser.edit_cluster_configuration(|text| edit::apply(text, &edits)).await?;
+            Shown::Outcome { what: "ClusterConfiguration ks-installer updated".to_owned(), outcome }
+        }
+        ConsoleAction::UpdateKubeconfig { name, .. } => {
+            let name = world.substituted(name);
+            let outcome = browser.update_kubeconfig(&name, &kubeconfig).await?;
+            Shown::Outcome { what: format!("kubeconfig of {name} updated"), outcome }
+        }
+        ConsoleAction::RemoveCluster { name } => {
+            let name = world.substituted(name);
+            let outcome = browser.remove_cluster(&name).await?;
+            Shown::Outcome { what: format!("Cluster {name} removed"), outcome }
+        }
+    })
+}
+
+/// The step holds when the page refused what it was to refuse, or nothing.
+fn judge(done: &mut Done, step: &Step, success: &str, message: Option<String>) {
+    let wanted = step.expect.refused.as_deref();
+    done.failure = match (wanted, &message) {
+        (None, None) => None,
+        (Some(wanted), Some(message)) if message.contains(wanted) => None,
+        (Some(wanted), Some(message)) => Some((format!("a refusal with \"{wanted}\""), message.clone())),
+        (Some(wanted), None) => Some((format!("a refusal with \"{wanted}\""), success.to_owned())),
+        (None, Some(message)) => Some((success.to_owned(), message.clone())),
+    };
+    done.stdout = Some(message.unwrap_or_else(|| success.to_owned()));
+}
+
+fn pasted(kubeconfig: &PastedKubeconfig, world: &World<'_>) -> Result<String, String> {
+    let Some(cluster) = world.pair.cluster(kubeconfig.of) else {
+        return Err(format!("there is no {} cluster", kubeconfig.of));
+    };
+    let text = cluster.pasteable_kubeconfig();
+    match &kubeconfig.server {
+        Some(server) => access::with_server(text, &world.substituted(server)).map_err(|error| error.to_string()),
+        None => Ok(text.to_owned()),
+    }
+}
+
+/// What the report shows in place of a command.
+fn told(action: &ConsoleAction, world: &World<'_>) -> String {
+    match action {
+        ConsoleAction::ImportCluster { name, .. } => {
+            format!("console: Add Cluster {}, Direct connection", world.substituted(name))
+        }
+        ConsoleAction::EditClusterConfiguration(edits) => {
+            let edits = edits.iter().map(|(field, value)| format!("{field}: {}", world.substituted(value)));
+            format!("console: ClusterConfiguration ks-installer, Edit YAML: {}", edits.collect::<Vec<_>>().join(", "))
+        }
+        ConsoleAction::UpdateKubeconfig { name, .. } => {
+            format!("console: {}, Update KubeConfig", world.substituted(name))
+        }
+        ConsoleAction::RemoveCluster { name } => format!("console: {}, Remove Cluster", world.substituted(name)),
+    }
+}
+
+fn fact(answer: Answer) -> ValidationFact {
+    ValidationFact { status: answer.status, body: answer.body }
+}
