@@ -33,6 +33,9 @@ pub enum Feature {
     TokenKubeconfig,
     /// A webhook looks at updates of Clusters (from v3.4.0).
     ClusterWebhook,
+    /// Validation reads a configuration into nothing, so that a missing section is nil (from v3.3.0); before, into
+    /// the defaults (kubesphere, `pkg/kapis/cluster/v1alpha1/handler.go`).
+    BlankConfiguration,
     /// ks-apiserver answers `/healthz` (from v3.4.0).
     Healthz,
     /// The `ClusterConfiguration` has `events.ruler` and the CPU of Jenkins (from v3.4.0).
@@ -41,6 +44,11 @@ pub enum Feature {
     AlertingRules,
     /// The namespace of federated monitoring is a federated namespace itself (from v3.4.0).
     FederatedMonitoring,
+    /// A running ks-apiserver checks a configuration before it works with it, and ends when it does not hold (from
+    /// v3.4.0).
+    ReloadChecked,
+    /// Requests for members go through a filter that words its refusals as Kubernetes does (from v3.4.0).
+    DispatchFilter,
     /// Validation refuses a member whose role is not `member` (from v3.4.1).
     MemberRoleChecked,
 }
@@ -50,6 +58,8 @@ pub enum Feature {
 pub struct Release {
     /// Version without `v`, as `3.3.2`.
     pub version: &'static str,
+    /// The commit of kubesphere behind the tag, where it was looked up.
+    pub commit: Option<&'static str>,
     /// Value of the label `app` of the installer's Deployment and Pod.
     pub installer_label: &'static str,
     /// Tag of `kubesphere/tower`.
@@ -81,6 +91,7 @@ const V3_3: &[Feature] = &[
     Feature::ClusterUid,
     Feature::MemberOauthOptions,
     Feature::Terminal,
+    Feature::BlankConfiguration,
 ];
 const V3_4_0: &[Feature] = &[
     Feature::MulticlusterBlockAlways,
@@ -88,12 +99,15 @@ const V3_4_0: &[Feature] = &[
     Feature::ClusterUid,
     Feature::MemberOauthOptions,
     Feature::Terminal,
+    Feature::BlankConfiguration,
     Feature::TokenKubeconfig,
     Feature::ClusterWebhook,
     Feature::Healthz,
     Feature::EventsRuler,
     Feature::AlertingRules,
     Feature::FederatedMonitoring,
+    Feature::ReloadChecked,
+    Feature::DispatchFilter,
 ];
 const V3_4_1: &[Feature] = &[
     Feature::MulticlusterBlockAlways,
@@ -101,18 +115,22 @@ const V3_4_1: &[Feature] = &[
     Feature::ClusterUid,
     Feature::MemberOauthOptions,
     Feature::Terminal,
+    Feature::BlankConfiguration,
     Feature::TokenKubeconfig,
     Feature::ClusterWebhook,
     Feature::Healthz,
     Feature::EventsRuler,
     Feature::AlertingRules,
     Feature::FederatedMonitoring,
+    Feature::ReloadChecked,
+    Feature::DispatchFilter,
     Feature::MemberRoleChecked,
 ];
 
 static RELEASES: [Release; 4] = [
     Release {
         version: "3.2.1",
+        commit: None,
         installer_label: "ks-install",
         tower_tag: "v0.2.0",
         kubefed_tag: "v0.8.1",
@@ -127,6 +145,7 @@ static RELEASES: [Release; 4] = [
     },
     Release {
         version: "3.3.2",
+        commit: Some("d938161ad3c7103dc0976b691d54b6ec55dc3f83"),
         installer_label: "ks-installer",
         tower_tag: "v0.2.0",
         kubefed_tag: "v0.8.1",
@@ -141,6 +160,7 @@ static RELEASES: [Release; 4] = [
     },
     Release {
         version: "3.4.0",
+        commit: None,
         installer_label: "ks-installer",
         tower_tag: "v0.2.1",
         kubefed_tag: "v0.8.1",
@@ -155,6 +175,7 @@ static RELEASES: [Release; 4] = [
     },
     Release {
         version: "3.4.1",
+        commit: Some("3e0493a1c5e1c4413a7b77e8b408d428220ed929"),
         installer_label: "ks-installer",
         tower_tag: "v0.2.1",
         kubefed_tag: "v0.8.1",

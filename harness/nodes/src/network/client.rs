@@ -43,7 +43,28 @@ pub enum EndpointError {
 /// # Errors
 /// [`EndpointError`] when the settings are not usable.
 pub fn client(network: Arc<dyn Network>, clock: &Clock, endpoint: &Endpoint) -> Result<kube::Client, EndpointError> {
-    let tls = client_config(&endpoint.tls, &[b"h2", b"http/1.1"])?;
+    speaking(&[b"h2", b"http/1.1"], network, clock, endpoint)
+}
+
+/// As [`client`], over HTTP/1.1 alone: only its connections can become something else, as a WebSocket.
+///
+/// # Errors
+/// [`EndpointError`] when the settings are not usable.
+pub fn upgradable_client(
+    network: Arc<dyn Network>,
+    clock: &Clock,
+    endpoint: &Endpoint,
+) -> Result<kube::Client, EndpointError> {
+    speaking(&[b"http/1.1"], network, clock, endpoint)
+}
+
+fn speaking(
+    protocols: &[&[u8]],
+    network: Arc<dyn Network>,
+    clock: &Clock,
+    endpoint: &Endpoint,
+) -> Result<kube::Client, EndpointError> {
+    let tls = client_config(&endpoint.tls, protocols)?;
     let connector = Connector::new(network, clock.clone(), Some(Arc::new(tls)), endpoint.tls.server_name.clone());
     let mut authorization = None;
     if let Some(value) = &endpoint.authorization {

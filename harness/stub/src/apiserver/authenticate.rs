@@ -3,8 +3,8 @@
 use http::{HeaderMap, header};
 
 use super::server::Server;
-use super::tokens::{self, TokenType};
-use super::users::{self, User};
+use super::tokens;
+use super::users::{self, PasswordError, User};
 use crate::member::go_base64::decode_base64;
 
 /// Who asks.
@@ -51,10 +51,9 @@ async fn bearer(server: &Server, token: &str) -> Result<Identity, String> {
         server.log('W', "jwt.go:53", &error.to_string());
         error.to_string()
     })?;
-    if verified.token_type == TokenType::Refresh {
-        return Err("invalid token type".to_owned());
-    }
+    // What a token is for is not asked: a refresh token opens the same doors (kubesphere v3.3, `authenticators/jwt`).
     match User::find(&server.api, &verified.username).await {
+        Ok(Some(user)) if user.is_disabled() => Err(PasswordError::NotActive.to_string()),
         Ok(Some(user)) => Ok(Identity::User(user.name().to_owned())),
         Ok(None) => Err(format!("user.iam.kubesphere.io {:?} not found", verified.username)),
         Err(error) => Err(error.to_string()),

@@ -1,4 +1,5 @@
-//! ks-apiserver: tokens, validation, dispatch and the reads that the console makes (kubesphere v3.3.2).
+//! ks-apiserver: tokens, validation, dispatch and the reads that the console makes (kubesphere v3.3.2; what other
+//! releases do is a `Feature`).
 
 mod authenticate;
 mod cluster_body;
@@ -12,36 +13,46 @@ pub mod respond;
 pub(crate) mod server;
 pub mod settings;
 mod tokens;
+mod upgrade;
 mod users;
 mod validation;
 mod version;
 
 pub use oauth::parse_form;
 
-use kubesphere::Feature;
-use kubesphere::Release;
+use kubesphere::{Feature, Release};
 use nodes::network::serve;
 use nodes::program::{ExitCode, PodContext};
 
 use configuration::Configuration;
 use server::Server;
+use settings::Settings;
 
 /// The port it listens on (ks-installer v3.3.2, chart ks-core).
 pub const PORT: u16 = 9090;
 
+/// How klog's `Fatal` ends a process.
+const FATAL: ExitCode = ExitCode(255);
+
 /// Runs ks-apiserver until the pod has to stop.
 pub async fn run(ctx: PodContext) -> ExitCode {
+    let release = match Release::of_image(&ctx.pod.image) {
+        Ok(release) => release,
+        Err(error) => {
+            klog(&ctx, 'F', "server.go:47", &error.to_string());
+            return FATAL;
+        }
+    };
     let (configuration, settings) = Configuration::open(&ctx);
     let settings = match settings {
         Ok(settings) => settings,
         Err(text) => {
             klog(&ctx, 'F', "server.go:47", &format!("Failed to load configuration from disk {text}"));
-            return ExitCode::FAILURE;
+            return FATAL;
         }
     };
     if settings.jwt_secret.is_empty() {
-        klog(&ctx, 'E', "server.go:70", "[JWT secret MUST not be empty, please check whether the jwtSecret is set]");
-        return ExitCode::FAILURE;
+        return refuse_options(&ctx);
     }
     let listener = match ctx.network.listen(PORT).await {
         Ok(listener) => listener,
@@ -51,51 +62,46 @@ pub async fn run(ctx: PodContext) -> ExitCode {
         }
     };
     klog(&ctx, 'I', "apiserver.go:356", &format!("Start listening on :{PORT}"));
-    let server = Server::new(ctx.clone(), settings);
+    let server = Server::new(ctx.clone(), release, settings);
     let handler = {
         let server = server.clone();
         move |asked| server.clone().handle(asked)
     };
     let serving = serve::serve(listener, None, ctx.stop.clone(), handler);
     tokio::select! {
-        () = serving => {}
-        () = follow_configuration(&server, configuration) => {}
+        () = serving => ExitCode::SUCCESS,
+        exit = follow_configuration(&server, configuration) => exit,
     }
-    ExitCode::SUCCESS
 }
 
-/// Works with a changed configuration in place, without a restart; one that cannot be read changes nothing. v3.4.1
-/// ends instead, and without a secret, too (seen on both).
-async fn follow_configuration(server: &Server, mut configuration: Configuration) {
+/// Works with a changed configuration in place, without a restart; before v3.3.0 with none but the first. v3.3.2 works
+/// on with an empty secret, and with the configuration before where it cannot read the new one. v3.4.1 ends then, with
+/// the same words as at its start (seen on both).
+async fn follow_configuration(server: &Server, mut configuration: Configuration) -> ExitCode {
     let ctx = &server.ctx;
-    while let Some(settings) = configuration.next().await {
-        match settings {
-            Ok(settings) if settings.jwt_secret.is_empty() && server.has(Feature::MemberRoleChecked) => {
-                klog(
-                    ctx,
-                    'E',
-                    "server.go:70",
-                    "[JWT secret MUST not be empty, please check whether the jwtSecret is set]",
-                );
-                return;
+    if server.release.has(Feature::HotReload) {
+        let checks = server.release.has(Feature::ReloadChecked);
+        let holds = |settings: &Settings| !checks || !settings.jwt_secret.is_empty();
+        while let Some(settings) = configuration.next().await {
+            match settings {
+                Ok(settings) if holds(&settings) => {
+                    server.reload(settings);
+                    klog(ctx, 'I', "server.go:112", "config changed, the server works with the new one");
+                }
+                Err(text) if !checks => klog(ctx, 'E', "config.go:157", &text),
+                Ok(_) | Err(_) => return refuse_options(ctx),
             }
-            Ok(settings) => {
-                server.reload(settings);
-                klog(ctx, 'I', "server.go:112", "config changed, the server works with the new one");
-            }
-            Err(_) if server.has(Feature::MemberRoleChecked) => return,
-            Err(text) => klog(ctx, 'E', "config.go:157", &text),
         }
     }
     // The files' source is gone with the pod; the server runs on until it is told to stop.
     ctx.stop.cancelled().await;
+    ExitCode::SUCCESS
 }
 
-impl Server {
-    /// Whether the program's release has `feature`; an image without a known tag counts as v3.3.2.
-    pub(crate) fn has(&self, feature: Feature) -> bool {
-        Release::of_image(&self.ctx.pod.image).is_ok_and(|release| release.has(feature))
-    }
+/// The options' only check that a configuration of ks-installer can fail.
+fn refuse_options(ctx: &PodContext) -> ExitCode {
+    klog(ctx, 'E', "server.go:70", "[JWT secret MUST not be empty, please check whether the jwtSecret is set]");
+    ExitCode::FAILURE
 }
 
 /// Writes a line as klog does: severity, time, place in the source, text.

@@ -50,7 +50,11 @@ async fn password(server: &Server, username: &str, password: &str) -> Answer {
 async fn refresh(server: &Server, token: &str) -> Answer {
     let verified = match tokens::verify(&server.settings(), &server.tokens, server.ctx.clock.wall(), token) {
         Ok(verified) if verified.token_type == TokenType::Refresh => verified,
-        Ok(_) => return refusal(StatusCode::BAD_REQUEST, "invalid_grant", None),
+        Ok(verified) => {
+            // Spelled so in kubesphere v3.3, `pkg/kapis/oauth/handler.go`.
+            let text = format!("ivalid token type {} want {}", verified.token_type.name(), TokenType::Refresh.name());
+            return refusal(StatusCode::BAD_REQUEST, "invalid_grant", Some(&text));
+        }
         Err(error) => return refusal(StatusCode::BAD_REQUEST, "invalid_grant", Some(&error.to_string())),
     };
     match User::find(&server.api, &verified.username).await {

@@ -7,17 +7,27 @@ use kube::client::Body;
 
 use super::respond::{self, Answer};
 use super::server::{Incoming, Server};
+use super::upgrade;
+use crate::member::RestConfig;
 use crate::member::api_client::cause_of;
+use crate::member::rest_config::Credentials;
 
 /// Passes a request, already allowed, to the kube-apiserver, as ServiceAccount `kubesphere`.
 pub async fn to_own_cluster(server: &Server, request: Incoming) -> Answer {
-    // A dispatching host spells the parameter in small letters, so that kube-apiserver's service proxy leaves it alone.
-    let target = renamed_parameter(&request.uri, "dryrun", "dryRun");
     let uri = request.uri.clone();
-    match forward(&server.ctx.client, request, &target, None).await {
-        Ok(answer) => answer,
-        Err(cause) => internal_error(&uri, &cause),
-    }
+    let target = uri.path_and_query().map_or(uri.path(), http::uri::PathAndQuery::as_str).to_owned();
+    let answered = match request.upgrade.clone() {
+        None => forward(&server.ctx.client, request, &target, None).await,
+        Some(upgrade) => upgrade::forward(server, &own_config(server), request, upgrade, &target, None).await,
+    };
+    answered.unwrap_or_else(|cause| internal_error(&uri, &cause))
+}
+
+/// The program's own cluster with its ServiceAccount's credentials.
+fn own_config(server: &Server) -> RestConfig {
+    let mount = &server.ctx.service_account;
+    let credentials = Credentials { token: mount.token.clone(), ..Credentials::default() };
+    RestConfig::new(&mount.server, mount.ca_pem.to_vec(), false, None, credentials)
 }
 
 /// Sends `request` to `target` with `client`, with the user's credentials moved to the header `carried_as` or dropped.
@@ -30,6 +40,15 @@ pub async fn forward(
     target: &str,
     carried_as: Option<HeaderName>,
 ) -> Result<Answer, String> {
+    let onward = onward(request, target, carried_as)?;
+    Ok(answer_of(client.send(onward).await.map_err(|error| cause_of(&error))?))
+}
+
+/// The request that goes on to `target`.
+///
+/// # Errors
+/// When `target` is no path.
+pub fn onward(request: Incoming, target: &str, carried_as: Option<HeaderName>) -> Result<Request<Body>, String> {
     let mut headers = passed_on(&request.headers);
     let credentials = headers.remove(header::AUTHORIZATION);
     if let (Some(name), Some(credentials)) = (carried_as, credentials) {
@@ -39,11 +58,17 @@ pub async fn forward(
     *onward.method_mut() = request.method;
     *onward.uri_mut() = target.parse().map_err(|error: http::uri::InvalidUri| error.to_string())?;
     *onward.headers_mut() = headers;
-    let (parts, body) = client.send(onward).await.map_err(|error| cause_of(&error))?.into_parts();
+    Ok(onward)
+}
+
+/// The answer that goes back for `answer`.
+#[must_use]
+pub fn answer_of(answer: Response<Body>) -> Answer {
+    let (parts, body) = answer.into_parts();
     let mut answer = Response::new(body.map_err(Into::into).boxed_unsync());
     *answer.status_mut() = parts.status;
     *answer.headers_mut() = passed_on(&parts.headers);
-    Ok(answer)
+    answer
 }
 
 /// The answer to a request that could not be passed on.
@@ -53,18 +78,12 @@ pub fn internal_error(uri: &Uri, cause: &str) -> Answer {
     respond::text_error(StatusCode::INTERNAL_SERVER_ERROR, &format!("Internal Server Error: {path:?}: {cause}"))
 }
 
-/// The path and query of `uri` with one parameter renamed.
+/// `query` with the parameter `from` spelled `to`: as KubeSphere does it, the first text in it that reads so, whichever
+/// parameter that belongs to.
 #[must_use]
-pub fn renamed_parameter(uri: &Uri, from: &str, to: &str) -> String {
-    let Some(query) = uri.query() else { return uri.path().to_owned() };
-    let pairs: Vec<_> = query
-        .split('&')
-        .map(|pair| match pair.strip_prefix(from).and_then(|rest| rest.strip_prefix('=')) {
-            Some(value) => format!("{to}={value}"),
-            None => pair.to_owned(),
-        })
-        .collect();
-    format!("{}?{}", uri.path(), pairs.join("&"))
+pub fn respelled(query: &str, from: &str, to: &str) -> String {
+    let is_there = query.split('&').any(|pair| pair.split('=').next() == Some(from));
+    if is_there { query.replacen(from, to, 1) } else { query.to_owned() }
 }
 
 /// Headers that concern more than one connection.
@@ -83,11 +102,13 @@ fn passed_on(headers: &HeaderMap<HeaderValue>) -> HeaderMap<HeaderValue> {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use rstest::rstest;
 
-    #[test]
-    fn renames_only_the_parameter_meant() {
-        let uri = Uri::from_static("/api/v1/namespaces?dryRun=All&fieldManager=dryRun");
-        assert_eq!(renamed_parameter(&uri, "dryRun", "dryrun"), "/api/v1/namespaces?dryrun=All&fieldManager=dryRun");
+    #[rstest]
+    #[case("dryRun=All&fieldManager=dryRun", "dryrun=All&fieldManager=dryRun")]
+    #[case("fieldManager=dryRun&dryRun=All", "fieldManager=dryrun&dryRun=All")]
+    #[case("fieldManager=dryRun", "fieldManager=dryRun")]
+    fn spells_a_parameter_as_kubesphere_does(#[case] query: &str, #[case] respelled: &str) {
+        assert_eq!(super::respelled(query, "dryRun", "dryrun"), respelled);
     }
 }

@@ -26,6 +26,12 @@ pub fn empty() -> Answer {
 
 const TEXT: &str = "text/plain; charset=utf-8";
 
+/// What a health check of k8s.io/apiserver answers.
+#[must_use]
+pub fn healthy() -> Answer {
+    answer(StatusCode::OK, TEXT, "ok")
+}
+
 /// An error as Go's `http.Error` writes it after KubeSphere made it safe for HTML: the text and a line break.
 #[must_use]
 pub fn text_error(code: StatusCode, text: &str) -> Answer {
@@ -76,6 +82,16 @@ pub fn status(code: StatusCode, reason: &str, message: &str, details: Option<Val
     }
     status["code"] = code.as_u16().into();
     answer(code, "application/json", format!("{status}\n"))
+}
+
+/// 400 as `WriteRawJSON` of k8s.io/apiserver writes an error of k8s.io/apimachinery: the Status inside its error.
+#[must_use]
+pub fn bad_request(message: &str) -> Answer {
+    let code = StatusCode::BAD_REQUEST;
+    let status = json!({
+        "metadata": {}, "status": "Failure", "message": message, "reason": "BadRequest", "code": code.as_u16(),
+    });
+    answer(code, "application/json", format!("{:#}", json!({"ErrStatus": status})))
 }
 
 /// 401 for `reason`.

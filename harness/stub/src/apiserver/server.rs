@@ -4,8 +4,10 @@
 use std::sync::{Arc, PoisonError, RwLock};
 
 use bytes::Bytes;
-use http::{HeaderMap, Method, Request, StatusCode, Uri, header};
+use http::{HeaderMap, HeaderValue, Method, Request, StatusCode, Uri, header};
 use http_body_util::BodyExt as _;
+use hyper::upgrade::OnUpgrade;
+use kubesphere::{Feature, Release};
 use nodes::network::serve::{Abort, Asked};
 use nodes::program::PodContext;
 
@@ -15,13 +17,15 @@ use super::respond::{self, Answer};
 use super::settings::Settings;
 use super::tokens::TokenCache;
 use super::users::{self, Failures};
-use super::{dispatch, oauth, proxy, resources, validation, version};
+use super::{dispatch, oauth, proxy, resources, upgrade, validation, version};
 use crate::member::ApiClient;
 
 /// A running ks-apiserver.
 pub struct Server {
     /// The pod's world.
     pub ctx: PodContext,
+    /// The release that it is.
+    pub release: &'static Release,
     /// The program's own API server.
     pub api: ApiClient,
     /// Tokens of this process.
@@ -43,15 +47,18 @@ pub struct Incoming {
     pub headers: HeaderMap,
     /// Body.
     pub body: Bytes,
+    /// The connection, where it is asked to become something else.
+    pub upgrade: Option<OnUpgrade>,
 }
 
 impl Server {
-    /// A server with `settings`.
+    /// A server of `release` with `settings`.
     #[must_use]
-    pub fn new(ctx: PodContext, settings: Settings) -> Arc<Self> {
+    pub fn new(ctx: PodContext, release: &'static Release, settings: Settings) -> Arc<Self> {
         Arc::new(Self {
             api: ApiClient::own(&ctx),
             ctx,
+            release,
             tokens: TokenCache::default(),
             failures: Failures::default(),
             members: dispatch::Members::default(),
@@ -100,17 +107,18 @@ impl Server {
             let message = "the server could not find the requested resource";
             return Ok(respond::status(StatusCode::NOT_FOUND, "NotFound", message, Some(serde_json::json!({}))));
         }
-        request.uri = at_path(&request.uri, &info.path);
+        request.uri = with_query(&request.uri, &info.path, request.uri.query());
         match info.prefix.as_str() {
             "api" | "apis" => Ok(proxy::to_own_cluster(&self, request).await),
             "kapis" | "oauth" => self.route(&request, &info, &identity).await,
+            "healthz" if self.release.has(Feature::Healthz) => Ok(respond::healthy()),
             _ => Ok(respond::no_such_path()),
         }
     }
 
     /// Platform administrators may do everything; others may see the public paths and, of clusters, the lists.
     async fn allows(&self, identity: &Identity, info: &RequestInfo) -> bool {
-        if info.is_public() {
+        if info.is_public() || (info.path == "/healthz" && self.release.has(Feature::Healthz)) {
             return true;
         }
         let Identity::User(user) = identity else { return false };
@@ -137,7 +145,7 @@ impl Server {
                 validation::validate(self, request).await
             }
             ["kapis", "cluster.kubesphere.io", "v1alpha1", "clusters", name, "kubeconfig"]
-                if *method == Method::PUT =>
+                if *method == Method::PUT && self.release.has(Feature::ClusterUid) =>
             {
                 validation::update_kubeconfig(self, request, name).await
             }
@@ -154,12 +162,6 @@ impl Server {
     }
 }
 
-/// `uri` with another path.
-fn at_path(uri: &Uri, path: &str) -> Uri {
-    let query = uri.query().map(|query| format!("?{query}")).unwrap_or_default();
-    format!("{path}{query}").parse().unwrap_or_else(|_| uri.clone())
-}
-
 /// `answer`, or go-restful's refusal of another method.
 async fn only(method: &Method, wanted: &Method, answer: impl Future<Output = Answer>) -> Answer {
     if method == wanted { answer.await } else { respond::route_error(StatusCode::METHOD_NOT_ALLOWED) }
@@ -167,12 +169,30 @@ async fn only(method: &Method, wanted: &Method, answer: impl Future<Output = Ans
 
 /// kube-apiserver's service proxy takes `Authorization` for itself, so KubeSphere sends its own in another header.
 const CARRIED_AUTHORIZATION: &str = "x-kubesphere-authorization";
+/// It also loses the query of a request that upgrades its connection.
+const CARRIED_QUERY: &str = "x-kubesphere-rawquery";
 
 async fn read(request: Request<hyper::body::Incoming>) -> Result<Incoming, hyper::Error> {
     let (mut parts, body) = request.into_parts();
-    if let Some(value) = parts.headers.remove(CARRIED_AUTHORIZATION) {
-        parts.headers.insert(header::AUTHORIZATION, value);
+    let is_empty = |value: Option<&HeaderValue>| value.is_none_or(HeaderValue::is_empty);
+    if is_empty(parts.headers.get(header::AUTHORIZATION))
+        && let Some(carried) = parts.headers.remove(CARRIED_AUTHORIZATION)
+    {
+        parts.headers.insert(header::AUTHORIZATION, carried);
     }
+    let query = match parts.uri.query() {
+        // A dispatching host spells the parameter in small letters, so that the service proxy leaves it alone.
+        Some(query) => Some(proxy::respelled(query, "dryrun", "dryRun")),
+        None => parts.headers.remove(CARRIED_QUERY).and_then(|query| query.to_str().ok().map(str::to_owned)),
+    };
+    let uri = query.map_or_else(|| parts.uri.clone(), |query| with_query(&parts.uri, parts.uri.path(), Some(&query)));
+    let upgrade = parts.extensions.remove::<OnUpgrade>().filter(|_| upgrade::is_asked_for(&parts.headers));
     let body = body.collect().await?.to_bytes();
-    Ok(Incoming { method: parts.method, uri: parts.uri, headers: parts.headers, body })
+    Ok(Incoming { method: parts.method, uri, headers: parts.headers, body, upgrade })
+}
+
+/// `uri` with another path and query.
+fn with_query(uri: &Uri, path: &str, query: Option<&str>) -> Uri {
+    let query = query.map(|query| format!("?{query}")).unwrap_or_default();
+    format!("{path}{query}").parse().unwrap_or_else(|_| uri.clone())
 }

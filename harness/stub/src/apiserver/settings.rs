@@ -23,6 +23,8 @@ pub struct Settings {
     pub clock_skew: Duration,
     /// `authentication.oauthOptions.clients`.
     pub clients: Vec<OauthClient>,
+    /// `authentication.multipleLogin`; without it a user's tokens end with the next login.
+    pub multiple_login: bool,
     /// `authentication.authenticateRateLimiterMaxTries`.
     pub max_tries: usize,
     /// `authentication.authenticateRateLimiterDuration`.
@@ -56,6 +58,7 @@ impl Settings {
             token_inactivity: authentication.oauth.access_token_inactivity_timeout.unwrap_or(TWO_HOURS),
             clock_skew: authentication.maximum_clock_skew.unwrap_or(Duration::from_secs(10)),
             clients: authentication.oauth.clients,
+            multiple_login: authentication.multiple_login.unwrap_or(false),
             max_tries: authentication.rate_limiter_max_tries.and_then(|tries| usize::try_from(tries).ok()).unwrap_or(5),
             tries_window: authentication.rate_limiter_duration.unwrap_or(Duration::from_mins(30)),
             multicluster,

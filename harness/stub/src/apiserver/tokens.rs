@@ -1,8 +1,8 @@
 //! KubeSphere's tokens: HS256 over the `jwtSecret` (kubesphere v3.3.2, `pkg/models/auth/token.go`, and golang-jwt for
 //! the texts).
 
-use std::collections::BTreeSet;
-use std::sync::{Mutex, PoisonError};
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use base64::Engine as _;
@@ -27,7 +27,9 @@ pub enum TokenType {
 }
 
 impl TokenType {
-    fn name(self) -> &'static str {
+    /// As `token_type` of the claims has it.
+    #[must_use]
+    pub fn name(self) -> &'static str {
         match self {
             Self::Access => "access_token",
             Self::Refresh => "refresh_token",
@@ -63,22 +65,30 @@ pub struct Issued {
     pub expires_in: Option<u64>,
 }
 
-/// Tokens that this process issued with an expiry. Without redis every process has its own.
+/// Tokens that this process issued with an expiry, by user. Without redis every process has its own.
 #[derive(Default)]
-pub struct TokenCache(Mutex<BTreeSet<String>>);
+pub struct TokenCache(Mutex<BTreeMap<String, BTreeSet<String>>>);
 
 impl TokenCache {
     /// Forgets every token, as a reload does.
     pub fn clear(&self) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).clear();
+        self.tokens().clear();
     }
 
-    fn insert(&self, token: &str) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(token.to_owned());
+    fn revoke(&self, username: &str) {
+        self.tokens().remove(username);
     }
 
-    fn contains(&self, token: &str) -> bool {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).contains(token)
+    fn insert(&self, username: &str, token: &str) {
+        self.tokens().entry(username.to_owned()).or_default().insert(token.to_owned());
+    }
+
+    fn contains(&self, username: &str, token: &str) -> bool {
+        self.tokens().get(username).is_some_and(|tokens| tokens.contains(token))
+    }
+
+    fn tokens(&self) -> MutexGuard<'_, BTreeMap<String, BTreeSet<String>>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -96,9 +106,12 @@ pub fn issue(
     let age = settings.token_max_age;
     let access = sign(settings, now, username, TokenType::Access, age, extra)?;
     let refresh = sign(settings, now, username, TokenType::Refresh, age + settings.token_inactivity, extra)?;
+    if !settings.multiple_login {
+        cache.revoke(username);
+    }
     if !age.is_zero() {
-        cache.insert(&access);
-        cache.insert(&refresh);
+        cache.insert(username, &access);
+        cache.insert(username, &refresh);
     }
     let expires_in = (!age.is_zero()).then_some(age.as_secs());
     Ok(Issued { access, refresh, expires_in })
@@ -157,7 +170,7 @@ pub fn verify(settings: &Settings, cache: &TokenCache, now: Timestamp, token: &s
         _ => TokenType::Access,
     };
     let username = claims["username"].as_str().unwrap_or_default().to_owned();
-    if token_type != TokenType::Static && !settings.token_max_age.is_zero() && !cache.contains(token) {
+    if token_type != TokenType::Static && !settings.token_max_age.is_zero() && !cache.contains(&username, token) {
         return Err(TokenError("token not found in cache".to_owned()));
     }
     Ok(Verified { username, token_type, extra: claims.get("extra").cloned() })
@@ -232,6 +245,19 @@ mod tests {
         let token = issue(&settings(HOST), &TokenCache::default(), now(), "admin", None).unwrap().access;
         assert_eq!(verify(&settings(MEMBER), &TokenCache::default(), now(), &token).unwrap().username, "admin");
         let refused = verify(&settings(HOST), &TokenCache::default(), now(), &token).unwrap_err();
+        assert_eq!(refused.to_string(), "token not found in cache");
+    }
+
+    #[test]
+    fn lets_the_next_login_end_a_users_tokens_where_one_login_is_allowed() {
+        let single = settings(&HOST.replace("multipleLogin: True", "multipleLogin: false"));
+        let cache = TokenCache::default();
+        let first = issue(&single, &cache, now(), "admin", None).unwrap().access;
+        let later = Timestamp::from_second(now().as_second() + 1).unwrap();
+        issue(&single, &cache, later, "bob", None).unwrap();
+        assert!(verify(&single, &cache, later, &first).is_ok());
+        issue(&single, &cache, later, "admin", None).unwrap();
+        let refused = verify(&single, &cache, later, &first).err().unwrap();
         assert_eq!(refused.to_string(), "token not found in cache");
     }
 

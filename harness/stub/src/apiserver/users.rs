@@ -55,6 +55,12 @@ impl User {
         Some(Self(user.clone()))
     }
 
+    /// Whether an administrator has disabled it. Of the other states one who has a token hears nothing.
+    #[must_use]
+    pub fn is_disabled(&self) -> bool {
+        self.0["status"]["state"] == DISABLED
+    }
+
     /// Its name.
     #[must_use]
     pub fn name(&self) -> &str {
@@ -116,15 +122,17 @@ pub async fn log_in(server: &Server, login: &str, password: &str) -> Result<User
     let now = clock.wall();
     let user = User::of_login(&server.api, login).await.ok_or(PasswordError::Incorrect)?;
     match user.0["status"]["state"].as_str() {
+        // Without a password nobody is told the state.
+        _ if password.is_empty() => {}
         Some(LOCKED) if is_locked(&user.0["status"], &settings, now) => return Err(PasswordError::RateLimit),
         None | Some("" | "Active" | LOCKED) => {}
         Some(_) => return Err(PasswordError::NotActive),
     }
-    if failures.recent(&settings, user.name(), now) >= settings.max_tries {
+    if !password.is_empty() && failures.recent(&settings, user.name(), now) >= settings.max_tries {
         return Err(PasswordError::RateLimit);
     }
     let hash = user.0["spec"]["password"].as_str().unwrap_or_default();
-    if matches(clock, password, hash).await {
+    if !password.is_empty() && matches(clock, password, hash).await {
         failures.forget(user.name());
         return Ok(user);
     }
@@ -139,6 +147,9 @@ pub async fn log_in(server: &Server, login: &str, password: &str) -> Result<User
 
 /// The state of a user who failed too often (seen on v3.3.2 and v3.4.1).
 const LOCKED: &str = "AuthLimitExceeded";
+
+/// The state of a user whom an administrator has disabled.
+const DISABLED: &str = "Disabled";
 
 /// Until the window has passed since (kubesphere v3.3.2, `user_controller.go`).
 fn is_locked(status: &Value, settings: &Settings, now: Timestamp) -> bool {

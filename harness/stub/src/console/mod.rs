@@ -67,7 +67,8 @@ impl Console {
         Ok(match (first, &parts.method) {
             ("login", &Method::POST) => self.log_in(&parts.headers, &body).await,
             ("kapis" | "apis" | "api" | "oauth", _) => {
-                let request = Incoming { method: parts.method, uri: parts.uri, headers: parts.headers, body };
+                let request =
+                    Incoming { method: parts.method, uri: parts.uri, headers: parts.headers, body, upgrade: None };
                 self.pass_on(request).await
             }
             ("" | "login", &Method::GET) => respond::answer(StatusCode::OK, "text/html; charset=utf-8", PAGE),

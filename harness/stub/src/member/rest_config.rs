@@ -8,7 +8,7 @@ use base64::engine::general_purpose::STANDARD;
 use http::Uri;
 use nodes::clock::{Clock, Delay};
 use nodes::network::Network;
-use nodes::network::client::{Endpoint, EndpointError, client};
+use nodes::network::client::{Endpoint, EndpointError, client, upgradable_client};
 use nodes::network::tls::{ClientIdentity, TlsSettings};
 
 use super::api_client::ApiClient;
@@ -156,20 +156,37 @@ impl RestConfig {
         clock: &Clock,
         limit: Option<Delay>,
     ) -> Result<ApiClient, ClientError> {
+        let endpoint = self.endpoint()?;
+        let kube = client(network.clone(), clock, &endpoint)?;
+        let base = self.with_scheme();
+        Ok(ApiClient::new(kube, &base, network.clone(), clock.clone(), limit, self.credentials.exec.clone()))
+    }
+
+    /// A client whose connections can become something else, as a `WebSocket`.
+    ///
+    /// # Errors
+    /// [`ClientError`] in client-go's words.
+    pub fn connect_for_upgrade(&self, network: &Arc<dyn Network>, clock: &Clock) -> Result<kube::Client, ClientError> {
+        Ok(upgradable_client(network.clone(), clock, &self.endpoint()?)?)
+    }
+
+    fn with_scheme(&self) -> String {
+        if self.server.contains("://") { self.server.clone() } else { format!("http://{}", self.server) }
+    }
+
+    fn endpoint(&self) -> Result<Endpoint, ClientError> {
         if let Some(name) = &self.credentials.auth_provider {
             return Err(ClientError::AuthProvider(name.clone()));
         }
         if self.insecure && !self.authorities.is_empty() {
             return Err(ClientError::AuthorityAndInsecure);
         }
-        let with_scheme =
-            if self.server.contains("://") { self.server.clone() } else { format!("http://{}", self.server) };
-        let uri: Uri = with_scheme.parse().map_err(|_| ClientError::Server(self.server.clone()))?;
-        if uri.host().is_none() {
+        let server: Uri = self.with_scheme().parse().map_err(|_| ClientError::Server(self.server.clone()))?;
+        if server.host().is_none() {
             return Err(ClientError::Server(self.server.clone()));
         }
-        let endpoint = Endpoint {
-            server: uri,
+        Ok(Endpoint {
+            server,
             tls: TlsSettings {
                 authorities_pem: self.authorities.clone(),
                 insecure: self.insecure,
@@ -177,9 +194,7 @@ impl RestConfig {
                 identity: self.identity(),
             },
             authorization: self.authorization(),
-        };
-        let kube = client(network.clone(), clock, &endpoint)?;
-        Ok(ApiClient::new(kube, &with_scheme, network.clone(), clock.clone(), limit, self.credentials.exec.clone()))
+        })
     }
 
     fn identity(&self) -> Option<ClientIdentity> {

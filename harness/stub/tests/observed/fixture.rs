@@ -10,7 +10,7 @@ use bytes::Bytes;
 use http::{Method, Request};
 use http_body_util::BodyExt as _;
 use kube::client::Body;
-use kubesphere::Release;
+use kubesphere::{Feature, Release};
 use nodes::clock::{Clock, ProgressGuard, VirtualClock};
 use nodes::network::client::{Endpoint, client};
 use nodes::network::simulated::{ClusterPlan, Fault, FaultId, SimulatedNetwork, Unreachable};
@@ -28,10 +28,11 @@ pub const SECRET: &str = "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
 pub const PASSWORD: &str = "P@88w0rd";
 pub const HOST_CONFIG: &str = include_str!("../data/kubesphere-host.yaml");
 pub const MEMBER_CONFIG: &str = include_str!("../data/kubesphere-member.yaml");
-const BUDGET: Duration = Duration::from_mins(1);
+const BUDGET: Duration = Duration::from_mins(4);
 
 /// Three clusters in one world.
 pub struct World {
+    pub release: &'static Release,
     pub host: Cluster,
     pub member: Cluster,
     pub bare: Cluster,
@@ -69,23 +70,81 @@ impl Dialer for Bridge {
     }
 }
 
+/// What a world begins with.
+pub struct Plan {
+    release: &'static Release,
+    member_config: String,
+    member_clock: i64,
+    held: Vec<&'static str>,
+}
+
+impl Plan {
+    /// Clusters with KubeSphere `version`, as `v3.3.2`, configured as its installer would.
+    pub fn new(version: &str) -> Self {
+        let release = Release::find(version).unwrap();
+        Self { release, member_config: member_config(release), member_clock: 0, held: Vec::new() }
+    }
+
+    /// The member with another configuration, made of its usual one.
+    pub fn member(mut self, change: impl FnOnce(&str) -> String) -> Self {
+        self.member_config = change(&self.member_config);
+        self
+    }
+
+    /// The clocks of the member's machines set wrong by `seconds`.
+    pub fn member_clock(mut self, seconds: i64) -> Self {
+        self.member_clock = seconds;
+        self
+    }
+
+    /// Without an end of the delay `name`.
+    pub fn hold(mut self, name: &'static str) -> Self {
+        self.held.push(name);
+        self
+    }
+
+    pub async fn start(self) -> World {
+        let clock = VirtualClock::new();
+        self.held.iter().for_each(|name| clock.hold(name));
+        let stop = CancellationToken::new();
+        tokio::spawn(clock.clone().drive(stop.clone()));
+        let time = Clock::virtual_from(clock.clone());
+        let network = SimulatedNetwork::new(time.clone());
+        let host =
+            Cluster::start(&network, time.clone(), "host", Ipv4Addr::new(192, 0, 2, 10), 1, stub::programs()).await;
+        let wrong = time.clone().with_offset(self.member_clock);
+        let member = Cluster::start(&network, wrong, "member", Ipv4Addr::new(192, 0, 2, 20), 2, stub::programs()).await;
+        let bare = Cluster::start(&network, time, "bare", Ipv4Addr::new(192, 0, 2, 30), 1, stub::programs()).await;
+        network.add_name("member-alias", vec![member.address]);
+        network.blackhole(SocketAddr::new(member.address, 6998));
+        host.install(&host_config(self.release), self.release).await;
+        member.install(&self.member_config, self.release).await;
+        World { release: self.release, host, member, bare, network, clock, stop }
+    }
+}
+
+/// What the installer of `release` renders for a host.
+pub fn host_config(release: &Release) -> String {
+    if release.has(Feature::MulticlusterBlockAlways) {
+        HOST_CONFIG.to_owned()
+    } else {
+        HOST_CONFIG.replace("  clusterRole: host\n", "")
+    }
+}
+
+/// What the installer of `release` renders for a member.
+pub fn member_config(release: &Release) -> String {
+    if release.has(Feature::MulticlusterBlockAlways) {
+        MEMBER_CONFIG.to_owned()
+    } else {
+        MEMBER_CONFIG.replace("multicluster:\n  clusterRole: member\n  enable: false\n", "")
+    }
+}
+
 impl World {
     /// Clusters with KubeSphere `version`, as `v3.3.2`.
     pub async fn start(version: &str) -> Self {
-        let release = Release::find(version).unwrap();
-        let clock = VirtualClock::new();
-        let stop = CancellationToken::new();
-        tokio::spawn(clock.clone().drive(stop.clone()));
-        let network = SimulatedNetwork::new(Clock::virtual_from(clock.clone()));
-        let host = Cluster::start(&network, &clock, "host", Ipv4Addr::new(192, 0, 2, 10), 1, stub::programs()).await;
-        let member =
-            Cluster::start(&network, &clock, "member", Ipv4Addr::new(192, 0, 2, 20), 2, stub::programs()).await;
-        let bare = Cluster::start(&network, &clock, "bare", Ipv4Addr::new(192, 0, 2, 30), 1, stub::programs()).await;
-        network.add_name("member-alias", vec![member.address]);
-        network.blackhole(SocketAddr::new(member.address, 6998));
-        host.install(HOST_CONFIG, release).await;
-        member.install(MEMBER_CONFIG, release).await;
-        Self { host, member, bare, network, clock, stop }
+        Plan::new(version).start().await
     }
 
     /// Lets virtual time pass while it lives.
@@ -116,7 +175,8 @@ impl Alone {
         let stop = CancellationToken::new();
         tokio::spawn(clock.clone().drive(stop.clone()));
         let network = SimulatedNetwork::new(Clock::virtual_from(clock.clone()));
-        let cluster = Cluster::start(&network, &clock, "host", Ipv4Addr::new(192, 0, 2, 10), 1, programs).await;
+        let time = Clock::virtual_from(clock.clone());
+        let cluster = Cluster::start(&network, time, "host", Ipv4Addr::new(192, 0, 2, 10), 1, programs).await;
         Self { cluster, clock, stop }
     }
 
@@ -135,7 +195,7 @@ impl Alone {
 impl Cluster {
     async fn start(
         network: &SimulatedNetwork,
-        clock: &Arc<VirtualClock>,
+        clock: Clock,
         name: &'static str,
         address: Ipv4Addr,
         nodes: u8,
@@ -157,7 +217,6 @@ impl Cluster {
         let at = SocketAddr::new(address.into(), 6443);
         network.add_endpoint(at, api.address());
         cluster_network.add_service_endpoint(SocketAddr::from(([10, 96, 0, 1], 443)), api.address());
-        let clock = Clock::virtual_from(clock.clone());
         let kubeconfig = api.admin_kubeconfig(&format!("https://{}", api.address()), name).unwrap();
         let client = admin_client(&kubeconfig);
         let nodes = Nodes::start(NodesConfig {
@@ -198,7 +257,7 @@ impl Cluster {
             self.create(&namespace(name)).await;
         }
         let mut crds = stub::manifests::crds::core();
-        if config.contains("clusterRole: host") {
+        if config.contains("enable: true") {
             crds.extend(stub::manifests::crds::federation());
             self.create(&namespace("kube-federation-system")).await;
         }
@@ -218,18 +277,20 @@ impl Cluster {
         for object in stub::manifests::core::objects(release, 1) {
             self.create(&object).await;
         }
-        self.until("ks-apiserver answers", async || {
-            self.ask(Method::GET, "/kapis/version", &[], "").await.status == Some(200)
-        })
-        .await;
+        self.until_ks_apiserver_listens(true).await;
     }
 
     /// A user without a role.
     pub async fn create_bob(&self) {
-        let [mut bob, _] = stub::manifests::core::admin(&bcrypt::hash(PASSWORD, 4).unwrap());
-        bob["metadata"] = json!({"name": "bob"});
-        bob["spec"]["email"] = "bob@example.com".into();
-        self.create(&bob).await;
+        self.create_user("bob").await;
+    }
+
+    /// A user `name` without a role.
+    pub async fn create_user(&self, name: &str) {
+        let [mut user, _] = stub::manifests::core::admin(&bcrypt::hash(PASSWORD, 4).unwrap());
+        user["metadata"] = json!({ "name": name });
+        user["spec"]["email"] = format!("{name}@example.com").into();
+        self.create(&user).await;
     }
 
     pub async fn create(&self, object: &Value) {
@@ -262,6 +323,11 @@ impl Cluster {
         assert!(answer.status().is_success(), "PATCH {path}: {}", answer.status());
     }
 
+    /// Sends a request to ks-apiserver from inside the cluster.
+    pub async fn send(&self, request: Request<Body>) -> http::Response<Body> {
+        self.ks_apiserver.send(request).await.unwrap()
+    }
+
     /// Asks ks-apiserver from inside the cluster.
     pub async fn ask(&self, method: Method, path: &str, headers: &[(&str, &str)], body: &str) -> Got {
         let mut request = Request::builder().method(method).uri(path);
@@ -276,14 +342,37 @@ impl Cluster {
         Got { status: Some(status), content_type, body: String::from_utf8(body.to_vec()).unwrap() }
     }
 
+    /// Asks for tokens with the fields of `form`, already encoded.
+    pub async fn grant(&self, form: &str) -> Got {
+        let headers = [("content-type", "application/x-www-form-urlencoded")];
+        self.ask(
+            Method::POST,
+            "/oauth/token",
+            &headers,
+            &format!("{form}&client_id=kubesphere&client_secret=kubesphere"),
+        )
+        .await
+    }
+
+    /// Leaves the Endpoints of ks-apiserver as they are, whatever becomes of its pod. The records' were written by hand,
+    /// so they stayed when the process ended.
+    pub async fn keep_endpoints(&self) {
+        let path = "/api/v1/namespaces/kubesphere-system/services/ks-apiserver";
+        self.patch(path, &json!({"spec": {"selector": null}})).await;
+    }
+
+    /// Waits until ks-apiserver listens, or does not.
+    pub async fn until_ks_apiserver_listens(&self, listens: bool) {
+        self.until(&format!("ks-apiserver listens: {listens}"), async || {
+            let got = self.ask(Method::GET, "/kapis/version", &[], "").await;
+            (got.status == Some(200)) == listens
+        })
+        .await;
+    }
+
     /// A token of `user`.
     pub async fn token(&self, user: &str) -> String {
-        let form = format!(
-            "grant_type=password&username={user}&password=P%4088w0rd&client_id=kubesphere&client_secret=kubesphere"
-        );
-        let got = self
-            .ask(Method::POST, "/oauth/token", &[("content-type", "application/x-www-form-urlencoded")], &form)
-            .await;
+        let got = self.grant(&format!("grant_type=password&username={user}&password=P%4088w0rd")).await;
         let body: Value = serde_json::from_str(&got.body).unwrap_or_else(|_| panic!("no token of {user}: {got:?}"));
         body["access_token"].as_str().unwrap_or_else(|| panic!("no token of {user}: {got:?}")).to_owned()
     }
@@ -292,8 +381,12 @@ impl Cluster {
     pub async fn until(&self, what: &str, mut holds: impl AsyncFnMut() -> bool) {
         let _progress = self.clock.wants_progress();
         let waited = tokio::time::timeout(BUDGET, async {
+            let mut looks = 0;
             while !holds().await {
-                tokio::time::sleep(Duration::from_millis(5)).await;
+                // Looking keeps the clock from moving while other tests keep the process at work, so it gets rarer.
+                looks += 1;
+                let pause = if looks < 400 { Duration::from_millis(5) } else { Duration::from_secs(3) };
+                tokio::time::sleep(pause).await;
             }
         });
         if waited.await.is_err() {

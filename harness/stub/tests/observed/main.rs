@@ -17,6 +17,7 @@ mod installer;
 mod installer_config;
 mod installer_fixture;
 mod installer_kk;
+mod ks_apiserver;
 mod kubeconfig_update;
 mod kubeconfigs;
 mod oauth;

@@ -3,6 +3,7 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use http::Method;
+use kubesphere::Feature;
 use rstest::rstest;
 use serde_json::{Value, json};
 
@@ -34,11 +35,19 @@ async fn validates_as_the_real_one_does(#[case] version: &str) {
             world.host.patch(HOST_CLUSTER, &json!({"status": {"uid": uid}})).await;
         }
     }
+    world.member.keep_endpoints().await;
     for record in records.iter().filter(|record| case(record).starts_with("state-")) {
         if record.is_skipped() {
             continue;
         }
         set_state(&world, case(record)).await;
+        if world.release.has(Feature::ReloadChecked) {
+            let ends = matches!(
+                case(record),
+                "state-secret-empty" | "state-no-authentication-section" | "state-config-not-yaml"
+            );
+            world.member.until_ks_apiserver_listens(!ends).await;
+        }
         let fault = if case(record) == "state-apiserver-down" { Some(refuse_ks_apiserver(&world).await) } else { None };
         tally.compare(&world, record, &send(&world, record, &token).await);
         if let Some(fault) = fault {
@@ -46,6 +55,7 @@ async fn validates_as_the_real_one_does(#[case] version: &str) {
         }
     }
     set_state(&world, "as before").await;
+    world.member.until_ks_apiserver_listens(true).await;
     world.host.create(&cluster("member1", &kubeconfigs::valid(&world.member))).await;
     world.host.until_ready("member1", "True").await;
     world.host.until_ready("host", "True").await;
