@@ -29,8 +29,15 @@ pub enum Feature {
     /// The `ClusterConfiguration` has `terminal`, `servicemesh.istio` and `edgeruntime`, before there was `kubeedge`
     /// (from v3.3.0).
     Terminal,
+    /// The cluster controller writes a Cluster's name into the cluster's own configuration (from v3.3.0).
+    ClusterNameWritten,
+    /// At every resync the cluster controller asks for the cluster's version first, and calls it not Ready in words of
+    /// its own when there is no answer (up to v3.2.1).
+    ReadyProbe,
     /// A kubeconfig without client certificate becomes Ready (from v3.4.0).
     TokenKubeconfig,
+    /// A conflict during the join is tried again at once, without conditions (from v3.4.0).
+    JoinConflictRetried,
     /// A webhook looks at updates of Clusters (from v3.4.0).
     ClusterWebhook,
     /// Validation reads a configuration into nothing, so that a missing section is nil (from v3.3.0); before, into
@@ -85,10 +92,12 @@ pub struct Release {
     features: &'static [Feature],
 }
 
+const V3_2: &[Feature] = &[Feature::ReadyProbe];
 const V3_3: &[Feature] = &[
     Feature::MulticlusterBlockAlways,
     Feature::HotReload,
     Feature::ClusterUid,
+    Feature::ClusterNameWritten,
     Feature::MemberOauthOptions,
     Feature::Terminal,
     Feature::BlankConfiguration,
@@ -97,10 +106,12 @@ const V3_4_0: &[Feature] = &[
     Feature::MulticlusterBlockAlways,
     Feature::HotReload,
     Feature::ClusterUid,
+    Feature::ClusterNameWritten,
     Feature::MemberOauthOptions,
     Feature::Terminal,
     Feature::BlankConfiguration,
     Feature::TokenKubeconfig,
+    Feature::JoinConflictRetried,
     Feature::ClusterWebhook,
     Feature::Healthz,
     Feature::EventsRuler,
@@ -113,10 +124,12 @@ const V3_4_1: &[Feature] = &[
     Feature::MulticlusterBlockAlways,
     Feature::HotReload,
     Feature::ClusterUid,
+    Feature::ClusterNameWritten,
     Feature::MemberOauthOptions,
     Feature::Terminal,
     Feature::BlankConfiguration,
     Feature::TokenKubeconfig,
+    Feature::JoinConflictRetried,
     Feature::ClusterWebhook,
     Feature::Healthz,
     Feature::EventsRuler,
@@ -141,7 +154,7 @@ static RELEASES: [Release; 4] = [
         oldest_kubernetes: (1, 19),
         newest_kubernetes: (1, 22),
         basis: Basis::Source,
-        features: &[],
+        features: V3_2,
     },
     Release {
         version: "3.3.2",

@@ -15,6 +15,8 @@ pub const JOIN_POLL: Delay = Delay::new("join-poll", Duration::from_secs(1));
 pub const JOIN_LIMIT: Delay = Delay::new("join-limit", Duration::from_secs(30));
 /// The limit of each request that a validation sends to a member.
 pub const REQUEST_LIMIT: Delay = Delay::new("request-limit", Duration::from_secs(10));
+/// How long a member may take to tell its version at a resync (kubesphere v3.2.1, `pkg/controller/cluster`).
+pub const PROBE_LIMIT: Delay = Delay::new("probe-limit", Duration::from_secs(3));
 /// The limit of the cluster controller's questions to a member's ks-apiserver.
 pub const ENDPOINT_LIMIT: Delay = Delay::new("endpoint-limit", Duration::from_secs(5));
 

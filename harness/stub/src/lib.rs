@@ -29,21 +29,43 @@ pub fn releases() -> impl Iterator<Item = &'static Release> {
 pub struct Behaviour {
     /// The installer renders `clusterRole: none`, whatever the `ClusterConfiguration` says.
     pub role_ignored: bool,
+    /// What goes wrong at the first join of each member.
+    pub first_join: FirstJoin,
 }
 
-/// The defect's name, as on the command line.
+/// How the first join of a member goes. The original races with the member's token controller, and loses now and then
+/// (seen on v3.3.2 and v3.4.1); the next resync heals that.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum FirstJoin {
+    /// It waits for the token controller, and so never loses.
+    #[default]
+    Waits,
+    /// The token controller changes the ServiceAccount between the join's look at it and its update.
+    LosesAccount,
+    /// The join looks at the Secret before the token controller has filled it.
+    LosesToken,
+}
+
+/// The defects' names, as on the command line.
 const ROLE_IGNORED: &str = "role-ignored";
+const JOIN_ACCOUNT_RACE: &str = "first-join-account-race";
+const JOIN_TOKEN_RACE: &str = "first-join-token-race";
 
 impl std::fmt::Display for Behaviour {
     /// The defects' names with commas between; nothing for the faithful one.
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(if self.role_ignored { ROLE_IGNORED } else { "" })
+        let names = [
+            self.role_ignored.then_some(ROLE_IGNORED),
+            (self.first_join == FirstJoin::LosesAccount).then_some(JOIN_ACCOUNT_RACE),
+            (self.first_join == FirstJoin::LosesToken).then_some(JOIN_TOKEN_RACE),
+        ];
+        f.write_str(&names.into_iter().flatten().collect::<Vec<_>>().join(","))
     }
 }
 
 /// A text that names something else than defects.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{0:?} is no defect; there is {ROLE_IGNORED}")]
+#[error("{0:?} is no defect; there are {ROLE_IGNORED}, {JOIN_ACCOUNT_RACE}, {JOIN_TOKEN_RACE}")]
 pub struct NoDefect(String);
 
 impl std::str::FromStr for Behaviour {
@@ -54,6 +76,8 @@ impl std::str::FromStr for Behaviour {
         for name in text.split(',').filter(|name| !name.is_empty()) {
             match name {
                 ROLE_IGNORED => behaviour.role_ignored = true,
+                JOIN_ACCOUNT_RACE => behaviour.first_join = FirstJoin::LosesAccount,
+                JOIN_TOKEN_RACE => behaviour.first_join = FirstJoin::LosesToken,
                 other => return Err(NoDefect(other.to_owned())),
             }
         }
@@ -87,7 +111,7 @@ pub fn programs_with(behaviour: Behaviour) -> Programs {
     Programs::new()
         .with("kubesphere/ks-installer", move |ctx| installer::run(ctx, behaviour))
         .with("kubesphere/ks-apiserver", apiserver::run)
-        .with("kubesphere/ks-controller-manager", controller_manager::run)
+        .with("kubesphere/ks-controller-manager", move |ctx| controller_manager::run(ctx, behaviour))
         .with("kubesphere/ks-console", console::run)
         .with("kubesphere/tower", small::tower)
         .with("kubesphere/kubefed", small::kubefed)
@@ -99,7 +123,8 @@ mod tests {
 
     #[test]
     fn reads_back_how_it_behaves() {
-        for behaviour in [Behaviour::default(), Behaviour { role_ignored: true }] {
+        let race = |first_join| Behaviour { role_ignored: true, first_join };
+        for behaviour in [Behaviour::default(), race(FirstJoin::LosesAccount), race(FirstJoin::LosesToken)] {
             assert_eq!(behaviour.to_string().parse(), Ok(behaviour));
         }
         assert_eq!("none".parse::<Behaviour>(), Err(NoDefect("none".to_owned())));

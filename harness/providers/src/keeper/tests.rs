@@ -20,7 +20,8 @@ const A_WHILE: Duration = Duration::from_millis(300);
 
 fn plan() -> PairPlan {
     let shape = ClusterShape { nodes: 2, sync_frequency: SyncFrequency::Short };
-    PairPlan { host: shape, member: Some(shape), seed: u64::MAX, behaviour: stub::Behaviour { role_ignored: true } }
+    let behaviour = stub::Behaviour { role_ignored: true, ..stub::Behaviour::default() };
+    PairPlan { host: shape, member: Some(shape), seed: u64::MAX, behaviour }
 }
 
 /// A keeper of `jobs` embedded pairs in this process.

@@ -40,6 +40,13 @@ impl Condition {
         Self { kind: "Ready", status: false, reason, message: "Cluster is Not Ready now".to_owned() }
     }
 
+    /// It did not tell its version (v3.2.1, `probeClusters`).
+    #[must_use]
+    pub fn unavailable() -> Self {
+        let reason = "failed to connect get kubernetes version".to_owned();
+        Self { kind: "Ready", status: false, reason, message: "Cluster is not available now".to_owned() }
+    }
+
     /// When the kubeconfig's certificate ends; `None` for a kubeconfig without one (v3.4.0 and later).
     #[must_use]
     pub fn certificate(end: Option<Timestamp>, now: Timestamp) -> Self {

@@ -238,10 +238,29 @@ mod tests {
         assert_eq!(rewritten, "network:\n  ippoolType: none\nmulticluster:\n  enable: false\n  clusterName: m\n");
     }
 
+    #[rstest]
+    #[case::plain("\"gfIwilcc0WjNGKJ5DLeksf2JKfcLgTZU\"", Some("gfIwilcc0WjNGKJ5DLeksf2JKfcLgTZU"))]
+    #[case::digits_stay_quoted("\"12345678901234567890123456789012\"", Some("\"12345678901234567890123456789012\""))]
+    #[case::a_quote_inside_is_not_parsed("\"a\"b\"", None)]
+    fn prints_a_secret_as_yaml_needs_it(#[case] before: &str, #[case] after: Option<&str>) {
+        let text = format!("authentication:\n  jwtSecret: {before}\n");
+        let rewritten = with_cluster_name(&text, "m").ok().flatten();
+        assert_eq!(rewritten.is_some(), after.is_some());
+        for (rewritten, after) in rewritten.iter().zip(after) {
+            assert!(rewritten.contains(&format!("\n  jwtSecret: {after}\n")), "{rewritten}");
+        }
+    }
+
     #[test]
-    fn quotes_a_secret_of_digits() {
-        let rewritten = with_cluster_name("authentication:\n  jwtSecret: \"12345678\"\n", "m").unwrap().unwrap();
-        assert!(rewritten.contains("\n  jwtSecret: \"12345678\"\n"), "{rewritten}");
+    fn says_as_go_does_why_it_cannot_parse() {
+        let error = with_cluster_name("authentication:\n  jwtSecret: \"a\"b\"\n", "m").unwrap_err();
+        assert!(error.to_string().ends_with("did not find expected key"), "{error}");
+    }
+
+    #[test]
+    fn leaves_out_authentication_where_there_is_none() {
+        let rewritten = with_cluster_name("terminal:\n  timeout: 600\n", "m").unwrap().unwrap();
+        assert!(!rewritten.contains("authentication"), "{rewritten}");
     }
 
     #[test]

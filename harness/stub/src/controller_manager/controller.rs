@@ -1,6 +1,6 @@
 //! The cluster controller's loop: what makes it look at a Cluster, and when.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::pin::pin;
 use std::sync::Arc;
 
@@ -9,14 +9,16 @@ use futures::{FutureExt as _, StreamExt as _};
 use kube::Api;
 use kube::api::{ApiResource, DynamicObject, GroupVersionKind};
 use kube::runtime::watcher::{self, Event, watcher};
+use kubesphere::Feature;
 use kubesphere::names::CLUSTER;
-use kubesphere::{Feature, Release};
 use nodes::program::PodContext;
 use serde_json::Value;
 use tokio::task::JoinSet;
 
+use super::places::Place;
 use super::queue::{Failed, Queue};
-use crate::apiserver::klog;
+use super::reconcile::Occasion;
+use crate::Behaviour;
 use crate::apiserver::settings::Settings;
 use crate::delays::{RESYNC, WATCH_PAUSE};
 use crate::member::ApiClient;
@@ -29,6 +31,8 @@ pub struct Controller {
     pub host: ApiClient,
     /// The configuration.
     pub settings: Settings,
+    /// The races that it is asked to lose.
+    pub behaviour: Behaviour,
 }
 
 /// What the controller remembers of a Cluster, to tell changes that matter.
@@ -41,18 +45,13 @@ struct Seen {
 impl Controller {
     /// A controller with `settings`.
     #[must_use]
-    pub fn new(ctx: PodContext, settings: Settings) -> Arc<Self> {
-        Arc::new(Self { host: ApiClient::own(&ctx), ctx, settings })
+    pub fn new(ctx: PodContext, settings: Settings, behaviour: Behaviour) -> Arc<Self> {
+        Arc::new(Self { host: ApiClient::own(&ctx), ctx, settings, behaviour })
     }
 
     /// Whether the program's release has `feature`.
     pub(super) fn has(&self, feature: Feature) -> bool {
-        Release::of_image(&self.ctx.pod.image).is_ok_and(|release| release.has(feature))
-    }
-
-    /// Writes a line of the controller's log.
-    pub(super) fn log(&self, severity: char, line: u32, text: &str) {
-        klog(&self.ctx, severity, &format!("cluster_controller.go:{line}"), text);
+        super::has(&self.ctx, feature)
     }
 
     /// Runs for ever: reacts to changed Clusters, and looks at all of them at every resync.
@@ -64,14 +63,16 @@ impl Controller {
         let period = self.settings.resync.map_or(RESYNC, |period| RESYNC.lasting(period));
         let mut seen: BTreeMap<String, Seen> = BTreeMap::new();
         let mut queue = Queue::default();
+        let mut resynced = BTreeSet::new();
         let mut work = JoinSet::new();
         let mut retries = FuturesUnordered::new();
         let mut resync = async {}.boxed();
         loop {
             while let Some(name) = queue.take() {
                 let controller = self.clone();
+                let occasion = if resynced.remove(&name) { Occasion::Resync } else { Occasion::Change };
                 work.spawn(async move {
-                    let outcome = controller.sync(&name).await;
+                    let outcome = controller.sync(&name, occasion).await;
                     (name, outcome)
                 });
             }
@@ -79,6 +80,7 @@ impl Controller {
                 () = &mut resync => {
                     self.ensure_host_cluster().await;
                     for name in seen.keys() {
+                        resynced.insert(name.clone());
                         queue.add(name);
                     }
                     let clock = self.ctx.clock.clone();
@@ -105,7 +107,7 @@ impl Controller {
                         continue;
                     };
                     match queue.failed(&name) {
-                        Failed::GivenUp => self.log('E', 680, &error),
+                        Failed::GivenUp => self.log(Place::GivenUp, &error),
                         Failed::Retry(delay) => {
                             let clock = self.ctx.clock.clone();
                             retries.push(async move {

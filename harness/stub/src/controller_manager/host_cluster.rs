@@ -7,6 +7,7 @@ use nodes::program::ServiceAccountMount;
 use serde_json::{Value, json};
 
 use super::controller::Controller;
+use super::places::Place;
 use crate::member::Target;
 
 const DESCRIPTION: &str = "The description was created by KubeSphere automatically. It is recommended that you use the \
@@ -28,7 +29,7 @@ impl Controller {
             },
         };
         if let Err(error) = outcome {
-            self.log('E', 219, &format!("Error create host cluster, error {error}"));
+            self.log(Place::HostCluster, &format!("Error create host cluster, error {error}"));
         }
     }
 }

@@ -12,6 +12,7 @@ use kubesphere::names::{FEDERATED_WORKSPACE, KUBEFED_CLUSTER, WORKSPACE, namespa
 use nodes::clock::Clock;
 use serde_json::{Value, json};
 
+use crate::FirstJoin;
 use crate::delays::{JOIN_LIMIT, JOIN_POLL, WATCH_PAUSE};
 use crate::member::{ApiClient, CallError, RestConfig, Target};
 
@@ -42,6 +43,14 @@ pub enum JoinError {
     },
 }
 
+impl JoinError {
+    /// Somebody else changed an object meanwhile.
+    #[must_use]
+    pub fn is_stale(&self) -> bool {
+        matches!(self, Self::Call(error) if error.is_stale())
+    }
+}
+
 /// A cluster that joins, and the host it joins.
 pub struct Join<'a> {
     /// The Cluster's name.
@@ -56,6 +65,8 @@ pub struct Join<'a> {
     pub config: &'a RestConfig,
     /// The clock.
     pub clock: &'a Clock,
+    /// How the first join goes.
+    pub luck: FirstJoin,
 }
 
 fn target(resource: Resource) -> Target {
@@ -88,16 +99,36 @@ impl Join<'_> {
     }
 
     /// The ServiceAccount with a token Secret: the token controller's, where there is one, else one made here. The
-    /// real code does not wait for that controller and loses the race now and then (`the object has been modified`,
-    /// `Key "token" not found`), which would make runs differ; here the controller comes first.
-    async fn make_account(&self, account: &str) -> Result<(), CallError> {
+    /// real code does not wait for that controller and loses the race now and then, which would make runs differ; here
+    /// the controller comes first, unless [`FirstJoin`] says otherwise.
+    async fn make_account(&self, account: &str) -> Result<(), JoinError> {
         let object = json!({
             "apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": account, "namespace": SYSTEM},
         });
-        create_unless_there(self.member, &accounts(), &object).await?;
+        let made = create_unless_there(self.member, &accounts(), &object).await?;
+        match (self.luck, made) {
+            (FirstJoin::LosesToken, Some(_)) => {
+                // The answer is the Secret as it is before the token controller sees it.
+                let secret = self.make_secret(account).await?;
+                return if has_token(&secret) { Ok(()) } else { Err(JoinError::NoToken) };
+            }
+            (FirstJoin::LosesAccount, Some(mut stale)) => {
+                let _whether_it_came = self.clock.within(JOIN_LIMIT, self.account_lists_secrets(account)).await;
+                let secret = self.make_secret(account).await?;
+                stale["secrets"] = json!([{"name": secret["metadata"]["name"]}]);
+                self.member.update(&accounts().named(account), &stale).await?;
+                return Ok(());
+            }
+            (FirstJoin::Waits, _) | (_, None) => {}
+        }
         if self.clock.within(JOIN_LIMIT, self.account_lists_secrets(account)).await.unwrap_or(Ok(false))? {
             return Ok(());
         }
+        let secret = self.make_secret(account).await?;
+        Ok(self.list_secret(account, &secret["metadata"]["name"]).await?)
+    }
+
+    async fn make_secret(&self, account: &str) -> Result<Value, CallError> {
         let secret = json!({
             "apiVersion": "v1",
             "kind": "Secret",
@@ -108,8 +139,7 @@ impl Join<'_> {
             },
             "type": TOKEN_TYPE,
         });
-        let secret = self.member.create(&secrets(), &secret).await?;
-        self.list_secret(account, &secret["metadata"]["name"]).await
+        self.member.create(&secrets(), &secret).await
     }
 
     /// Watches the account until it lists a Secret; false when the member does not let itself be watched.
@@ -270,14 +300,20 @@ fn secret_name(cluster: &str) -> String {
     format!("{cluster}-secret")
 }
 
+fn has_token(secret: &Value) -> bool {
+    secret["data"]["token"].as_str().is_some_and(|token| !token.is_empty())
+}
+
 fn has_secrets(account: &Value) -> bool {
     account["secrets"].as_array().is_some_and(|secrets| !secrets.is_empty())
 }
 
-async fn create_unless_there(api: &ApiClient, target: &Target, object: &Value) -> Result<(), CallError> {
+/// Creates `object`; `None` when it is there already.
+async fn create_unless_there(api: &ApiClient, target: &Target, object: &Value) -> Result<Option<Value>, CallError> {
     match api.create(target, object).await {
-        Err(error) if !error.is_conflict() => Err(error),
-        _ => Ok(()),
+        Ok(made) => Ok(Some(made)),
+        Err(error) if error.is_conflict() => Ok(None),
+        Err(error) => Err(error),
     }
 }
 
@@ -348,8 +384,15 @@ mod tests {
         let api =
             ApiClient::new(fake.client(), "https://192.0.2.1:6443", Arc::new(NoNetwork), clock.clone(), None, None);
         let config = kubeconfig::load(KUBECONFIG.as_bytes()).unwrap();
-        let join =
-            Join { cluster: "m", labels: &Value::Null, host: &api, member: &api, config: &config, clock: &clock };
+        let join = Join {
+            cluster: "m",
+            labels: &Value::Null,
+            host: &api,
+            member: &api,
+            config: &config,
+            clock: &clock,
+            luck: FirstJoin::Waits,
+        };
         join.make_account("m-kubesphere").await.unwrap();
         virtual_clock.now()
     }

@@ -4,23 +4,30 @@
 mod conditions;
 mod config_rewrite;
 mod controller;
+mod grants;
 mod host_cluster;
 mod join;
+mod places;
 mod queue;
 mod reconcile;
+mod status;
+mod webhook;
 
+use kubesphere::{Feature, Release};
 use nodes::program::{ExitCode, PodContext};
 
+use crate::Behaviour;
 use crate::apiserver::configuration::Configuration;
 use crate::apiserver::klog;
 use crate::apiserver::settings::Settings;
 use controller::Controller;
+use webhook::{Registration, Webhook};
 
 /// Runs ks-controller-manager until the pod has to stop. It works with a changed configuration in place, without
-/// checking its options again.
-pub async fn run(ctx: PodContext) -> ExitCode {
-    let (mut configuration, settings) = Configuration::open(&ctx);
-    let mut settings = match settings {
+/// checking its options again; v3.2.1 keeps the one it started with.
+pub async fn run(ctx: PodContext, behaviour: Behaviour) -> ExitCode {
+    let (configuration, settings) = Configuration::open(&ctx);
+    let settings = match settings {
         Ok(settings) => settings,
         Err(text) => {
             klog(&ctx, 'F', "server.go:53", &format!("Failed to load configuration from disk {text}"));
@@ -29,12 +36,40 @@ pub async fn run(ctx: PodContext) -> ExitCode {
     };
     if let Err(reason) = host_cluster::check_name(&settings.host_cluster_name) {
         let text = format!("[failed to create the host cluster because of invalid cluster name, {reason}]");
-        klog(&ctx, 'E', "server.go:80", &text);
+        klog(&ctx, 'E', if has(&ctx, Feature::ClusterWebhook) { "server.go:82" } else { "server.go:80" }, &text);
         return ExitCode::FAILURE;
     }
     klog(&ctx, 'I', "server.go:241", "setting up manager");
+    if !has(&ctx, Feature::ClusterWebhook) {
+        return control(&ctx, behaviour, configuration, settings, None).await;
+    }
+    let webhook = match Webhook::open(&ctx).await {
+        Ok(webhook) => webhook,
+        Err(reason) => {
+            klog(&ctx, 'F', "server.go:283", &format!("unable to run the manager: {reason}"));
+            return ExitCode::FAILURE;
+        }
+    };
+    let registration = webhook.registration();
+    tokio::select! {
+        ended = control(&ctx, behaviour, configuration, settings, Some(registration)) => ended,
+        () = webhook.serve() => ExitCode::SUCCESS,
+    }
+}
+
+/// Runs the controllers, with each configuration in turn, until the pod has to stop.
+async fn control(
+    ctx: &PodContext,
+    behaviour: Behaviour,
+    mut configuration: Configuration,
+    mut settings: Settings,
+    registration: Option<Registration>,
+) -> ExitCode {
     loop {
-        let controller = Controller::new(ctx.clone(), settings.clone());
+        if let Some(registration) = &registration {
+            registration.set(settings.multicluster);
+        }
+        let controller = Controller::new(ctx.clone(), settings.clone(), behaviour);
         let work = async {
             if settings.multicluster {
                 controller.run().await;
@@ -43,15 +78,23 @@ pub async fn run(ctx: PodContext) -> ExitCode {
         };
         tokio::select! {
             () = ctx.stop.cancelled() => return ExitCode::SUCCESS,
-            changed = next_settings(&ctx, &mut configuration) => settings = changed,
+            changed = next_settings(ctx, &mut configuration) => settings = changed,
             () = work => {}
         }
-        klog(&ctx, 'I', "server.go:117", "config changed, the controllers start again");
+        klog(ctx, 'I', "server.go:117", "config changed, the controllers start again");
     }
+}
+
+/// Whether the release of the program's image has `feature`.
+fn has(ctx: &PodContext, feature: Feature) -> bool {
+    Release::of_image(&ctx.pod.image).is_ok_and(|release| release.has(feature))
 }
 
 /// The next configuration that can be read.
 async fn next_settings(ctx: &PodContext, configuration: &mut Configuration) -> Settings {
+    if !has(ctx, Feature::HotReload) {
+        return std::future::pending().await;
+    }
     while let Some(settings) = configuration.next().await {
         match settings {
             Ok(settings) => return settings,

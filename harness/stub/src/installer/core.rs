@@ -1,6 +1,7 @@
 //! Playbook `ks-core`: the secret, the Helm release `ks-core`, and the first user.
 
 use kubesphere::names::{DEFAULT_ADMIN_PASSWORD, namespaces, objects};
+use kubesphere::{Feature, JwtSecret};
 use rand::RngExt;
 use serde_json::{Value, json};
 
@@ -12,6 +13,7 @@ use super::secret::{self, Unquoted, Wanted};
 use super::spec::{Undefined, at, python};
 use super::wait;
 use crate::delays;
+use crate::manifests::webhook::ServingCertificate;
 use crate::manifests::{self, crds};
 
 /// The owner of the objects of the release.
@@ -23,6 +25,10 @@ const ADMIN: Target<'static> = Target::new("iam.kubesphere.io/v1alpha2", "User",
 /// From this Kubernetes on, a ServiceAccount gets no Secret with a token by itself.
 const WITHOUT_TOKENS: (u32, u32) = (1, 24);
 
+/// The certificate of the controllers' webhooks.
+const WEBHOOK_CERTIFICATE: Target<'static> =
+    Target::new("v1", "Secret", namespaces::SYSTEM, manifests::webhook::SECRET);
+
 /// Hashing is slow on purpose in the original. Here nothing is worth protecting, and every installation hashes once.
 const HASH_COST: u32 = 4;
 
@@ -32,7 +38,8 @@ pub async fn install(run: &Run<'_>, facts: &Facts, playbook: &mut Playbook<'_>) 
     let password = first_password(run, facts, playbook).await?;
     playbook.task("ks-core/ks-core", "KubeSphere | Install the release ks-core");
     define(run, crds::core()).await?;
-    for object in manifests::core::objects(run.release, masters(&facts.nodes)) {
+    let serving = serving_certificate(run).await?;
+    for object in manifests::core::objects(run.release, masters(&facts.nodes), serving.as_ref()) {
         run.kubectl.apply(&object, RELEASE).await?;
     }
     if facts.kubernetes >= WITHOUT_TOKENS {
@@ -50,6 +57,21 @@ pub async fn install(run: &Run<'_>, facts: &Facts, playbook: &mut Playbook<'_>) 
     run.note_enabled(facts, "core").await?;
     playbook.changed();
     Ok(())
+}
+
+/// The certificate of the webhook, made once: a kubelet would bring the pod another one only after the API server
+/// trusts nothing else.
+async fn serving_certificate(run: &Run<'_>) -> Result<Option<ServingCertificate>, Failed> {
+    if !run.release.has(Feature::ClusterWebhook) {
+        return Ok(None);
+    }
+    let kept = run.kubectl.get(WEBHOOK_CERTIFICATE).await?;
+    match kept.as_ref().and_then(ServingCertificate::of_secret) {
+        Some(kept) => Ok(Some(kept)),
+        None => ServingCertificate::generate()
+            .map(Some)
+            .map_err(|error| Failed(json!({"changed": false, "msg": error.to_string()}))),
+    }
 }
 
 /// Role `init-token`: keeps, generates or replaces the Secret. The secret stands unquoted in two command lines: the first

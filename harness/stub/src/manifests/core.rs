@@ -4,9 +4,12 @@ use kubesphere::names::{annotations, labels, namespaces, objects};
 use kubesphere::{Feature, Release, names};
 use serde_json::{Value, json};
 
-/// Everything of the release but its custom resource definitions and the user `admin`, in the order of creation.
+use super::webhook::{self, ServingCertificate};
+
+/// Everything of the release but its custom resource definitions and the user `admin`, in the order of creation; with
+/// the `serving` certificate of the webhook, where there is one.
 #[must_use]
-pub fn objects(release: &Release, replicas: usize) -> Vec<Value> {
+pub fn objects(release: &Release, replicas: usize, serving: Option<&ServingCertificate>) -> Vec<Value> {
     let mut all = vec![
         json!({
             "apiVersion": "v1",
@@ -38,13 +41,16 @@ pub fn objects(release: &Release, replicas: usize) -> Vec<Value> {
             ]}),
         ),
     ];
+    all.extend(serving.map(ServingCertificate::secret));
     for component in components(release) {
-        all.push(component.deployment(release, replicas));
+        let mut deployment = component.deployment(release, replicas);
+        if component.name == objects::CONTROLLER_MANAGER && serving.is_some() {
+            webhook::mount(&mut deployment);
+        }
+        all.push(deployment);
         all.push(component.service(release));
     }
-    if release.has(Feature::ClusterWebhook) {
-        all.push(cluster_webhook());
-    }
+    all.extend(serving.map(ServingCertificate::configuration));
     all
 }
 
@@ -239,31 +245,3 @@ client:
     kubesphere: ks-e2e
 defaultClusterName: default
 ";
-
-/// v3.4: updates of Clusters go through ks-controller-manager, which must answer.
-fn cluster_webhook() -> Value {
-    json!({
-        "apiVersion": "admissionregistration.k8s.io/v1",
-        "kind": "ValidatingWebhookConfiguration",
-        "metadata": {"name": "cluster.kubesphere.io"},
-        "webhooks": [{
-            "name": "validating-cluster.kubesphere.io",
-            "admissionReviewVersions": ["v1beta1", "v1"],
-            "clientConfig": {"service": {
-                "name": objects::CONTROLLER_MANAGER,
-                "namespace": namespaces::SYSTEM,
-                "path": "/validate-cluster-kubesphere-io-v1alpha1",
-                "port": 443,
-            }},
-            "failurePolicy": "Fail",
-            "sideEffects": "None",
-            "rules": [{
-                "apiGroups": [names::CLUSTER.group],
-                "apiVersions": [names::CLUSTER.version],
-                "operations": ["UPDATE"],
-                "resources": [names::CLUSTER.plural],
-                "scope": "*",
-            }],
-        }],
-    })
-}

@@ -5,6 +5,7 @@ pub mod core;
 pub mod crds;
 pub mod federation;
 pub mod installer;
+pub mod webhook;
 
 pub use configuration::cluster_configuration_yaml;
 pub use installer::installer_yaml;

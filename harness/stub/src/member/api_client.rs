@@ -138,6 +138,10 @@ pub enum CallError {
         code: u16,
         /// Message of the Status, or client-go's own.
         message: String,
+        /// Reason of the Status, empty without one.
+        reason: String,
+        /// Whether the Status has details.
+        detailed: bool,
     },
     /// No answer came.
     #[error("{words}")]
@@ -157,6 +161,25 @@ impl CallError {
     #[must_use]
     pub fn is_not_found(&self) -> bool {
         matches!(self, Self::Refused { code: 404, .. })
+    }
+
+    /// It was changed meanwhile; not that it exists already.
+    #[must_use]
+    pub fn is_stale(&self) -> bool {
+        matches!(self, Self::Refused { code: 409, reason, .. } if reason == "Conflict")
+    }
+
+    /// As Go's `%#v` prints it, which is how the cluster controller logs a refused update.
+    #[must_use]
+    pub fn go_syntax(&self) -> String {
+        let Self::Refused { code, message, reason, detailed } = self else { return format!("&{self}") };
+        let details = if *detailed { "0xc000010000" } else { "nil" };
+        format!(
+            "&errors.StatusError{{ErrStatus:v1.Status{{TypeMeta:v1.TypeMeta{{Kind:\"\", APIVersion:\"\"}}, \
+             ListMeta:v1.ListMeta{{SelfLink:\"\", ResourceVersion:\"\", Continue:\"\", RemainingItemCount:(*int64)(nil)}}, \
+             Status:\"Failure\", Message:{message:?}, Reason:{reason:?}, Details:(*v1.StatusDetails)({details}), \
+             Code:{code}}}}}"
+        )
     }
 
     /// It exists already, or was changed meanwhile.
@@ -262,7 +285,9 @@ impl ApiClient {
             Some(message) => message.to_owned(),
             None => go_errors::generic_answer(code, &method, target, &body),
         };
-        Err(CallError::Refused { code, message })
+        let status = status.unwrap_or_default();
+        let reason = status["reason"].as_str().unwrap_or_default().to_owned();
+        Err(CallError::Refused { code, message, reason, detailed: status["details"].is_object() })
     }
 
     /// Reads `path` as a plain HTTP client does: the answer's code and body.

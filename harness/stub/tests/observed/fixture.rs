@@ -20,6 +20,8 @@ use nodes::program::Programs;
 use nodes::{NodeSpec, Nodes, NodesConfig};
 use rcgen::{KeyPair, PKCS_ECDSA_P256_SHA256};
 use serde_json::{Value, json};
+use stub::Behaviour;
+use stub::manifests::webhook::ServingCertificate;
 use tokio_util::sync::CancellationToken;
 
 use crate::records::Got;
@@ -28,6 +30,7 @@ pub const SECRET: &str = "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
 pub const PASSWORD: &str = "P@88w0rd";
 pub const HOST_CONFIG: &str = include_str!("../data/kubesphere-host.yaml");
 pub const MEMBER_CONFIG: &str = include_str!("../data/kubesphere-member.yaml");
+/// Only a hang takes so long, also on a machine that does other things.
 const BUDGET: Duration = Duration::from_mins(4);
 
 /// Three clusters in one world.
@@ -76,13 +79,20 @@ pub struct Plan {
     member_config: String,
     member_clock: i64,
     held: Vec<&'static str>,
+    behaviour: Behaviour,
 }
 
 impl Plan {
     /// Clusters with KubeSphere `version`, as `v3.3.2`, configured as its installer would.
     pub fn new(version: &str) -> Self {
         let release = Release::find(version).unwrap();
-        Self { release, member_config: member_config(release), member_clock: 0, held: Vec::new() }
+        Self {
+            release,
+            member_config: member_config(release),
+            member_clock: 0,
+            held: Vec::new(),
+            behaviour: Behaviour::default(),
+        }
     }
 
     /// The member with another configuration, made of its usual one.
@@ -103,18 +113,24 @@ impl Plan {
         self
     }
 
+    /// With programs that behave so.
+    pub fn behaviour(mut self, behaviour: Behaviour) -> Self {
+        self.behaviour = behaviour;
+        self
+    }
+
     pub async fn start(self) -> World {
+        let programs = || stub::programs_with(self.behaviour);
         let clock = VirtualClock::new();
         self.held.iter().for_each(|name| clock.hold(name));
         let stop = CancellationToken::new();
         tokio::spawn(clock.clone().drive(stop.clone()));
         let time = Clock::virtual_from(clock.clone());
         let network = SimulatedNetwork::new(time.clone());
-        let host =
-            Cluster::start(&network, time.clone(), "host", Ipv4Addr::new(192, 0, 2, 10), 1, stub::programs()).await;
+        let host = Cluster::start(&network, time.clone(), "host", Ipv4Addr::new(192, 0, 2, 10), 1, programs()).await;
         let wrong = time.clone().with_offset(self.member_clock);
-        let member = Cluster::start(&network, wrong, "member", Ipv4Addr::new(192, 0, 2, 20), 2, stub::programs()).await;
-        let bare = Cluster::start(&network, time, "bare", Ipv4Addr::new(192, 0, 2, 30), 1, stub::programs()).await;
+        let member = Cluster::start(&network, wrong, "member", Ipv4Addr::new(192, 0, 2, 20), 2, programs()).await;
+        let bare = Cluster::start(&network, time, "bare", Ipv4Addr::new(192, 0, 2, 30), 1, programs()).await;
         network.add_name("member-alias", vec![member.address]);
         network.blackhole(SocketAddr::new(member.address, 6998));
         host.install(&host_config(self.release), self.release).await;
@@ -274,7 +290,8 @@ impl Cluster {
         for object in stub::manifests::core::admin(&hash) {
             self.create(&object).await;
         }
-        for object in stub::manifests::core::objects(release, 1) {
+        let serving = release.has(Feature::ClusterWebhook).then(|| ServingCertificate::generate().unwrap());
+        for object in stub::manifests::core::objects(release, 1, serving.as_ref()) {
             self.create(&object).await;
         }
         self.until_ks_apiserver_listens(true).await;
@@ -315,12 +332,26 @@ impl Cluster {
     }
 
     pub async fn patch(&self, path: &str, change: &Value) {
+        let (code, answer) = self.try_patch(path, change).await;
+        assert!((200..300).contains(&code), "PATCH {path}: {code} {answer}");
+    }
+
+    /// The answer to a merge patch.
+    pub async fn try_patch(&self, path: &str, change: &Value) -> (u16, Value) {
         let request = Request::patch(path)
             .header("content-type", "application/merge-patch+json")
             .body(Body::from(change.to_string().into_bytes()))
             .unwrap();
         let answer = self.client.send(request).await.unwrap();
-        assert!(answer.status().is_success(), "PATCH {path}: {}", answer.status());
+        let code = answer.status().as_u16();
+        let bytes = answer.into_body().collect().await.unwrap().to_bytes();
+        (code, serde_json::from_slice(&bytes).unwrap_or_default())
+    }
+
+    /// What the kube-apiserver answers as text.
+    pub async fn text(&self, path: &str) -> String {
+        let answer = self.client.send(Request::get(path).body(Body::empty()).unwrap()).await.unwrap();
+        String::from_utf8_lossy(&answer.into_body().collect().await.unwrap().to_bytes()).into_owned()
     }
 
     /// Sends a request to ks-apiserver from inside the cluster.
@@ -402,12 +433,8 @@ impl Cluster {
         let mut all = String::new();
         for pod in pods["items"].as_array().into_iter().flatten() {
             let name = pod["metadata"]["name"].as_str().unwrap();
-            let request = Request::get(format!("/api/v1/namespaces/kubesphere-system/pods/{name}/log"))
-                .body(Body::empty())
-                .unwrap();
-            let answer = self.client.send(request).await.unwrap();
-            let text = answer.into_body().collect().await.unwrap().to_bytes();
-            writeln!(all, "--- {name}\n{}", String::from_utf8_lossy(&text)).unwrap();
+            let text = self.text(&format!("/api/v1/namespaces/kubesphere-system/pods/{name}/log")).await;
+            writeln!(all, "--- {name}\n{text}").unwrap();
         }
         all
     }

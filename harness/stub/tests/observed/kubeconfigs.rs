@@ -43,6 +43,11 @@ pub fn valid(cluster: &Cluster) -> String {
     text(&admin(cluster))
 }
 
+/// A kubeconfig of the user `name`, who may do what roles let it.
+pub fn of_user(cluster: &Cluster, name: &str) -> String {
+    text(&with_certificate(admin(cluster), cluster, name, &[], 365))
+}
+
 /// A kubeconfig with the token of the member's ServiceAccount `kubesphere`, which may do everything.
 pub async fn with_token(cluster: &Cluster) -> String {
     let secrets = cluster.get("/api/v1/namespaces/kubesphere-system/secrets").await;
