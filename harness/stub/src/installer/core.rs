@@ -1,7 +1,7 @@
 //! Playbook `ks-core`: the secret, the Helm release `ks-core`, and the first user.
 
+use kubesphere::Feature;
 use kubesphere::names::{DEFAULT_ADMIN_PASSWORD, namespaces, objects};
-use kubesphere::{Feature, JwtSecret};
 use rand::RngExt;
 use serde_json::{Value, json};
 

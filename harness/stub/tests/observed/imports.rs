@@ -1,4 +1,4 @@
-//! Importing members past validation, and what the cluster controller makes of them.
+//! Importing members past validation: every kubeconfig and object of the records, side by side on one host.
 
 use std::time::Duration;
 
@@ -11,14 +11,15 @@ use serde_json::{Value, json};
 use crate::fixture::World;
 use crate::kubeconfigs;
 use crate::records::{Record, Tally, of, placeholders};
+use crate::timeline::{self, Timeline, conditions};
 
-const CLUSTERS: &str = "/apis/cluster.kubesphere.io/v1alpha1/clusters";
-const CONFIG: &str = "/api/v1/namespaces/kubesphere-system/configmaps/kubesphere-config";
+pub const CLUSTERS: &str = "/apis/cluster.kubesphere.io/v1alpha1/clusters";
+pub const CONFIG: &str = "/api/v1/namespaces/kubesphere-system/configmaps/kubesphere-config";
 
 /// With time to spare for what they start.
-const TWO_RESYNCS: Duration = Duration::from_secs(290);
+pub const TWO_RESYNCS: Duration = Duration::from_secs(290);
 
-/// Records of one Cluster that was created and watched.
+/// Records of one Cluster that was created and watched on a member as it should be.
 fn is_one_object(record: &Record) -> bool {
     let states = ["import-valid", "import-state-"];
     record.0["request"]["object"].is_object() && !states.iter().any(|state| record.case().starts_with(state))
@@ -26,58 +27,80 @@ fn is_one_object(record: &Record) -> bool {
 
 #[rstest]
 #[case::v3_3_2("v3.3.2")]
+#[case::v3_4_1("v3.4.1")]
 #[tokio::test(flavor = "multi_thread")]
-async fn ends_with_the_conditions_and_the_log_of_the_real_controller(#[case] version: &str) {
+async fn goes_through_the_states_and_the_log_of_the_real_controller(#[case] version: &str) {
     let world = World::start(version).await;
     world.host.until_ready("host", "True").await;
+    let watch = Timeline::start(&world.host).await;
     let records: Vec<Record> = of("import", version).into_iter().filter(is_one_object).collect();
     let wanted: Vec<&Record> = records.iter().filter(|record| !record.is_skipped()).collect();
     for record in &wanted {
         create(&world, record).await;
     }
-    let begin = world.clock.now();
-    let mut differences = Vec::new();
-    world.host.until("two resyncs", async || world.clock.now() > begin + TWO_RESYNCS).await;
+    wait(&world, TWO_RESYNCS).await;
     let log = world.host.logs().await;
+    for record in &wanted {
+        world.host.call(Method::DELETE, &format!("{CLUSTERS}/{}", name_in(record)), None).await;
+    }
+    world.host.until("all are gone", async || wanted.iter().all(|record| watch.is_gone(name_in(record)))).await;
     let mut tally = Tally::default();
     for record in &wanted {
-        let name = record.0["request"]["object"]["metadata"]["name"].as_str().unwrap();
-        let cluster = world.host.get(&format!("{CLUSTERS}/{name}")).await;
-        let got = conditions(&world, &cluster["status"]["conditions"]);
-        let expected = conditions(&world, &record.0["final"]["status"]["conditions"]);
-        differences.clear();
-        if got != expected {
-            differences.push(format!("{}:\n  wanted {expected}\n  got    {got}", record.case()));
-        }
-        for line in record.0["controller_log"]
-            .as_array()
-            .into_iter()
-            .flatten()
-            .filter_map(Value::as_str)
-            .filter(|line| told_always(line))
-        {
-            if !logged(&world, &log, line) {
-                differences.push(format!("{}: not in the log: {line}", record.case()));
-            }
-        }
-        tally.note(record, (!differences.is_empty()).then(|| differences.join("\n")));
+        tally.note(record, difference(&world, record, &watch, &log).await);
     }
     world.stop().await;
     tally.settle(&records);
 }
 
-/// Races with other writers are not repeated here.
-fn told_always(line: &str) -> bool {
-    !line.contains("Key \"token\"") && !line.contains("Failed to update cluster status")
+/// What differs between the record of one Cluster and what became of ours.
+pub async fn difference(world: &World, record: &Record, watch: &Timeline, log: &str) -> Option<String> {
+    let mut wanted = timeline::recorded(world, &record.0["timeline"]);
+    wanted.retain(|state| !is_lost_race(state));
+    let mut got = watch.of(world, name_in(record)).await;
+    if wanted.last().is_none_or(|last| last["event"] != "DELETED") {
+        // The deletion was not watched.
+        got.retain(|state| state["event"] != "DELETED" && state["deleting"] != true);
+    }
+    if record.0["observed_s"].as_f64().is_some_and(|seconds| seconds < LEASE) && got.starts_with(&wanted) {
+        // It was watched for less time than another process may need to become leader.
+        got.truncate(wanted.len());
+    }
+    let mut differences: Vec<String> = timeline::difference(record.case(), &wanted, &got).into_iter().collect();
+    for line in record.0["controller_log"].as_array().into_iter().flatten().filter_map(Value::as_str) {
+        if told_always(line, record) && !logged(world, log, line) {
+            differences.push(format!("{}: not in the log: {line}", record.case()));
+        }
+    }
+    (!differences.is_empty()).then(|| differences.join("\n"))
+}
+
+/// The controllers' leader election: so long may nobody look at Clusters, in seconds.
+const LEASE: f64 = 30.0;
+
+/// A first join that lost against the token controller; `races` plays that.
+fn is_lost_race(state: &Value) -> bool {
+    let reason = state["conditions"][0][2].as_str().unwrap_or_default();
+    reason.contains("Key \"token\"") || reason.contains("the object has been modified")
+}
+
+/// Races with other writers are not repeated here, nor is a ks-apiserver that reloads just then.
+fn told_always(line: &str, record: &Record) -> bool {
+    let reloads = line.contains("response code 500") && !record.case().contains("apiserver-down");
+    !line.contains("Key \"token\"") && !line.contains("object has been modified") && !reloads
 }
 
 /// Whether `log` has `line`, whose severity and place are as klog writes them but without the time.
-fn logged(world: &World, log: &str, line: &str) -> bool {
+pub fn logged(world: &World, log: &str, line: &str) -> bool {
     let (severity, rest) = line.split_once(' ').unwrap();
     placeholders(world, log).lines().any(|written| written.starts_with(severity) && written.ends_with(rest))
 }
 
-async fn create(world: &World, record: &Record) {
+pub fn name_in(record: &Record) -> &str {
+    record.0["request"]["object"]["metadata"]["name"].as_str().unwrap()
+}
+
+/// Creates the record's object, with the kubeconfig that its case names.
+pub async fn create(world: &World, record: &Record) {
     let mut object = record.0["request"]["object"].clone();
     let case = record.case().strip_prefix("import-").unwrap();
     if let Some(field) = object.pointer_mut("/spec/connection/kubeconfig") {
@@ -86,53 +109,80 @@ async fn create(world: &World, record: &Record) {
     world.host.create(&object).await;
 }
 
-fn conditions(world: &World, conditions: &Value) -> Value {
-    let conditions: Vec<_> = conditions
-        .as_array()
-        .into_iter()
-        .flatten()
-        .map(|condition| {
-            let reason = placeholders(world, condition["reason"].as_str().unwrap_or_default());
-            let message = if condition["type"] == "KubeConfigCertExpiresInSevenDays" {
-                json!("<time>")
-            } else {
-                condition["message"].clone()
-            };
-            json!([condition["type"], condition["status"], reason, message])
-        })
-        .collect();
-    conditions.into()
+/// Lets `time` pass.
+pub async fn wait(world: &World, time: Duration) {
+    let begin = world.clock.now();
+    world.host.until("time passes", async || world.clock.now() > begin + time).await;
 }
 
-async fn import(world: &World, name: &str) {
+/// Imports the member as `name`.
+pub async fn import(world: &World, name: &str) {
     world.host.create(&stub::console::form::cluster_object(name, &kubeconfigs::valid(&world.member))).await;
     world.host.until_ready(name, "True").await;
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn fills_in_a_joined_member_and_names_it_in_its_configuration() {
-    let world = World::start("v3.3.2").await;
-    import(&world, "member1").await;
-    let cluster = world.host.get(&format!("{CLUSTERS}/member1")).await;
-    let status = &cluster["status"];
-    assert_eq!((&status["nodeCount"], &status["kubeSphereVersion"]), (&2.into(), &"v3.3.2".into()));
-    assert_eq!(
-        cluster["spec"]["connection"]["kubernetesAPIEndpoint"],
-        format!("https://{}:6443", world.member.address)
-    );
+/// Waits until the member's configuration has the name `cluster`.
+pub async fn until_named(world: &World, cluster: &str) {
     world
-        .host
-        .until("the member knows its name", async || {
-            world.member.get(CONFIG).await["data"]["kubesphere.yaml"]
-                == include_str!("../data/kubesphere-member-rewritten.yaml")
-        })
+        .member
+        .until(&format!("the member is called {cluster}"), async || name_of_member(world).await == cluster)
         .await;
-    world.stop().await;
 }
 
+/// The name in the member's configuration, empty without one.
+pub async fn name_of_member(world: &World) -> String {
+    let config = world.member.get(CONFIG).await;
+    let text = config["data"]["kubesphere.yaml"].as_str().unwrap_or_default();
+    let document: Value = serde_yaml::from_str(text).unwrap_or_default();
+    document["multicluster"]["clusterName"].as_str().unwrap_or_default().to_owned()
+}
+
+#[rstest]
+#[case::v3_3_2("v3.3.2")]
+#[case::v3_4_1("v3.4.1")]
 #[tokio::test(flavor = "multi_thread")]
-async fn forgets_a_member_on_the_host_alone() {
-    let world = World::start("v3.3.2").await;
+async fn fills_in_a_joined_member_and_names_it_in_its_configuration(#[case] version: &str) {
+    let world = World::start(version).await;
+    world.host.until_ready("host", "True").await;
+    let records = of("import", version);
+    let records: Vec<Record> = records.into_iter().filter(|record| record.case() == "import-valid").collect();
+    let [record] = records.as_slice() else { panic!("one record") };
+    let watch = Timeline::start(&world.host).await;
+    create(&world, record).await;
+    world.host.until_ready("member1", "True").await;
+    until_named(&world, "member1").await;
+    let after = record.0["member_kubesphere_config_after"].as_str().unwrap();
+    let config = world.member.get(CONFIG).await["data"]["kubesphere.yaml"].clone();
+    let mut differences: Vec<String> =
+        difference(&world, record, &watch, &world.host.logs().await).await.into_iter().collect();
+    if masked(config.as_str().unwrap()) != after {
+        differences.push(format!("configuration\n wanted {after}\n got {config}"));
+    }
+    let wanted = &record.0["final_object"];
+    let cluster = world.host.get(&format!("{CLUSTERS}/member1")).await;
+    if cluster["status"]["configz"] != wanted["status"]["configz"] {
+        differences.push(format!("configz\n wanted {wanted}\n got {cluster}"));
+    }
+    world.stop().await;
+    let mut tally = Tally::default();
+    tally.note(record, (!differences.is_empty()).then(|| differences.join("\n")));
+    tally.settle(&records);
+}
+
+/// A configuration with the records' name for the secret.
+pub fn masked(config: &str) -> String {
+    let other = crate::fixture::SECRET.replace('A', "B");
+    config.replace(crate::fixture::SECRET, "<HOST-JWT-SECRET>").replace(&other, "<OTHER-JWT-SECRET>")
+}
+
+#[rstest]
+#[case::v3_2_1("v3.2.1")]
+#[case::v3_3_2("v3.3.2")]
+#[case::v3_4_0("v3.4.0")]
+#[case::v3_4_1("v3.4.1")]
+#[tokio::test(flavor = "multi_thread")]
+async fn forgets_a_member_on_the_host_alone(#[case] version: &str) {
+    let world = World::start(version).await;
     import(&world, "member1").await;
     let on_host = [
         "/api/v1/namespaces/kube-federation-system/secrets/member1-secret",
@@ -154,33 +204,15 @@ async fn forgets_a_member_on_the_host_alone() {
     world.stop().await;
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn renames_the_host_cluster_only_after_it_was_deleted() {
-    let world = World::start("v3.3.2").await;
-    world.host.until_ready("host", "True").await;
-    let named =
-        crate::fixture::HOST_CONFIG.replace("  enable: true\n", "  enable: true\n  hostClusterName: my-host.1\n");
-    world.host.patch(CONFIG, &json!({"data": {"kubesphere.yaml": named}})).await;
-    let begin = world.clock.now();
-    world.host.until("two resyncs", async || world.clock.now() > begin + TWO_RESYNCS).await;
-    assert_eq!(world.host.get(&format!("{CLUSTERS}/my-host.1")).await["code"], 404);
-    world.host.call(Method::DELETE, &format!("{CLUSTERS}/host"), None).await;
-    world.host.until_ready("my-host.1", "True").await;
-    world.stop().await;
+/// The conditions of the Cluster `name` as the records list them: type, status, reason.
+pub async fn told(world: &World, name: &str) -> Value {
+    let cluster = world.host.get(&format!("{CLUSTERS}/{name}")).await;
+    let all = conditions(world, &cluster["status"]["conditions"]);
+    all.as_array().unwrap().iter().map(|one| json!([one[0], one[1], one[2]])).collect()
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn complains_about_a_second_host_cluster() {
-    let world = World::start("v3.3.2").await;
-    world.host.until_ready("host", "True").await;
-    let mut second = stub::console::form::cluster_object("second-host", &kubeconfigs::valid(&world.bare));
-    second["metadata"]["labels"] = json!({"cluster-role.kubesphere.io/host": ""});
-    world.host.create(&second).await;
-    world.host.until_ready("second-host", "False").await;
-    world.host.until("a complaint", async || {
-        let line = "cluster_controller.go:219] Error create host cluster, error there MUST not be more than one host clusters, while there are 2";
-        world.host.logs().await.contains(line)
-    })
-    .await;
-    world.stop().await;
+/// Conditions of a record in that form, whose empty reasons are null in some records.
+pub fn told_in(conditions: &Value) -> Value {
+    let rows = conditions.as_array().unwrap().iter();
+    rows.map(|row| json!([row[0], row[1], row[2].as_str().unwrap_or_default()])).collect()
 }

@@ -9,9 +9,11 @@
 )]
 
 mod console;
+mod diffs;
 mod dispatch;
 mod excuses;
 mod fixture;
+mod hostcluster;
 mod imports;
 mod installer;
 mod installer_config;
@@ -21,5 +23,11 @@ mod ks_apiserver;
 mod kubeconfig_update;
 mod kubeconfigs;
 mod oauth;
+mod races;
 mod records;
+mod rows;
+mod states;
+mod story;
+mod timeline;
+mod unreachable;
 mod validation;

@@ -1,0 +1,64 @@
+//! First joins that lose against the member's token controller, as some of the real ones did.
+
+use rstest::rstest;
+use serde_json::Value;
+use stub::{Behaviour, FirstJoin};
+
+use crate::fixture::World;
+use crate::kubeconfigs;
+use crate::records::{Record, Tally, of};
+use crate::timeline::Timeline;
+
+/// The Federated condition of the first states of a member's Cluster: status and reason, with the records' name.
+async fn first_joins(version: &str, first_join: FirstJoin) -> Vec<(String, String)> {
+    let world = World::start_with(version, Behaviour { first_join, ..Behaviour::default() }).await;
+    let watch = Timeline::start(&world.host).await;
+    world.host.create(&stub::console::form::cluster_object("m", &kubeconfigs::valid(&world.member))).await;
+    world.host.until_ready("m", "True").await;
+    let text = |value: &Value| value.as_str().unwrap_or_default().replace("m-kubesphere", "NAME-kubesphere");
+    let told = watch.of(&world, "m").await;
+    let joins = told.iter().map(|state| &state["conditions"]).filter(|conditions| conditions[0].is_array());
+    let joins = joins.map(|conditions| (text(&conditions[0][1]), text(&conditions[0][2]))).collect();
+    world.stop().await;
+    joins
+}
+
+#[rstest]
+#[case::v3_3_2("v3.3.2")]
+#[case::v3_4_1("v3.4.1")]
+#[tokio::test(flavor = "multi_thread")]
+async fn loses_each_race_that_the_real_first_joins_lost(#[case] version: &str) {
+    let records: Vec<Record> =
+        of("import", version).into_iter().filter(|record| record.case() == "import-first-join-race").collect();
+    let mut differences = Vec::new();
+    for outcome in records[0].0["outcomes"].as_array().unwrap() {
+        let reason = outcome["reason"].as_str().unwrap_or_default();
+        let first_join = match reason {
+            "" => FirstJoin::Waits,
+            reason if reason.starts_with("Key ") => FirstJoin::LosesToken,
+            _ => FirstJoin::LosesAccount,
+        };
+        let joins = first_joins(version, first_join).await;
+        let wanted = (outcome["federated"].as_str().unwrap().to_owned(), reason.to_owned());
+        if joins.first() != Some(&wanted) {
+            differences.push(format!("wanted {wanted:?}, got {joins:?}"));
+        }
+    }
+    let mut tally = Tally::default();
+    tally.note(&records[0], (!differences.is_empty()).then(|| differences.join("\n")));
+    tally.settle(&records);
+}
+
+/// v3.4 tries a conflict again at once, and stores nothing of it.
+#[rstest]
+#[case::v3_2_1("v3.2.1", FirstJoin::LosesAccount, &["False", "True"])]
+#[case::v3_3_2("v3.3.2", FirstJoin::LosesAccount, &["False", "True"])]
+#[case::v3_4_0("v3.4.0", FirstJoin::LosesAccount, &["True"])]
+#[case::v3_4_1("v3.4.1", FirstJoin::LosesAccount, &["True"])]
+#[case::token_v3_2_1("v3.2.1", FirstJoin::LosesToken, &["False", "True"])]
+#[case::token_v3_4_0("v3.4.0", FirstJoin::LosesToken, &["False", "True"])]
+#[tokio::test(flavor = "multi_thread")]
+async fn heals_a_lost_race(#[case] version: &str, #[case] first_join: FirstJoin, #[case] federated: &[&str]) {
+    let joins = first_joins(version, first_join).await;
+    assert_eq!(joins.iter().map(|(status, _)| status.as_str()).collect::<Vec<_>>(), federated);
+}
