@@ -156,3 +156,6 @@ async fn start(
     };
     Ok((site.inhabit(NAME, seen, plan).await?, server))
 }
+
+#[cfg(test)]
+mod tests;
