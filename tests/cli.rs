@@ -244,7 +244,11 @@ fn takes_a_directory_that_is_there_for_a_path() {
 fn takes_a_file_that_is_there_for_a_path() {
     let directory = tempfile::tempdir().unwrap();
     fs::write(directory.path().join("mine"), GOOD).unwrap();
-    let output = plain().args(["list", "-o", "name", "mine"]).current_dir(directory.path()).output().unwrap();
+    let output = plain()
+        .args(["list", "-o", "name", "mine", "--release", "3.3.2"])
+        .current_dir(directory.path())
+        .output()
+        .unwrap();
     assert_eq!(String::from_utf8_lossy(&output.stdout), "a-scenario@3.3.2\n");
 }
 

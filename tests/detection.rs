@@ -11,7 +11,13 @@ use rstest::rstest;
 use serde_json::Value;
 
 fn run(arguments: &[&str], report: &Path) -> Output {
-    Command::new(env!("CARGO_BIN_EXE_ks-e2e")).arg("run").args(arguments).arg("--report").arg(report).output().unwrap()
+    Command::new(env!("CARGO_BIN_EXE_ks-e2e"))
+        .args(["run", "--release", "3.3.2"])
+        .args(arguments)
+        .arg("--report")
+        .arg(report)
+        .output()
+        .unwrap()
 }
 
 /// The report's only cell, and what was printed.

@@ -45,60 +45,30 @@ pub fn from_paths(paths: &[PathBuf]) -> Result<Vec<Scenario>, LoadError> {
     parse_all(files)
 }
 
-/// A release that no cell can be run on.
-#[derive(Debug, thiserror::Error)]
-pub enum ReleaseError {
-    /// Nothing is known of it.
-    #[error(transparent)]
-    Unknown(#[from] UnknownRelease),
-    /// It is known, but there is no stand-in for it.
-    #[error("KubeSphere {version} is not played yet; choose one of {}", played_versions())]
-    NotPlayed {
-        /// The release asked for.
-        version: &'static str,
-    },
-}
-
-/// The releases asked for, each once, in the order asked; all that are played if none is asked for.
+/// The releases asked for, each once, in the order asked; all of them if none is asked for.
 ///
 /// # Errors
-/// When one of them is not known or not played.
-pub fn releases(asked: &[String]) -> Result<Vec<Release>, ReleaseError> {
+/// When one of them is not known.
+pub fn releases(asked: &[String]) -> Result<Vec<Release>, UnknownRelease> {
     let mut chosen: Vec<&Profile> = Vec::new();
     for version in asked {
-        let profile = played(version)?;
+        let profile = Profile::find(version)?;
         if chosen.iter().all(|chosen| chosen.version != profile.version) {
             chosen.push(profile);
         }
     }
     if asked.is_empty() {
-        chosen = stub::releases().collect();
+        chosen = Profile::all().iter().collect();
     }
     Ok(chosen.into_iter().map(planned).collect())
 }
 
-/// The release asked for; the newest that is played if none is.
+/// The release asked for; the newest if none is.
 ///
 /// # Errors
-/// When it is not known or not played.
-pub fn release(asked: Option<&str>) -> Result<&'static Profile, ReleaseError> {
-    match asked {
-        Some(version) => played(version),
-        None => stub::releases().last().ok_or(ReleaseError::NotPlayed { version: "at all" }),
-    }
-}
-
-fn played(version: &str) -> Result<&'static Profile, ReleaseError> {
-    let profile = Profile::find(version)?;
-    if stub::releases().any(|played| played.version == profile.version) {
-        Ok(profile)
-    } else {
-        Err(ReleaseError::NotPlayed { version: profile.version })
-    }
-}
-
-fn played_versions() -> String {
-    stub::releases().map(|profile| profile.version).collect::<Vec<_>>().join(", ")
+/// When it is not known.
+pub fn release(asked: Option<&str>) -> Result<&'static Profile, UnknownRelease> {
+    asked.map_or(Ok(Profile::newest()), Profile::find)
 }
 
 fn planned(profile: &Profile) -> Release {
@@ -182,7 +152,7 @@ mod tests {
 
     use super::*;
 
-    fn names(asked: &[&str]) -> Result<Vec<String>, ReleaseError> {
+    fn names(asked: &[&str]) -> Result<Vec<String>, UnknownRelease> {
         let asked: Vec<String> = asked.iter().map(|&version| version.to_owned()).collect();
         Ok(releases(&asked)?.into_iter().map(|release| release.name).collect())
     }
@@ -193,22 +163,12 @@ mod tests {
     }
 
     #[test]
-    fn takes_every_played_release_if_none_is_asked_for() {
-        let played: Vec<&str> = stub::releases().map(|profile| profile.version).collect();
-        assert_eq!(names(&[]).unwrap(), played);
+    fn takes_every_release_if_none_is_asked_for() {
+        assert_eq!(names(&[]).unwrap(), ["3.2.1", "3.3.2", "3.4.0", "3.4.1"]);
     }
 
     #[test]
     fn refuses_a_release_that_nothing_is_known_of() {
-        assert!(matches!(names(&["9.9.9"]), Err(ReleaseError::Unknown(_))));
-    }
-
-    #[test]
-    fn refuses_every_release_that_is_not_played() {
-        let played = names(&[]).unwrap();
-        for profile in Profile::all().iter().filter(|profile| !played.iter().any(|played| played == profile.version)) {
-            let error = names(&[profile.version]).unwrap_err().to_string();
-            assert!(error.contains(profile.version) && error.ends_with(&played.join(", ")), "{error}");
-        }
+        assert!(names(&["9.9.9"]).is_err());
     }
 }

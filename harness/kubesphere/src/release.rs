@@ -222,6 +222,13 @@ impl Release {
         &RELEASES
     }
 
+    /// The newest of them.
+    #[must_use]
+    pub fn newest() -> &'static Release {
+        let [.., newest] = &RELEASES;
+        newest
+    }
+
     /// The profile of `version`, with or without a leading `v`.
     ///
     /// # Errors

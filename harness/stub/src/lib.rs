@@ -11,17 +11,8 @@ pub mod manifests;
 mod member;
 mod small;
 
-use kubesphere::Release;
 use nodes::program::Programs;
 use serde::{Deserialize, Serialize};
-
-/// Releases whose control plane is played in full; the other profiles are data only.
-const PLAYED: [&str; 1] = ["3.3.2"];
-
-/// The releases that the stand-in plays, oldest first.
-pub fn releases() -> impl Iterator<Item = &'static Release> {
-    Release::all().iter().filter(|release| PLAYED.contains(&release.version))
-}
 
 /// Deliberate defects of the stand-in, to prove that a check notices them. The default has none.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]

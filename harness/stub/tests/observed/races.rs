@@ -4,14 +4,14 @@ use rstest::rstest;
 use serde_json::Value;
 use stub::{Behaviour, FirstJoin};
 
-use crate::fixture::World;
+use crate::fixture::Plan;
 use crate::kubeconfigs;
 use crate::records::{Record, Tally, of};
 use crate::timeline::Timeline;
 
 /// The Federated condition of the first states of a member's Cluster: status and reason, with the records' name.
 async fn first_joins(version: &str, first_join: FirstJoin) -> Vec<(String, String)> {
-    let world = World::start_with(version, Behaviour { first_join, ..Behaviour::default() }).await;
+    let world = Plan::new(version).behaviour(Behaviour { first_join, ..Behaviour::default() }).start().await;
     let watch = Timeline::start(&world.host).await;
     world.host.create(&stub::console::form::cluster_object("m", &kubeconfigs::valid(&world.member))).await;
     world.host.until_ready("m", "True").await;
