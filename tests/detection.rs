@@ -12,9 +12,9 @@ use serde_json::Value;
 
 fn run(arguments: &[&str], report: &Path) -> Output {
     Command::new(env!("CARGO_BIN_EXE_ks-e2e"))
-        .args(["run", "--release", "3.3.2"])
+        .arg("run")
         .args(arguments)
-        .arg("--report")
+        .args(["--release", "3.3.2", "--report"])
         .arg(report)
         .output()
         .unwrap()

@@ -15,6 +15,7 @@ const CONFIG_PATH: &str = "/api/v1/namespaces/kubesphere-system/configmaps/kubes
 
 #[rstest]
 #[case::v3_3_2("v3.3.2")]
+#[case::v3_4_1("v3.4.1")]
 #[tokio::test(flavor = "multi_thread")]
 async fn dispatches_as_the_real_one_does(#[case] version: &str) {
     let world = World::start(version).await;

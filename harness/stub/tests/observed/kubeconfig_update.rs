@@ -30,6 +30,7 @@ async fn start(version: &str) -> World {
 
 #[rstest]
 #[case::v3_3_2("v3.3.2")]
+#[case::v3_4_1("v3.4.1")]
 #[tokio::test(flavor = "multi_thread")]
 async fn takes_and_refuses_kubeconfigs_as_the_real_one_does(#[case] version: &str) {
     let world = start(version).await;

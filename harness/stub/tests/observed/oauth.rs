@@ -11,6 +11,7 @@ use crate::records::{Got, Record, Tally, of};
 
 #[rstest]
 #[case::v3_3_2("v3.3.2")]
+#[case::v3_4_1("v3.4.1")]
 #[tokio::test(flavor = "multi_thread")]
 async fn answers_grants_and_identities_as_the_real_one_does(#[case] version: &str) {
     let world = World::start(version).await;

@@ -196,7 +196,7 @@ fn own_rules_are_asked_of_the_member_alone(#[values("v3.2.1", "v3.3.2", "v3.4.0"
 
 /// A client is made for a Cluster's connection, and another one when that changes.
 #[rstest]
-fn client_follows_the_connection(#[values("v3.2.1", "v3.3.2")] version: &str) {
+fn client_follows_the_connection(#[values("v3.2.1", "v3.3.2", "v3.4.0", "v3.4.1")] version: &str) {
     introduced(version, async |world| {
         let answers = |text: &'static str| Member {
             endpoint: Reply::Text(200, text),

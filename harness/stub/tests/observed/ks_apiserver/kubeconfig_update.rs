@@ -45,6 +45,9 @@ const DIFFERENT: &str = "this kubeconfig corresponds to a different cluster than
                          kubeconfig is not from another cluster";
 const JWT: &str = "failed to validate member cluster configuration, err: hostcluster Jwt is not equal to member cluster jwt, please \
                    edit the member cluster cluster config";
+const ROLE: &str =
+    "failed to validate member cluster configuration, err: the clusterRole of the member cluster must be 'member'";
+
 fn of_another_secret() -> Reply {
     Member::config(&MEMBER_CONFIG.replace(SECRET, "another"))
 }
@@ -149,7 +152,7 @@ fn refuses_the_member(
 }
 
 #[rstest]
-fn row_9_another_secret_is_refused_and_stored(#[values("v3.3.2")] version: &str) {
+fn row_9_another_secret_is_refused_and_stored(#[values("v3.3.2", "v3.4.0", "v3.4.1")] version: &str) {
     shared(version, async |world| {
         let member = Member { config: of_another_secret(), ..Member::fitting(world).identified("u-9") };
         let update = Update::of(world, "u-9", |_| ()).await;
@@ -159,6 +162,8 @@ fn row_9_another_secret_is_refused_and_stored(#[values("v3.3.2")] version: &str)
 
 #[rstest]
 #[case::v3_3_2("v3.3.2", accepted())]
+#[case::v3_4_0("v3.4.0", accepted())]
+#[case::v3_4_1("v3.4.1", refused(ROLE))]
 fn row_9_another_role_is_stored_whether_refused_or_not(#[case] version: &str, #[case] answer: Got) {
     shared(version, async |world| {
         let mut member = Member::fitting(world).identified("u-role");
@@ -177,7 +182,7 @@ fn row_10_takes_every_cluster_for_another_where_it_knows_none(#[values("v3.3.2",
 }
 
 #[rstest]
-fn row_11_stores_one_of_the_same_cluster(#[values("v3.3.2")] version: &str) {
+fn row_11_stores_one_of_the_same_cluster(#[values("v3.3.2", "v3.4.0", "v3.4.1")] version: &str) {
     shared(version, async |world| {
         let update = Update::of(world, "u-11", |_| ()).await;
         let member = Member::fitting(world).identified("u-11");

@@ -50,7 +50,7 @@ async fn message(socket: &mut TokioIo<Upgraded>) -> Value {
 fn waits_for_a_cluster_as_the_console_does(
     #[case] name: &str,
     #[case] path: &str,
-    #[values("v3.2.1", "v3.3.2")] version: &str,
+    #[values("v3.2.1", "v3.3.2", "v3.4.0", "v3.4.1")] version: &str,
 ) {
     introduced(version, async |world| {
         let exists = async || world.host.get(&format!("{CLUSTERS}/host")).await["kind"] == "Cluster";
