@@ -156,6 +156,3 @@ async fn start(
     };
     Ok((site.inhabit(NAME, seen, plan).await?, server))
 }
-
-#[cfg(test)]
-mod tests;

@@ -1,7 +1,5 @@
 //! Pairs in one process are as far from each other as any.
 
-#![allow(clippy::unwrap_used, reason = "a failing test may panic")]
-
 use futures::future::join_all;
 use k8s_openapi::api::core::v1::ConfigMap;
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
@@ -9,10 +7,11 @@ use kube::Api;
 use kube::api::{ApiResource, DynamicObject, GroupVersionKind, ListParams, PostParams};
 use kube::runtime::wait::{await_condition, conditions};
 use kubesphere::names::CLUSTER;
+use providers::embedded::Embedded;
+use providers::leases::Lease;
+use providers::{Cluster, ClusterShape, PairPlan, Provider as _};
 use scenario::model::SyncFrequency;
 use serde_json::json;
-
-use super::*;
 
 /// As many as a process of a long run may hold at a time, and more.
 const PAIRS: usize = 100;
@@ -22,17 +21,17 @@ fn plan(seed: u64) -> PairPlan {
     PairPlan { host: shape, member: Some(shape), seed, behaviour: stub::Behaviour::default() }
 }
 
-fn clusters(cluster: &dyn crate::Cluster) -> Api<DynamicObject> {
+fn clusters(cluster: &dyn Cluster) -> Api<DynamicObject> {
     let kind = GroupVersionKind::gvk(CLUSTER.group, CLUSTER.version, CLUSTER.kind);
     Api::all_with(cluster.client(), &ApiResource::from_gvk_with_plural(&kind, CLUSTER.plural))
 }
 
-fn config_maps(cluster: &dyn crate::Cluster) -> Api<ConfigMap> {
+fn config_maps(cluster: &dyn Cluster) -> Api<ConfigMap> {
     Api::namespaced(cluster.client(), "default")
 }
 
 /// Leaves a Cluster and a ConfigMap of the name `name`.
-async fn mark(cluster: &dyn crate::Cluster, name: &str) {
+async fn mark(cluster: &dyn Cluster, name: &str) {
     let definitions: Api<CustomResourceDefinition> = Api::all(cluster.client());
     for definition in stub::manifests::crds::core() {
         if definition["metadata"]["name"] == CLUSTER.crd_name() {
@@ -49,7 +48,7 @@ async fn mark(cluster: &dyn crate::Cluster, name: &str) {
 }
 
 /// The names of what is there.
-async fn marks(cluster: &dyn crate::Cluster) -> Vec<String> {
+async fn marks(cluster: &dyn Cluster) -> Vec<String> {
     let all = ListParams::default();
     let maps = config_maps(cluster).list(&all).await.unwrap().items.into_iter().map(|map| map.metadata.name);
     let clusters = clusters(cluster).list(&all).await.unwrap().items.into_iter().map(|object| object.metadata.name);
@@ -58,18 +57,25 @@ async fn marks(cluster: &dyn crate::Cluster) -> Vec<String> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_hundred_pairs_in_one_process_do_not_see_each_other() {
-    let pairs = join_all((0..PAIRS).map(|number| async move {
-        let (standing, running) = Box::pin(create(&plan(number.try_into().unwrap()))).await.unwrap();
-        let member = standing.member.clone().unwrap();
-        mark(&*standing.host, &format!("host-{number}")).await;
-        mark(&*member, &format!("member-{number}")).await;
-        (standing.host, member, running)
+    let directories = [tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap()];
+    let lease = Lease::begin(directories[0].path(), directories[1].path(), "a-hundred-pairs").unwrap();
+    let pairs = join_all((0..PAIRS).map(|number| {
+        let lease = lease.clone();
+        async move {
+            let pair = Embedded.create(&lease, &plan(number.try_into().unwrap())).await.unwrap();
+            mark(&*pair.host, &format!("host-{number}")).await;
+            mark(&**pair.member.as_ref().unwrap(), &format!("member-{number}")).await;
+            pair
+        }
     }));
     let pairs = pairs.await;
-    for (number, (host, member, _)) in pairs.iter().enumerate() {
+    for (number, pair) in pairs.iter().enumerate() {
         let both = |name: String| vec![name.clone(), name];
-        assert_eq!(marks(&**host).await, both(format!("host-{number}")));
-        assert_eq!(marks(&**member).await, both(format!("member-{number}")));
+        assert_eq!(marks(&*pair.host).await, both(format!("host-{number}")));
+        assert_eq!(marks(&**pair.member.as_ref().unwrap()).await, both(format!("member-{number}")));
     }
-    join_all(pairs.into_iter().map(|(_, _, running)| running.end())).await;
+    for ended in join_all(pairs.into_iter().map(providers::Pair::destroy)).await {
+        ended.unwrap();
+    }
+    lease.end().await.unwrap();
 }
