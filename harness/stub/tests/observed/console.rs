@@ -184,3 +184,27 @@ PUT {CONFIGURATION} 200"
     assert_eq!(browser.requests(), expected);
     world.stop().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn edits_the_configuration_of_the_host_as_of_one_cluster_among_several() {
+    let world = World::start("v3.3.2").await;
+    configure(&world.host).await;
+    world.host.until_ready("host", "True").await;
+    let browser = open(&world.host).await;
+    let edit = |text: &str| Ok::<_, String>(text.replace("clusterRole: none", "clusterRole: host"));
+    assert_eq!(browser.edit_cluster_configuration(edit).await.unwrap(), Outcome::Done);
+    assert_eq!(world.host.get(CONFIGURATION).await["spec"]["multicluster"]["clusterRole"], "host");
+    let of_host = CONFIGURATION.replace("/apis/", "/apis/clusters/host/");
+    let expected = format!(
+        "\
+POST /login 200
+GET /kapis/config.kubesphere.io/v1alpha2/configs/configz 200
+GET /kapis/resources.kubesphere.io/v1alpha3/clusters 200
+GET /apis/clusters/host/apiextensions.k8s.io/v1/customresourcedefinitions 200
+GET /apis/clusters/host/installer.kubesphere.io/v1alpha1/clusterconfigurations 200
+GET {of_host} 200
+PUT {of_host} 200"
+    );
+    assert_eq!(browser.requests(), expected);
+    world.stop().await;
+}

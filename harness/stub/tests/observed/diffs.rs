@@ -8,7 +8,7 @@ use serde_json::{Map, Value, json};
 
 use crate::fixture::{Cluster, World};
 use crate::imports::{CLUSTERS, create, masked, until_named};
-use crate::records::{Record, Tally, of, placeholders};
+use crate::records::{Record, Replay, Tally, placeholders};
 use crate::timeline::conditions;
 
 /// What is looked at: kinds whose objects nobody but people and controllers of configuration make.
@@ -153,9 +153,9 @@ fn is_namespace(difference: &str) -> bool {
 async fn makes_and_changes_what_a_real_import_does(#[case] version: &str) {
     let world = World::start(version).await;
     world.host.until_ready("host", "True").await;
-    let records = of("diffs", version);
+    let records = Replay::Differences.records(version);
     let record = |case: &str| records.iter().find(|record| record.case() == case).unwrap();
-    let valid = of("import", version).into_iter().find(|record| record.case() == "import-valid").unwrap();
+    let valid = Replay::Import.record(version);
     let mut tally = Tally::default();
     let note = |tally: &mut Tally, case: &str, found: &[String]| {
         tally.note(record(case), (!found.is_empty()).then(|| format!("{case}: {}", found.join("\n"))));

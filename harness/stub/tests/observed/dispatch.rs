@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use crate::fixture::{MEMBER_CONFIG, World, refuse, refuse_ks_apiserver};
 use crate::kubeconfigs;
-use crate::records::{Got, Record, Tally, of};
+use crate::records::{Got, Record, Replay, Tally};
 
 const CONFIG_PATH: &str = "/api/v1/namespaces/kubesphere-system/configmaps/kubesphere-config";
 
@@ -22,7 +22,7 @@ async fn dispatches_as_the_real_one_does(#[case] version: &str) {
     let mut tally = Tally::default();
     import(&world, "member1").await;
     world.host.until_ready("host", "True").await;
-    let records = of("dispatch", version);
+    let records = Replay::Dispatch.records(version);
     let cases =
         |prefix: &str| records.iter().filter(move |record| record.case().starts_with(prefix)).collect::<Vec<_>>();
     let token = steady_token(&world).await;

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use crate::fixture::{HOST_CONFIG, World};
 use crate::imports::{CLUSTERS, CONFIG, TWO_RESYNCS, logged, wait};
 use crate::kubeconfigs;
-use crate::records::{Record, Tally, of};
+use crate::records::{Record, Replay, Tally};
 use crate::timeline::{self, Timeline, conditions};
 
 fn record<'a>(records: &'a [Record], case: &str) -> &'a Record {
@@ -48,10 +48,6 @@ fn note(tally: &mut Tally, record: &Record, differences: impl IntoIterator<Item 
     tally.note(record, (!all.is_empty()).then(|| format!("{}: {}", record.case(), all.join("\n"))));
 }
 
-fn is_name_check(record: &Record) -> bool {
-    record.case().starts_with("hostcluster-name-check-")
-}
-
 fn renamed() -> String {
     HOST_CONFIG.replace("  enable: true\n", "  enable: true\n  hostClusterName: my-host.1\n")
 }
@@ -62,7 +58,7 @@ fn renamed() -> String {
 #[tokio::test(flavor = "multi_thread")]
 async fn makes_renames_and_doubles_the_host_cluster_as_the_real_controller_does(#[case] version: &str) {
     let world = World::start(version).await;
-    let records: Vec<Record> = of("hostcluster", version).into_iter().filter(|record| !is_name_check(record)).collect();
+    let records = Replay::HostCluster.records(version);
     let mut tally = Tally::default();
 
     let created = Timeline::from_the_beginning(&world.host).await;
@@ -137,7 +133,7 @@ async fn makes_renames_and_doubles_the_host_cluster_as_the_real_controller_does(
 async fn checks_the_name_of_the_host_cluster_at_the_start(#[case] version: &str) {
     let world = World::start(version).await;
     world.host.until_ready("host", "True").await;
-    let records: Vec<Record> = of("hostcluster", version).into_iter().filter(is_name_check).collect();
+    let records = Replay::HostNameCheck.records(version);
     let mut tally = Tally::default();
     for record in &records {
         let described = record.0["description"].as_str().unwrap();

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 use crate::fixture::World;
 use crate::kubeconfigs;
-use crate::records::{Record, Tally, of, placeholders};
+use crate::records::{Record, Replay, Tally, placeholders};
 use crate::timeline::{self, Timeline, conditions};
 
 pub const CLUSTERS: &str = "/apis/cluster.kubesphere.io/v1alpha1/clusters";
@@ -18,12 +18,6 @@ pub const CONFIG: &str = "/api/v1/namespaces/kubesphere-system/configmaps/kubesp
 
 /// With time to spare for what they start.
 pub const TWO_RESYNCS: Duration = Duration::from_secs(290);
-
-/// Records of one Cluster that was created and watched on a member as it should be.
-fn is_one_object(record: &Record) -> bool {
-    let states = ["import-valid", "import-state-"];
-    record.0["request"]["object"].is_object() && !states.iter().any(|state| record.case().starts_with(state))
-}
 
 #[rstest]
 #[case::v3_3_2("v3.3.2")]
@@ -33,7 +27,7 @@ async fn goes_through_the_states_and_the_log_of_the_real_controller(#[case] vers
     let world = World::start(version).await;
     world.host.until_ready("host", "True").await;
     let watch = Timeline::start(&world.host).await;
-    let records: Vec<Record> = of("import", version).into_iter().filter(is_one_object).collect();
+    let records = Replay::Object.records(version);
     let wanted: Vec<&Record> = records.iter().filter(|record| !record.is_skipped()).collect();
     for record in &wanted {
         create(&world, record).await;
@@ -144,9 +138,7 @@ pub async fn name_of_member(world: &World) -> String {
 async fn fills_in_a_joined_member_and_names_it_in_its_configuration(#[case] version: &str) {
     let world = World::start(version).await;
     world.host.until_ready("host", "True").await;
-    let records = of("import", version);
-    let records: Vec<Record> = records.into_iter().filter(|record| record.case() == "import-valid").collect();
-    let [record] = records.as_slice() else { panic!("one record") };
+    let record = &Replay::Import.record(version);
     let watch = Timeline::start(&world.host).await;
     create(&world, record).await;
     world.host.until_ready("member1", "True").await;
@@ -164,9 +156,7 @@ async fn fills_in_a_joined_member_and_names_it_in_its_configuration(#[case] vers
         differences.push(format!("configz\n wanted {wanted}\n got {cluster}"));
     }
     world.stop().await;
-    let mut tally = Tally::default();
-    tally.note(record, (!differences.is_empty()).then(|| differences.join("\n")));
-    tally.settle(&records);
+    Tally::settle_one(record, &differences);
 }
 
 /// A configuration with the records' name for the secret.

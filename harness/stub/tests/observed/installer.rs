@@ -4,7 +4,7 @@ use rstest::rstest;
 use serde_json::{Value, json};
 
 use crate::installer_fixture::{Installed, Kept};
-use crate::records::{Record, Tally, of};
+use crate::records::{Record, Replay, Tally};
 
 const HOST_SECRET: &str = "hostHOSThostHOSThostHOSThost1234";
 
@@ -14,7 +14,7 @@ const HOST_SECRET: &str = "hostHOSThostHOSThostHOSThost1234";
 async fn leaves_behind_what_the_real_one_does(#[case] version: &str) {
     let mut installed = Installed::start(version).await;
     let mut tally = Tally::default();
-    let records = of("installer", version);
+    let records = Replay::InstallerRuns.records(version);
     for record in &records {
         let before = installed.secret().await;
         let written = installed.log().len();

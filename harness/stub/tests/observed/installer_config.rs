@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use crate::fixture::SECRET;
 use crate::installer_fixture::Installed;
-use crate::records::{Record, Tally, of};
+use crate::records::{Record, Replay, Tally};
 
 #[rstest]
 #[case::v3_3_2("v3.3.2")]
@@ -15,7 +15,7 @@ use crate::records::{Record, Tally, of};
 async fn renders_what_the_real_one_does(#[case] version: &str) {
     let mut installed = Installed::start(version).await;
     let mut tally = Tally::default();
-    let records = of("installer-config", version);
+    let records = Replay::Rendering.records(version);
     for record in &records {
         let (change, secret) = configuration(record);
         installed.put_secret(secret).await;

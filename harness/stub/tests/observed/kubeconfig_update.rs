@@ -8,7 +8,7 @@ use serde_json::json;
 
 use crate::fixture::World;
 use crate::kubeconfigs;
-use crate::records::{Got, Record, of};
+use crate::records::{Got, Record, Replay};
 
 async fn put(world: &World, kubeconfig: &str) -> Got {
     let token = format!("Bearer {}", world.host.token("admin").await);
@@ -34,8 +34,7 @@ async fn start(version: &str) -> World {
 #[tokio::test(flavor = "multi_thread")]
 async fn takes_and_refuses_kubeconfigs_as_the_real_one_does(#[case] version: &str) {
     let world = start(version).await;
-    let records = of("import", version);
-    let steps = &records.iter().find(|record| record.case() == "change-kubeconfig-after-import").unwrap().0["steps"];
+    let steps = Replay::KubeconfigChange.record(version).0["steps"].take();
     let mut differences = Vec::new();
     for step in steps.as_array().unwrap() {
         let what = step["what"].as_str().unwrap();

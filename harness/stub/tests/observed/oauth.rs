@@ -7,7 +7,7 @@ use rstest::rstest;
 use serde_json::Value;
 
 use crate::fixture::{Cluster, PASSWORD, World};
-use crate::records::{Got, Record, Tally, of};
+use crate::records::{Got, Record, Replay, Tally};
 
 #[rstest]
 #[case::v3_3_2("v3.3.2")]
@@ -16,7 +16,7 @@ use crate::records::{Got, Record, Tally, of};
 async fn answers_grants_and_identities_as_the_real_one_does(#[case] version: &str) {
     let world = World::start(version).await;
     let mut tally = Tally::default();
-    let records = of("oauth", version);
+    let records = Replay::Grants.records(version);
     for record in &records {
         if record.case().starts_with("afterhost-") {
             continue;

@@ -6,7 +6,7 @@ use stub::{Behaviour, FirstJoin};
 
 use crate::fixture::Plan;
 use crate::kubeconfigs;
-use crate::records::{Record, Tally, of};
+use crate::records::{Replay, Tally};
 use crate::timeline::Timeline;
 
 /// The Federated condition of the first states of a member's Cluster: status and reason, with the records' name.
@@ -28,10 +28,9 @@ async fn first_joins(version: &str, first_join: FirstJoin) -> Vec<(String, Strin
 #[case::v3_4_1("v3.4.1")]
 #[tokio::test(flavor = "multi_thread")]
 async fn loses_each_race_that_the_real_first_joins_lost(#[case] version: &str) {
-    let records: Vec<Record> =
-        of("import", version).into_iter().filter(|record| record.case() == "import-first-join-race").collect();
+    let record = Replay::FirstJoins.record(version);
     let mut differences = Vec::new();
-    for outcome in records[0].0["outcomes"].as_array().unwrap() {
+    for outcome in record.0["outcomes"].as_array().unwrap() {
         let reason = outcome["reason"].as_str().unwrap_or_default();
         let first_join = match reason {
             "" => FirstJoin::Waits,
@@ -44,9 +43,7 @@ async fn loses_each_race_that_the_real_first_joins_lost(#[case] version: &str) {
             differences.push(format!("wanted {wanted:?}, got {joins:?}"));
         }
     }
-    let mut tally = Tally::default();
-    tally.note(&records[0], (!differences.is_empty()).then(|| differences.join("\n")));
-    tally.settle(&records);
+    Tally::settle_one(&record, &differences);
 }
 
 /// v3.4 tries a conflict again at once, and stores nothing of it.

@@ -2,10 +2,9 @@
 
 use std::collections::BTreeSet;
 
-use crate::excuses::{Excuse, excuse};
-
 use serde_json::{Value, json};
 
+use crate::excuses::{Excuse, excuse};
 use crate::fixture::World;
 
 /// One record.
@@ -44,9 +43,71 @@ pub fn all(file: &str) -> Vec<Record> {
     text.lines().map(|line| Record(serde_json::from_str(line).unwrap())).collect()
 }
 
-/// The records of a file for `version`, as `v3.3.2`.
-pub fn of(file: &str, version: &str) -> Vec<Record> {
-    all(file).into_iter().filter(|record| record.version() == version).collect()
+/// The records that one test repeats, and settles.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Replay {
+    Grants,
+    Validation,
+    /// One Cluster that was created and watched on a member as it should be.
+    Object,
+    /// The same, with what it made of the member.
+    Import,
+    /// The same, on a member that is not as it should be.
+    MemberState,
+    SecondName,
+    SecretChange,
+    RoleChange,
+    FirstJoins,
+    Unreachable,
+    KubeconfigChange,
+    Dispatch,
+    HostCluster,
+    HostNameCheck,
+    Rendering,
+    InstallerRuns,
+    Differences,
+}
+
+impl Replay {
+    /// Of a record of `file`; every record has one.
+    pub fn of(file: &str, record: &Record) -> Self {
+        let case = record.case();
+        match file {
+            "oauth" => Self::Grants,
+            "validation" => Self::Validation,
+            "dispatch" => Self::Dispatch,
+            "hostcluster" if case.starts_with("hostcluster-name-check-") => Self::HostNameCheck,
+            "hostcluster" => Self::HostCluster,
+            "installer-config" => Self::Rendering,
+            "installer" => Self::InstallerRuns,
+            "diffs" => Self::Differences,
+            _ => match case {
+                "import-valid" => Self::Import,
+                "import-second-name" => Self::SecondName,
+                "import-first-join-race" => Self::FirstJoins,
+                "secret-change-after-import" => Self::SecretChange,
+                "role-none-after-import" => Self::RoleChange,
+                "member-unreachable-after-import" => Self::Unreachable,
+                "change-kubeconfig-after-import" => Self::KubeconfigChange,
+                case if case.starts_with("import-state-") => Self::MemberState,
+                _ => Self::Object,
+            },
+        }
+    }
+
+    /// Its records for `version`, as `v3.3.2`.
+    pub fn records(self, version: &str) -> Vec<Record> {
+        let is_one = |file, record: &Record| Self::of(file, record) == self && record.version() == version;
+        FILES.iter().flat_map(|(file, _)| all(file).into_iter().filter(move |record| is_one(file, record))).collect()
+    }
+
+    /// Its only record for `version`.
+    pub fn record(self, version: &str) -> Record {
+        let mut records = self.records(version);
+        let record = records.pop().unwrap();
+        assert!(records.is_empty(), "{self:?} has several records of {version}");
+        record
+    }
 }
 
 impl Record {
@@ -200,6 +261,14 @@ impl Tally {
         }
     }
 
+    /// Settles the only record of a test, with all that differs.
+    pub fn settle_one(record: &Record, differences: &[String]) {
+        let mut tally = Self::default();
+        let difference = format!("{}: {}", record.case(), differences.join("\n"));
+        tally.note(record, (!differences.is_empty()).then_some(difference));
+        tally.settle(std::slice::from_ref(record));
+    }
+
     /// Fails with everything that differs, with records that were neither compared nor excused, and with excuses that
     /// are none any more.
     pub fn settle(mut self, records: &[Record]) {
@@ -220,5 +289,12 @@ impl Tally {
         }
         let count = self.differences.len();
         assert!(count == 0, "{count} records differ:\n{}", self.differences.join("\n"));
+    }
+}
+
+/// Adds to `differences` what is not as the record has it.
+pub fn check(differences: &mut Vec<String>, what: &str, wanted: &Value, got: &Value) {
+    if wanted != got {
+        differences.push(format!("{what}\n  wanted {wanted}\n  got    {got}"));
     }
 }

@@ -8,7 +8,7 @@ use crate::fixture::{MEMBER_CONFIG, SECRET, World, refuse_ks_apiserver};
 use crate::imports::{
     CLUSTERS, CONFIG, create, difference, import, masked, name_in, name_of_member, told, told_in, until_named,
 };
-use crate::records::{Record, Tally, of};
+use crate::records::{Replay, Tally, check};
 use crate::timeline::{self, Timeline, conditions};
 
 fn other_secret() -> String {
@@ -43,8 +43,7 @@ fn config_in(state: &str) -> String {
 async fn imports_members_that_are_not_as_they_should_be(#[case] version: &str) {
     let world = World::start(version).await;
     world.host.until_ready("host", "True").await;
-    let records: Vec<Record> =
-        of("import", version).into_iter().filter(|record| record.case().starts_with("import-state-")).collect();
+    let records = Replay::MemberState.records(version);
     let mut tally = Tally::default();
     for record in &records {
         let state = record.case().strip_prefix("import-state-").unwrap();
@@ -102,38 +101,22 @@ async fn imports_members_that_are_not_as_they_should_be(#[case] version: &str) {
     tally.settle(&records);
 }
 
-fn one(version: &str, case: &str) -> (Record, Tally) {
-    let record = of("import", version).into_iter().find(|record| record.case() == case).unwrap();
-    (record, Tally::default())
-}
-
-fn settle(mut tally: Tally, record: Record, differences: &[String]) {
-    tally.note(&record, (!differences.is_empty()).then(|| format!("{}: {}", record.case(), differences.join("\n"))));
-    tally.settle(&[record]);
-}
-
-fn check(differences: &mut Vec<String>, what: &str, wanted: &Value, got: &Value) {
-    if wanted != got {
-        differences.push(format!("{what}\n  wanted {wanted}\n  got    {got}"));
-    }
-}
-
 #[rstest]
-#[case::secret_change_v3_3_2("v3.3.2", "secret-change-after-import", other_secret())]
-#[case::secret_change_v3_4_1("v3.4.1", "secret-change-after-import", other_secret())]
-#[case::role_none_v3_3_2("v3.3.2", "role-none-after-import", role_none())]
-#[case::role_none_v3_4_1("v3.4.1", "role-none-after-import", role_none())]
+#[case::secret_change_v3_3_2("v3.3.2", Replay::SecretChange, other_secret())]
+#[case::secret_change_v3_4_1("v3.4.1", Replay::SecretChange, other_secret())]
+#[case::role_none_v3_3_2("v3.3.2", Replay::RoleChange, role_none())]
+#[case::role_none_v3_4_1("v3.4.1", Replay::RoleChange, role_none())]
 #[tokio::test(flavor = "multi_thread")]
 async fn notices_nothing_of_a_changed_member_but_its_lost_name(
     #[case] version: &str,
-    #[case] case: &str,
+    #[case] replay: Replay,
     #[case] config: String,
 ) {
     let world = World::start(version).await;
     import(&world, "member1").await;
     until_named(&world, "member1").await;
     configure(&world, &config).await;
-    let (record, tally) = one(version, case);
+    let record = replay.record(version);
     let mut differences = Vec::new();
     for moment in record.0["cluster_over_time"].as_array().unwrap() {
         let name = moment["clusterName_in_member_config"].as_str().unwrap_or_default();
@@ -153,7 +136,7 @@ async fn notices_nothing_of_a_changed_member_but_its_lost_name(
         check(&mut differences, "configuration", &json!(wanted), &json!(masked(got.as_str().unwrap())));
     }
     world.stop().await;
-    settle(tally, record, &differences);
+    Tally::settle_one(&record, &differences);
 }
 
 /// What the installer renders for the role none.
@@ -173,7 +156,7 @@ async fn keeps_one_member_under_two_names_and_calls_it_by_turns(#[case] version:
     let watch = Timeline::start(&world.host).await;
     world.host.until("the watch sees member1", async || !watch.of(&world, "member1").await.is_empty()).await;
     import(&world, "member2").await;
-    let (record, tally) = one(version, "import-second-name");
+    let record = Replay::SecondName.record(version);
     let mut differences = Vec::new();
     // Every change of the name is one of the record's moments.
     for moment in record.0["clusterName_in_member_config_over_time"].as_array().unwrap() {
@@ -198,5 +181,5 @@ async fn keeps_one_member_under_two_names_and_calls_it_by_turns(#[case] version:
     }
     assert_eq!(name_of_member(&world).await, "member1");
     world.stop().await;
-    settle(tally, record, &differences);
+    Tally::settle_one(&record, &differences);
 }

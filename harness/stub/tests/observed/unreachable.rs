@@ -12,23 +12,7 @@ use serde_json::{Value, json};
 use crate::fixture::{World, refuse};
 use crate::imports::{CLUSTERS, TWO_RESYNCS, import, logged, told, told_in, wait};
 use crate::kubeconfigs;
-use crate::records::{Record, Tally, of, placeholders};
-
-fn one(version: &str, case: &str) -> Record {
-    of("import", version).into_iter().find(|record| record.case() == case).unwrap()
-}
-
-fn check(differences: &mut Vec<String>, what: &str, wanted: &Value, got: &Value) {
-    if wanted != got {
-        differences.push(format!("{what}\n  wanted {wanted}\n  got    {got}"));
-    }
-}
-
-fn settle(record: Record, differences: &[String]) {
-    let mut tally = Tally::default();
-    tally.note(&record, (!differences.is_empty()).then(|| format!("{}: {}", record.case(), differences.join("\n"))));
-    tally.settle(&[record]);
-}
+use crate::records::{Replay, Tally, check, placeholders};
 
 /// A Status as kubectl prints it.
 fn printed(world: &World, (code, status): (u16, &Value)) -> Option<String> {
@@ -44,7 +28,7 @@ async fn treats_an_unreachable_member_as_the_real_controller_does(#[case] versio
     let world = World::start(version).await;
     let cluster = format!("{CLUSTERS}/gone1");
     import(&world, "gone1").await;
-    let record = one(version, "member-unreachable-after-import");
+    let record = Replay::Unreachable.record(version);
     let mut differences = Vec::new();
 
     let fault = refuse(&world, world.member.address, 6443);
@@ -79,7 +63,7 @@ async fn treats_an_unreachable_member_as_the_real_controller_does(#[case] versio
     assert!(differences.is_empty(), "{}", differences.join("\n"));
     check(&mut differences, "gone at last", &json!(record.0["gone_after_member_back_s"].is_number()), &json!(gone));
     world.stop().await;
-    settle(record, &differences);
+    Tally::settle_one(&record, &differences);
 }
 
 #[rstest]
@@ -90,7 +74,7 @@ async fn takes_and_refuses_kubeconfigs_that_are_patched(#[case] version: &str) {
     let world = World::start(version).await;
     let cluster = format!("{CLUSTERS}/swap1");
     import(&world, "swap1").await;
-    let record = one(version, "change-kubeconfig-after-import");
+    let record = Replay::KubeconfigChange.record(version);
     let mut differences = Vec::new();
     for step in record.0["steps"].as_array().unwrap() {
         let what = step["what"].as_str().unwrap();
@@ -113,7 +97,7 @@ async fn takes_and_refuses_kubeconfigs_that_are_patched(#[case] version: &str) {
         check(&mut differences, given, &step["kubernetesAPIEndpoint"], &json!(placeholders(&world, endpoint)));
     }
     world.stop().await;
-    settle(record, &differences);
+    Tally::settle_one(&record, &differences);
 }
 
 /// v3.4.0 has the webhook as well, which only its sources tell; v3.2.1 has not.

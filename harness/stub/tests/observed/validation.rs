@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use crate::fixture::{MEMBER_CONFIG, SECRET, World, refuse_ks_apiserver};
 use crate::kubeconfigs;
-use crate::records::{Got, Record, Tally, of};
+use crate::records::{Got, Record, Replay, Tally};
 
 const PATH: &str = "/kapis/cluster.kubesphere.io/v1alpha1/clusters/validation";
 const HOST_CLUSTER: &str = "/apis/cluster.kubesphere.io/v1alpha1/clusters/host";
@@ -22,7 +22,7 @@ async fn validates_as_the_real_one_does(#[case] version: &str) {
     let world = World::start(version).await;
     let mut tally = Tally::default();
     let token = world.host.token("admin").await;
-    let records = of("validation", version);
+    let records = Replay::Validation.records(version);
     let state = |record: &Record| record.0["state"].as_str().unwrap_or_default().to_owned();
     for record in records.iter().filter(|record| state(record).ends_with("not imported")) {
         if record.is_skipped() {
