@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, CommandFactory as _, FromArgMatches as _, Parser, Subcommand, ValueEnum};
 use scenario::plan::Shard;
 
+use crate::defect::Defects;
 use crate::shape::Shape;
 
 /// End-to-end conformance suite for KubeSphere multi-cluster direct connection.
@@ -90,9 +91,8 @@ pub struct RunArguments {
     /// Seed of the run's randomness
     #[arg(long, value_name = "N")]
     pub seed: Option<u64>,
-    /// Put this fault into the stub, to see a check fail
-    #[arg(long, value_enum, value_name = "ID")]
-    pub defect: Option<Defect>,
+    #[command(flatten)]
+    pub defects: Defects,
 }
 
 #[derive(Args)]
@@ -128,6 +128,8 @@ pub struct UpArguments {
     /// Bring up the host cluster alone
     #[arg(long)]
     pub no_member: bool,
+    #[command(flatten)]
+    pub defects: Defects,
     /// Return once they stand; `ks-e2e down` removes them
     #[arg(long, short)]
     pub detach: bool,
@@ -188,10 +190,4 @@ pub enum ProviderName {
     Envtest,
     /// Two kind clusters
     Kind,
-}
-
-#[derive(Clone, Copy, ValueEnum)]
-pub enum Defect {
-    /// ks-installer applies role none whatever the `ClusterConfiguration` says
-    RoleIgnored,
 }

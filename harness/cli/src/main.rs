@@ -1,6 +1,7 @@
 //! `ks-e2e`: runs KubeSphere's documented direct-connection procedures as scenarios, and says which step does not hold.
 
 mod arguments;
+mod defect;
 mod down;
 mod exit;
 mod lint;

@@ -9,7 +9,7 @@ use report::{Terminal, TerminalOptions};
 use scenario::report::Report;
 use scenario::skip::SkipReason;
 
-use crate::arguments::{Defect, RunArguments};
+use crate::arguments::RunArguments;
 use crate::{exit, output, provider, report_directory, scenarios, signals};
 
 pub async fn run(arguments: RunArguments) -> ExitCode {
@@ -46,7 +46,7 @@ pub async fn run(arguments: RunArguments) -> ExitCode {
     let mut options = RunOptions::new(cells, tools);
     options.fail_fast = arguments.fail_fast;
     options.seed = arguments.seed.unwrap_or(options.seed);
-    options.behaviour.role_ignored = matches!(arguments.defect, Some(Defect::RoleIgnored));
+    options.behaviour = arguments.defects.behaviour();
     options.export = clusters;
     let stop = match signals::stop_on_signal() {
         Ok(stop) => stop,

@@ -32,7 +32,8 @@ pub async fn up(arguments: UpArguments) -> ExitCode {
         Err(error) => return exit::environment(&format!("cannot listen for signals: {error}")),
     };
     let given = Given { host: arguments.host.0, member: (!arguments.no_member).then_some(arguments.member.0) };
-    let options = UpOptions { provider, state: state_directory(), release, given };
+    let behaviour = arguments.defects.behaviour();
+    let options = UpOptions { provider, state: state_directory(), release, given, behaviour };
     let up = match Up::begin(options, &stop).await {
         Ok(up) => up,
         Err(UpError::Interrupted) => return ExitCode::from(exit::INTERRUPTED),

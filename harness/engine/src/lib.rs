@@ -23,6 +23,7 @@ pub use given::{GivenError, establish_crds, install};
 pub use recorder::Observer;
 pub use run::RunOptions;
 pub use session::{Session, SessionOptions};
+pub use stub::{Behaviour, FirstJoin};
 pub use tools::{KUBECTL_VARIABLE, Tools};
 pub use versions::unsupported_kubernetes;
 

@@ -19,6 +19,7 @@ use providers::{Cluster, Pair, PairPlan, Provider, ProviderError};
 use rand::RngExt as _;
 use scenario::model::{Given, GivenCluster, GivenKubesphere, On};
 use serde::{Deserialize, Serialize};
+use stub::Behaviour;
 use tokio_util::sync::CancellationToken;
 
 use self::forward::Forward;
@@ -41,6 +42,8 @@ pub struct UpOptions {
     pub release: &'static Release,
     /// What is on them.
     pub given: Given,
+    /// How the stub behaves.
+    pub behaviour: Behaviour,
 }
 
 /// Clusters that could not be brought up.
@@ -180,7 +183,7 @@ async fn stand(options: &UpOptions, run_id: &str, lease: &Lease) -> Result<(Pair
         host: shape(&options.given.host),
         member: options.given.member.as_ref().map(shape),
         seed: rand::rng().random(),
-        behaviour: stub::Behaviour::default(),
+        behaviour: options.behaviour,
     };
     let pair = options.provider.create(lease, &plan).await?;
     {
