@@ -52,7 +52,7 @@ pub struct VirtualClock {
     wanted: AtomicUsize,
     touched: AtomicU64,
     changed: Notify,
-    /// A delay was begun, for [`VirtualClock::flow`].
+    /// A delay was begun or released, for [`VirtualClock::flow`].
     began: Notify,
     expected: Mutex<BTreeMap<u64, Instant>>,
     next_expectation: AtomicU64,
@@ -133,6 +133,7 @@ impl VirtualClock {
         }
         drop(state);
         self.touch();
+        self.began.notify_one();
     }
 
     /// See [`Clock::busy`](super::Clock::busy).
@@ -399,11 +400,30 @@ mod tests {
         };
         tokio::pin!(blinks);
         let (first, second) = tokio::select! {
+            // Before the first blink.
+            biased;
             () = clock.flow() => unreachable!("time does not end"),
             times = &mut blinks => times,
         };
         assert!(BLINK.duration <= first && first + BLINK.duration <= second && second <= begin.elapsed());
         assert!(clock.now() >= second, "it stands where it came to");
+    }
+
+    #[tokio::test]
+    async fn ends_a_delay_that_is_released_while_it_flows() {
+        const BLINK: Delay = Delay::new("blink", Duration::from_millis(1));
+        let clock = VirtualClock::new();
+        clock.hold("blink");
+        let released = async {
+            tokio::time::sleep(BLINK.duration * 10).await;
+            clock.release("blink");
+            tokio::time::sleep(Duration::from_secs(10)).await;
+        };
+        tokio::select! {
+            () = clock.flow() => unreachable!("time does not end"),
+            () = released => panic!("it never ended"),
+            () = clock.sleep(BLINK) => {}
+        }
     }
 
     #[tokio::test]

@@ -16,7 +16,8 @@ use crate::cluster::{During as _, Failure};
 use crate::controllers::resources::{Deletable, deletable, deletable_in};
 use crate::queue::{Queue, work};
 
-/// How long after a change of the definitions discovery is read again. The original takes up to 30 seconds (kubernetes v1.20, `cmd/kube-controller-manager/app/core.go`).
+/// How long after a change of the definitions discovery is read again. The original takes up to 30 seconds (kubernetes
+/// v1.20, `cmd/kube-controller-manager/app/core.go`).
 const SYNC: Delay = Delay::new("garbage-sync", Duration::from_millis(100));
 
 /// How long until a watch that failed is begun anew.
@@ -26,15 +27,6 @@ const AGAIN: Delay = Delay::new("garbage-watch-again", Duration::from_secs(1));
 const IGNORED: &str = "events";
 
 const DEFINITIONS: &str = "customresourcedefinitions";
-
-impl std::fmt::Display for Extent {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            Self::Everything => f.write_str("all groups"),
-            Self::Group(name) => f.write_str(name),
-        }
-    }
-}
 
 /// Begins to watch what can be watched, now and after every change of the definitions.
 pub(super) struct Monitor {
@@ -58,6 +50,15 @@ impl Extent {
     /// That which a definition adds to, which is named after its group.
     fn of_definition(name: &str) -> Self {
         Self::Group(name.split_once('.').map_or("", |(_, group)| group).to_owned())
+    }
+}
+
+impl std::fmt::Display for Extent {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Everything => f.write_str("all groups"),
+            Self::Group(name) => f.write_str(name),
+        }
     }
 }
 
