@@ -116,6 +116,15 @@ pub const FEDERATED_WORKSPACE: Resource = Resource::new(
     "federatedworkspace",
     Scope::Cluster,
 );
+/// A namespace and the clusters it is spread to.
+pub const FEDERATED_NAMESPACE: Resource = Resource::new(
+    "types.kubefed.io",
+    "v1beta1",
+    "FederatedNamespace",
+    "federatednamespaces",
+    "federatednamespace",
+    Scope::Namespaced,
+);
 /// A person.
 pub const USER: Resource = Resource::new("iam.kubesphere.io", "v1alpha2", "User", "users", "user", Scope::Cluster);
 /// What a role may do on the whole platform.

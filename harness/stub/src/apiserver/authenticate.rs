@@ -51,7 +51,8 @@ async fn bearer(server: &Server, token: &str) -> Result<Identity, String> {
         server.log('W', "jwt.go:53", &error.to_string());
         error.to_string()
     })?;
-    // What a token is for is not asked: a refresh token opens the same doors (kubesphere v3.3, `authenticators/jwt`).
+    // What a token is for is not asked, so a refresh token opens the same doors (kubesphere,
+    // `pkg/apiserver/authentication/authenticators`: neither its oldest version nor its newest asks).
     match User::find(&server.api, &verified.username).await {
         Ok(Some(user)) if user.is_disabled() => Err(PasswordError::NotActive.to_string()),
         Ok(Some(user)) => Ok(Identity::User(user.name().to_owned())),

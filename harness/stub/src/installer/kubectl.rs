@@ -7,7 +7,6 @@ use kubesphere::names::{self, Resource, Scope};
 use serde_json::Value;
 
 use super::apply::{Owner, marked, patch};
-use crate::manifests::federation::FEDERATED_NAMESPACE;
 
 /// The built-in kinds that the installer makes or reads, as (apiVersion, kind, plural, scope).
 const BUILT_IN: &[(&str, &str, &str, Scope)] = &[
@@ -41,7 +40,7 @@ const CUSTOM: &[Resource] = &[
     names::GLOBAL_ROLE_BINDING,
     names::KUBEFED_CONFIG,
     names::FEDERATED_TYPE_CONFIG,
-    FEDERATED_NAMESPACE,
+    names::FEDERATED_NAMESPACE,
 ];
 
 /// A request that failed, as `create Secret kubesphere-system/kubesphere-secret`.

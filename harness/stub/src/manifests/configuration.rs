@@ -9,7 +9,9 @@ pub fn cluster_configuration_yaml(release: &Release) -> String {
     let choose = |feature, with: &'static str, without: &'static str| if release.has(feature) { with } else { without };
     let parts = [
         HEAD,
-        choose(Feature::EventsRuler, OPENSEARCH, ELASTICSEARCH),
+        choose(Feature::EventsRuler, ELASTICSEARCH_OFF, ELASTICSEARCH),
+        ELASTICSEARCH_SETTINGS,
+        choose(Feature::EventsRuler, OPENSEARCH, ""),
         ALERTING_AND_AUDITING,
         choose(Feature::EventsRuler, DEVOPS_WITH_CPU, DEVOPS),
         choose(Feature::EventsRuler, EVENTS_WITH_RULER, EVENTS),
@@ -71,8 +73,14 @@ spec:
         default: true
 "#;
 
-const ELASTICSEARCH: &str = r#"    es:                     # Store of logs, events and audit records.
-      logMaxAge: 7
+const ELASTICSEARCH: &str = r"    es:                     # Store of logs, events and audit records.
+";
+
+const ELASTICSEARCH_OFF: &str = r"    es:                     # Store of logs, events and audit records; opensearch is the default one.
+      enabled: false
+";
+
+const ELASTICSEARCH_SETTINGS: &str = r#"      logMaxAge: 7
       elkPrefix: logstash
       basicAuth:
         enabled: false
@@ -82,17 +90,7 @@ const ELASTICSEARCH: &str = r#"    es:                     # Store of logs, even
       externalElasticsearchPort: ""
 "#;
 
-const OPENSEARCH: &str = r#"    es:                     # Store of logs, events and audit records; opensearch is the default one.
-      enabled: false
-      logMaxAge: 7
-      elkPrefix: logstash
-      basicAuth:
-        enabled: false
-        username: ""
-        password: ""
-      externalElasticsearchHost: ""
-      externalElasticsearchPort: ""
-    opensearch:
+const OPENSEARCH: &str = r#"    opensearch:
       enabled: true
       logMaxAge: 7
       opensearchPrefix: whizard

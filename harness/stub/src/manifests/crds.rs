@@ -3,8 +3,6 @@
 use kubesphere::names::{self, Resource};
 use serde_json::{Map, Value, json};
 
-use super::federation::FEDERATED_NAMESPACE;
-
 /// The definition of `ClusterConfiguration`: anything goes below `spec` and `status`, no status subresource, no columns
 /// (ks-installer v3.3.2, `deploy/kubesphere-installer.yaml`).
 #[must_use]
@@ -49,7 +47,7 @@ pub fn federation() -> Vec<Value> {
         define(names::KUBEFED_CONFIG, &[], &[], &[], &open_schema()),
         with_status(define(names::FEDERATED_TYPE_CONFIG, &["ftc"], &[], &[], &open_schema())),
         with_status(define(names::FEDERATED_WORKSPACE, &["fw"], &[], &[], &open_schema())),
-        with_status(define(FEDERATED_NAMESPACE, &["fns"], &[], &[], &open_schema())),
+        with_status(define(names::FEDERATED_NAMESPACE, &["fns"], &[], &[], &open_schema())),
     ]
 }
 

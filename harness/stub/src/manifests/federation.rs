@@ -1,7 +1,7 @@
 //! What the role `host` adds: tower, and the Helm release `kubefed` (ks-installer v3.3.2, role `ks-multicluster`).
 
 use kubesphere::Release;
-use kubesphere::names::{self, Resource, Scope, namespaces, objects};
+use kubesphere::names::{self, namespaces, objects};
 use serde_json::{Value, json};
 
 /// The argument that makes the image `kubesphere/kubefed` its controller manager.
@@ -10,16 +10,6 @@ pub const CONTROLLER_MANAGER: &str = "controller-manager";
 pub const WEBHOOK: &str = "webhook";
 /// The port of the admission webhook's container.
 pub const WEBHOOK_PORT: u16 = 8443;
-
-/// A namespace and the clusters it is spread to.
-pub const FEDERATED_NAMESPACE: Resource = Resource {
-    group: "types.kubefed.io",
-    version: "v1beta1",
-    kind: "FederatedNamespace",
-    plural: "federatednamespaces",
-    singular: "federatednamespace",
-    scope: Scope::Namespaced,
-};
 
 /// tower's Deployment and Service.
 #[must_use]
@@ -112,8 +102,8 @@ pub fn kubefed(release: &Release, nodes: usize) -> Vec<Value> {
 #[must_use]
 pub fn monitoring_namespace() -> Value {
     json!({
-        "apiVersion": FEDERATED_NAMESPACE.api_version(),
-        "kind": FEDERATED_NAMESPACE.kind,
+        "apiVersion": names::FEDERATED_NAMESPACE.api_version(),
+        "kind": names::FEDERATED_NAMESPACE.kind,
         "metadata": {"name": namespaces::MONITORING_FEDERATED, "namespace": namespaces::MONITORING_FEDERATED},
         "spec": {"placement": {"clusterSelector": {}}},
     })
