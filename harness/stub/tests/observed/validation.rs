@@ -14,9 +14,12 @@ use crate::records::{Got, Record, Replay, Tally};
 const PATH: &str = "/kapis/cluster.kubesphere.io/v1alpha1/clusters/validation";
 const HOST_CLUSTER: &str = "/apis/cluster.kubesphere.io/v1alpha1/clusters/host";
 const CONFIG_PATH: &str = "/api/v1/namespaces/kubesphere-system/configmaps/kubesphere-config";
+/// The state that every record begins with.
+const AS_BEFORE: &str = "";
 
 #[rstest]
 #[case::v3_3_2("v3.3.2")]
+#[case::v3_4_1("v3.4.1")]
 #[tokio::test(flavor = "multi_thread")]
 async fn validates_as_the_real_one_does(#[case] version: &str) {
     let world = World::start(version).await;
@@ -41,20 +44,25 @@ async fn validates_as_the_real_one_does(#[case] version: &str) {
             continue;
         }
         set_state(&world, case(record)).await;
-        if world.release.has(Feature::ReloadChecked) {
-            let ends = matches!(
+        let ends = world.release.has(Feature::ReloadChecked)
+            && matches!(
                 case(record),
                 "state-secret-empty" | "state-no-authentication-section" | "state-config-not-yaml"
             );
-            world.member.until_ks_apiserver_listens(!ends).await;
+        if ends {
+            world.member.until_ks_apiserver_listens(false).await;
         }
         let fault = if case(record) == "state-apiserver-down" { Some(refuse_ks_apiserver(&world).await) } else { None };
         tally.compare(&world, record, &send(&world, record, &token).await);
         if let Some(fault) = fault {
             world.network.clear_fault(fault);
         }
+        if ends {
+            set_state(&world, AS_BEFORE).await;
+            world.member.until_ks_apiserver_listens(true).await;
+        }
     }
-    set_state(&world, "as before").await;
+    set_state(&world, AS_BEFORE).await;
     world.member.until_ks_apiserver_listens(true).await;
     world.host.create(&cluster("member1", &kubeconfigs::valid(&world.member))).await;
     world.host.until_ready("member1", "True").await;
