@@ -38,6 +38,7 @@ behaviours!(
     holds_a_rollout_while_it_is_paused,
     calls_a_rollout_late_after_its_deadline,
     recreates_after_the_old_pods_are_gone,
+    keeps_pods_that_are_going_with_their_owner,
     adopts_what_an_orphaning_deletion_left,
     counts_pods_as_available_after_a_while,
     makes_pods_of_a_stateful_set_in_order,

@@ -72,6 +72,7 @@ mod behaviours {
             behaviour::workloads::holds_a_rollout_while_it_is_paused,
             behaviour::workloads::calls_a_rollout_late_after_its_deadline,
             behaviour::workloads::recreates_after_the_old_pods_are_gone,
+            behaviour::workloads::keeps_pods_that_are_going_with_their_owner,
             behaviour::workloads::adopts_what_an_orphaning_deletion_left,
             behaviour::workloads::counts_pods_as_available_after_a_while,
             behaviour::workloads::makes_pods_of_a_stateful_set_in_order,

@@ -29,9 +29,21 @@ impl<O: Namespaced, K: Namespaced> Claim<'_, O, K> {
     /// The objects of the owner: those that it controls and selects. Others that it controls are released, and those
     /// that nobody controls are adopted.
     pub(crate) async fn of(&self, fits: impl Fn(&K) -> bool) -> Result<Vec<Arc<K>>, Failure> {
+        self.among(|_| true, fits).await
+    }
+
+    /// The objects of the owner among those that are `considered`; the others keep the owner that they have.
+    pub(crate) async fn among(
+        &self,
+        considered: impl Fn(&K) -> bool,
+        fits: impl Fn(&K) -> bool,
+    ) -> Result<Vec<Arc<K>>, Failure> {
         let going = self.owner.meta().deletion_timestamp.is_some();
         let mut own = Vec::new();
         for object in self.cache.in_namespace(&Key::of(self.owner).namespace) {
+            if !considered(&object) {
+                continue;
+            }
             let selected = selects(self.selector, object.meta().labels.as_ref()) && fits(&object);
             match controller_of(object.as_ref()) {
                 Some(controller) if Some(&controller.uid) != self.owner.meta().uid.as_ref() => {}

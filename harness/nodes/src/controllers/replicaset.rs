@@ -59,7 +59,7 @@ async fn reconcile(cluster: Arc<Cluster>, queue: Arc<Queue<Key>>, key: Key) -> R
     let Some(spec) = &set.spec else { return Ok(()) };
     let wanted = usize::try_from(spec.replicas.unwrap_or(1)).unwrap_or(0);
     let claim = Claim { cluster: &cluster, owner: set.as_ref(), selector: &spec.selector, cache: &cluster.caches.pods };
-    let mut active = claim.of(pods::is_active).await?;
+    let mut active = claim.among(pods::is_active, |_| true).await?;
     let mut trouble = None;
     if set.metadata.deletion_timestamp.is_none() {
         trouble = manage(&cluster, &set, &mut active, wanted).await.err();

@@ -301,6 +301,15 @@ impl Worker {
     fn stop_containers(&mut self, pod: &Pod, grace: Delay) {
         let Some(started) = self.started.as_mut().filter(|started| !started.stopping) else { return };
         started.stopping = true;
+        // Before any is asked to stop: a program may end at once.
+        let source = Source { component: "kubelet", host: Some(&self.shared.node) };
+        let running = self.shared.all().filter(|one| matches!(one.state().phase, Phase::Running { .. }));
+        for container in running {
+            let mut involved = reference(pod);
+            involved.field_path = Some(container.field_path());
+            let news = News::normal("Killing", format!("Stopping container {}", container.state().name));
+            record_about(&self.kubelet.cluster, source, involved, news);
+        }
         for supervised in &started.supervised {
             supervised.stop.cancel();
             let (kill, clock) = (supervised.kill.clone(), self.kubelet.cluster.clock.clone());
@@ -310,14 +319,6 @@ impl Worker {
                     () = kill.cancelled() => {}
                 }
             });
-        }
-        let source = Source { component: "kubelet", host: Some(&self.shared.node) };
-        let running = self.shared.all().filter(|one| matches!(one.state().phase, Phase::Running { .. }));
-        for container in running {
-            let mut involved = reference(pod);
-            involved.field_path = Some(container.field_path());
-            let news = News::normal("Killing", format!("Stopping container {}", container.state().name));
-            record_about(&self.kubelet.cluster, source, involved, news);
         }
     }
 

@@ -50,10 +50,11 @@ pub async fn says_why_no_node_is_fit(kind: Kind) {
 
 pub async fn keeps_pods_from_cordoned_and_tainted_nodes(kind: Kind) {
     let cluster = TestCluster::start(kind, Programs::new().with("test/web", web)).await;
-    cluster.patch("v1", "Node", "node1", json!({"spec": {"unschedulable": true}})).await;
-    cluster.until_one("v1", "Node", |node| is(node, "/spec/taints/0/key", "node.kubernetes.io/unschedulable")).await;
     let taint = json!([{"key": "dedicated", "value": "db", "effect": "NoSchedule"}]);
     cluster.patch("v1", "Node", "node2", json!({"spec": {"taints": taint}})).await;
+    cluster.patch("v1", "Node", "node1", json!({"spec": {"unschedulable": true}})).await;
+    // Who answers to the second change knows of the first.
+    cluster.until_one("v1", "Node", |node| is(node, "/spec/taints/0/key", "node.kubernetes.io/unschedulable")).await;
     cluster.create("v1", "Pod", pod("shy", &json!({}))).await;
     let shy = cluster.until_one("v1", "Pod", |pod| refused(pod, "shy").is_some()).await;
     assert_eq!(

@@ -114,6 +114,29 @@ pub async fn recreates_after_the_old_pods_are_gone(kind: Kind) {
     cluster.end().await;
 }
 
+pub async fn keeps_pods_that_are_going_with_their_owner(kind: Kind) {
+    let cluster = TestCluster::start(kind, programs()).await;
+    cluster.deploy("web", "test/web:v1", json!({})).await;
+    let pod = cluster.until_one("v1", "Pod", runs).await;
+    let name = pod["metadata"]["name"].as_str().unwrap();
+    cluster.patch("v1", "Pod", name, json!({"metadata": {"finalizers": ["example.com/stay"]}})).await;
+    cluster.patch("apps/v1", "Deployment", "web", json!({"spec": {"replicas": 0}})).await;
+    cluster.until_one("v1", "Pod", |pod| pod["metadata"].get("deletionTimestamp").is_some()).await;
+    // The set is looked at again, now that the pod is going.
+    cluster.patch("apps/v1", "Deployment", "web", json!({"spec": {"minReadySeconds": 1}})).await;
+    let is_seen = |set: &Value| set["status"]["observedGeneration"] == set["metadata"]["generation"];
+    cluster
+        .until_one("apps/v1", "ReplicaSet", |set| {
+            set["spec"]["minReadySeconds"] == 1 && set["status"]["replicas"] == 0 && is_seen(set)
+        })
+        .await;
+    let going = cluster.until_one("v1", "Pod", |_| true).await;
+    assert_eq!(going["metadata"]["ownerReferences"], pod["metadata"]["ownerReferences"]);
+    cluster.patch("v1", "Pod", name, json!({"metadata": {"finalizers": null}})).await;
+    cluster.until("v1", "Pod", <[Value]>::is_empty).await;
+    cluster.end().await;
+}
+
 pub async fn adopts_what_an_orphaning_deletion_left(kind: Kind) {
     let cluster = TestCluster::start(kind, programs()).await;
     cluster.deploy("web", "test/web:v1", json!({})).await;
