@@ -17,7 +17,7 @@ use tokio::task::JoinSet;
 
 use super::places::Place;
 use super::queue::{Failed, Queue};
-use super::reconcile::Occasion;
+use super::reconcile::{Occasion, drop_empty_fields};
 use crate::Behaviour;
 use crate::apiserver::settings::Settings;
 use crate::delays::{RESYNC, WATCH_PAUSE};
@@ -126,7 +126,9 @@ impl Controller {
 /// Only a changed spec and a deletion make the controller look at a Cluster; labels and status do not.
 fn notice(seen: &mut BTreeMap<String, Seen>, queue: &mut Queue, cluster: &DynamicObject) {
     let Some(name) = cluster.metadata.name.clone() else { return };
-    let now = Seen { spec: cluster.data["spec"].clone(), deleting: cluster.metadata.deletion_timestamp.is_some() };
+    let mut data = cluster.data.clone();
+    drop_empty_fields(&mut data);
+    let now = Seen { spec: data["spec"].take(), deleting: cluster.metadata.deletion_timestamp.is_some() };
     if now.deleting || seen.get(&name) != Some(&now) {
         queue.add(&name);
     }

@@ -140,8 +140,8 @@ async fn name_in_configuration(name: &str, member: &ApiClient) -> Result<(), Str
     member.update(&target, &config_map).await.map(drop).map_err(|error| error.to_string())
 }
 
-/// The real controller's update goes through a typed structure that leaves out empty fields.
-fn drop_empty_fields(cluster: &mut Value) {
+/// The real controller knows a Cluster as a typed structure, which leaves out empty fields.
+pub(super) fn drop_empty_fields(cluster: &mut Value) {
     for (holder, fields) in [("/spec", ["provider", "enable"]), ("/metadata", ["labels", "annotations"])] {
         let Some(holder) = cluster.pointer_mut(holder).and_then(Value::as_object_mut) else { continue };
         for field in fields {

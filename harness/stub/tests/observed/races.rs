@@ -1,7 +1,10 @@
 //! First joins that lose against the member's token controller, as some of the real ones did.
 
+use std::time::Duration;
+
 use rstest::rstest;
 use serde_json::Value;
+use stub::delays::RESYNC;
 use stub::{Behaviour, FirstJoin};
 
 use crate::fixture::Plan;
@@ -9,18 +12,21 @@ use crate::kubeconfigs;
 use crate::records::{Replay, Tally};
 use crate::timeline::Timeline;
 
-/// The Federated condition of the first states of a member's Cluster: status and reason, with the records' name.
-async fn first_joins(version: &str, first_join: FirstJoin) -> Vec<(String, String)> {
+/// The Federated condition of the first states of a member's Cluster: status and reason, with the records' name; and how
+/// long it took to become Ready.
+async fn first_joins(version: &str, first_join: FirstJoin) -> (Vec<(String, String)>, Duration) {
     let world = Plan::new(version).behaviour(Behaviour { first_join, ..Behaviour::default() }).start().await;
     let watch = Timeline::start(&world.host).await;
+    let begin = world.clock.now();
     world.host.create(&stub::console::form::cluster_object("m", &kubeconfigs::valid(&world.member))).await;
     world.host.until_ready("m", "True").await;
+    let took = world.clock.now() - begin;
     let text = |value: &Value| value.as_str().unwrap_or_default().replace("m-kubesphere", "NAME-kubesphere");
     let told = watch.of(&world, "m").await;
     let joins = told.iter().map(|state| &state["conditions"]).filter(|conditions| conditions[0].is_array());
     let joins = joins.map(|conditions| (text(&conditions[0][1]), text(&conditions[0][2]))).collect();
     world.stop().await;
-    joins
+    (joins, took)
 }
 
 #[rstest]
@@ -37,7 +43,7 @@ async fn loses_each_race_that_the_real_first_joins_lost(#[case] version: &str) {
             reason if reason.starts_with("Key ") => FirstJoin::LosesToken,
             _ => FirstJoin::LosesAccount,
         };
-        let joins = first_joins(version, first_join).await;
+        let (joins, _) = first_joins(version, first_join).await;
         let wanted = (outcome["federated"].as_str().unwrap().to_owned(), reason.to_owned());
         if joins.first() != Some(&wanted) {
             differences.push(format!("wanted {wanted:?}, got {joins:?}"));
@@ -56,6 +62,7 @@ async fn loses_each_race_that_the_real_first_joins_lost(#[case] version: &str) {
 #[case::token_v3_4_0("v3.4.0", FirstJoin::LosesToken, &["False", "True"])]
 #[tokio::test(flavor = "multi_thread")]
 async fn heals_a_lost_race(#[case] version: &str, #[case] first_join: FirstJoin, #[case] federated: &[&str]) {
-    let joins = first_joins(version, first_join).await;
+    let (joins, took) = first_joins(version, first_join).await;
     assert_eq!(joins.iter().map(|(status, _)| status.as_str()).collect::<Vec<_>>(), federated);
+    assert_eq!(took >= RESYNC.duration, joins.len() > 1, "took {took:?}");
 }
