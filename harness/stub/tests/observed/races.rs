@@ -20,7 +20,7 @@ async fn first_joins(version: &str, first_join: FirstJoin) -> (Vec<(String, Stri
     let begin = world.clock.now();
     world.host.create(&stub::console::form::cluster_object("m", &kubeconfigs::valid(&world.member))).await;
     world.host.until_ready("m", "True").await;
-    let took = world.clock.now() - begin;
+    let took = world.clock.now().saturating_sub(begin);
     let text = |value: &Value| value.as_str().unwrap_or_default().replace("m-kubesphere", "NAME-kubesphere");
     let told = watch.of(&world, "m").await;
     let joins = told.iter().map(|state| &state["conditions"]).filter(|conditions| conditions[0].is_array());

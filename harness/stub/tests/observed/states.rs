@@ -15,7 +15,9 @@ fn other_secret() -> String {
     MEMBER_CONFIG.replace(SECRET, &SECRET.replace('A', "B"))
 }
 
+/// Changes the member's configuration, when nobody is about to write it any more.
 async fn configure(world: &World, config: &str) {
+    world.settle().await;
     world.member.patch(CONFIG, &json!({"data": {"kubesphere.yaml": config}})).await;
 }
 
