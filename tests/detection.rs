@@ -40,11 +40,16 @@ fn failed_checks(cell: &Value) -> Vec<&str> {
 
 /// A copy of a built-in scenario without one line of it.
 fn without(scenario: &str, part: &str) -> (tempfile::TempDir, String) {
+    replaced(scenario, part, "")
+}
+
+/// A copy of a built-in scenario with `other` in place of `part`.
+fn replaced(scenario: &str, part: &str, other: &str) -> (tempfile::TempDir, String) {
     let text = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("scenarios").join(scenario)).unwrap();
     assert!(text.contains(part), "{scenario} does not hold {part}");
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("changed.yaml");
-    fs::write(&path, text.replace(part, "")).unwrap();
+    fs::write(&path, text.replace(part, other)).unwrap();
     let path = path.display().to_string();
     (directory, path)
 }
@@ -74,16 +79,31 @@ fn an_installer_that_ignores_the_role_fails(#[case] scenario: &str) {
     assert!(text.contains("cluster-role"), "{text}");
 }
 
+/// Adds to the import a step that watches for a join that failed so.
+#[rstest]
+#[case::account("first-join-account-race", "the object has been modified")]
+#[case::token("first-join-token-race", "not found in service account secret")]
+fn a_first_join_loses_the_race_that_is_asked_for(#[case] defect: &str, #[case] reason: &str) {
+    let step = format!(
+        r#"    - name: watch the join
+      on: host
+      run: kubectl get cluster member1 -w -o jsonpath='{{.status.conditions[?(@.type=="Federated")].reason}}{{"\n"}}'
+      until: {{output: {reason}, within: 5m}}
+"#
+    );
+    let (_directory, path) = replaced("import/import-form.yaml", "  checks:\n", &format!("{step}  checks:\n"));
+    for (arguments, expected) in [(&[&path, "--defect", defect][..], "passed"), (&[&path], "failed")] {
+        let (cell, text) = only_cell(arguments);
+        assert_eq!(cell["result"], expected, "{text}");
+    }
+}
+
 #[test]
 fn an_unreachable_kubeconfig_names_the_layer() {
-    let text = fs::read_to_string(
-        Path::new(env!("CARGO_MANIFEST_DIR")).join("scenarios/import/import-unreachable-kubeconfig.yaml"),
-    )
-    .unwrap();
-    let directory = tempfile::tempdir().unwrap();
-    let path = directory.path().join("changed.yaml");
-    fs::write(&path, text.replace("  checks:\n", "  checks:\n    - kubeconfig-reachable\n")).unwrap();
-    let (cell, text) = only_cell(&[&path.display().to_string()]);
+    let checks = "  checks:\n";
+    let (_directory, path) =
+        replaced("import/import-unreachable-kubeconfig.yaml", checks, &format!("{checks}    - kubeconfig-reachable\n"));
+    let (cell, text) = only_cell(&[&path]);
     assert_eq!(failed_checks(&cell), ["kubeconfig-reachable"], "{text}");
     // The last pasted kubeconfig names a host that only the member's own network knows.
     let message = cell["checks"].to_string();
