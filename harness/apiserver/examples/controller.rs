@@ -1,4 +1,4 @@
-//! A kube-rs controller tried on an API server of its own: `cargo run -p ks-e2e-apiserver --features client --example
+//! A kube-rs controller tried on an API server of its own: `cargo run -p ks-e2e-apiserver --example
 //! controller`. It gives every ConfigMap a greeting.
 
 use std::sync::Arc;

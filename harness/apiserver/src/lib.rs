@@ -10,7 +10,7 @@
 //! # Trying a controller
 //!
 //! A test starts a server, a client and what is to be tried, in milliseconds and with nothing installed; each test has
-//! a server of its own. With the feature `client` there is a [`kube::Client`]; [`ApiServer::admin_kubeconfig`] is for
+//! a server of its own. The feature `client`, on by default, has a [`kube::Client`]; [`ApiServer::admin_kubeconfig`] is for
 //! every other client, kubectl among them. A whole controller is in `examples/controller.rs`.
 //!
 //! ```
