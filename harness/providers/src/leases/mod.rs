@@ -16,7 +16,6 @@ use std::io::{self, Write as _};
 use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
@@ -185,15 +184,12 @@ impl Lease {
     /// When something could not be removed; `ks-e2e sweep` will try again.
     pub async fn end(self) -> Result<(), LeaseError> {
         self.0.supervisor.stop().await;
-        // Who was killed is there until the kernel has put it away; they are no children whose end could be awaited.
-        let all_gone = async {
-            while strays::kill(&self.0.directory) > 0 {
-                tokio::time::sleep(LOOK_AGAIN).await;
-            }
-        };
-        let _in_time = tokio::time::timeout(KILLED, all_gone).await;
         let lease = self.clone();
-        let removed = tokio::task::spawn_blocking(move || lease.remove_engine_objects(|_| true)).await;
+        let removed = tokio::task::spawn_blocking(move || {
+            strays::kill(&lease.0.directory);
+            lease.remove_engine_objects(|_| true)
+        });
+        let removed = removed.await;
         removed.map_err(io::Error::other).and_then(|removed| removed.map_err(io::Error::other)).map_err(error(
             "remove the containers of",
             &self.0.path,
@@ -217,12 +213,6 @@ impl Lease {
         self.0.engine_objects.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
-
-/// How long the kernel gets to put killed processes away; they are nobody's by then, whatever it takes.
-const KILLED: Duration = Duration::from_secs(5);
-
-/// How often is looked whether it has.
-const LOOK_AGAIN: Duration = Duration::from_millis(2);
 
 /// Where leases live: `$XDG_STATE_HOME/ks-e2e/leases`, else `~/.local/state/ks-e2e/leases` (XDG Base Directory
 /// Specification 0.8, which has relative paths ignored), else a directory of this user's below the temporary one.

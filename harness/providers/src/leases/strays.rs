@@ -3,13 +3,29 @@
 use std::fs;
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::Path;
+use std::time::{Duration, Instant};
 
 use nix::sys::signal::{Signal, kill as signal};
 use nix::unistd::Pid;
 
-/// Kills every process whose `HOME` is below `directory`, and says how many there were. Finds none where there is no
-/// `/proc`.
+/// How long the kernel gets to put killed processes away; whatever it takes, they do nothing any more.
+const PUT_AWAY: Duration = Duration::from_secs(5);
+
+/// How often is looked whether it has: nobody can wait for the end of processes that are not its children.
+const LOOK_AGAIN: Duration = Duration::from_millis(2);
+
+/// Kills every process whose `HOME` is below `directory`, waits until none is left, and says how many there were. Finds
+/// none where there is no `/proc`. Blocks.
 pub(super) fn kill(directory: &Path) -> usize {
+    let begin = Instant::now();
+    let killed = kill_once(directory);
+    while kill_once(directory) > 0 && begin.elapsed() < PUT_AWAY {
+        std::thread::sleep(LOOK_AGAIN);
+    }
+    killed
+}
+
+fn kill_once(directory: &Path) -> usize {
     let mark = [b"HOME=", directory.as_os_str().as_bytes(), b"/"].concat();
     let processes = fs::read_dir("/proc").into_iter().flatten().flatten();
     let pids = processes.filter_map(|entry| entry.file_name().to_str()?.parse::<i32>().ok());
@@ -43,6 +59,7 @@ mod tests {
         while kill(run.path()) == 0 {
             std::thread::yield_now();
         }
+        assert_eq!(kill_once(run.path()), 0, "it is gone already");
         assert!(!ours.wait().unwrap().success());
         assert!(neighbour.try_wait().unwrap().is_none());
         neighbour.kill().unwrap();

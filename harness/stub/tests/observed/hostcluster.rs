@@ -7,7 +7,7 @@ use rstest::rstest;
 use serde_json::{Value, json};
 
 use crate::fixture::{HOST_CONFIG, World};
-use crate::imports::{CLUSTERS, CONFIG, TWO_RESYNCS, logged, wait};
+use crate::imports::{CLUSTERS, CONFIG, TWO_RESYNCS, logged};
 use crate::kubeconfigs;
 use crate::records::{Record, Replay, Tally};
 use crate::timeline::{self, Timeline, conditions};
@@ -85,7 +85,7 @@ async fn makes_renames_and_doubles_the_host_cluster_as_the_real_controller_does(
     let rename = record(&records, "hostcluster-rename-with-existing");
     let before = clusters(&world).await;
     world.host.patch(CONFIG, &json!({"data": {"kubesphere.yaml": renamed()}})).await;
-    wait(&world, TWO_RESYNCS).await;
+    world.pass(TWO_RESYNCS).await;
     let config = world.host.get(CONFIG).await;
     let config: Value = serde_yaml::from_str(config["data"]["kubesphere.yaml"].as_str().unwrap()).unwrap();
     note(
@@ -192,9 +192,9 @@ async fn complains_at_every_resync_about_a_name_that_the_api_server_refuses(#[ca
     world.host.until_ready("host", "True").await;
     let config = HOST_CONFIG.replace("  enable: true\n", "  enable: true\n  hostClusterName: My_Host\n");
     world.host.patch(CONFIG, &json!({"data": {"kubesphere.yaml": config}})).await;
-    wait(&world, Duration::from_secs(130)).await;
+    world.pass(Duration::from_secs(130)).await;
     world.host.call(Method::DELETE, &format!("{CLUSTERS}/host"), None).await;
-    wait(&world, TWO_RESYNCS).await;
+    world.pass(TWO_RESYNCS).await;
     let complaints =
         |log: &str| log.matches("Error create host cluster, error Cluster.cluster.kubesphere.io \"My_Host\"").count();
     assert!(complaints(&world.host.logs().await) >= 2);

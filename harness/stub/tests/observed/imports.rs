@@ -32,7 +32,7 @@ async fn goes_through_the_states_and_the_log_of_the_real_controller(#[case] vers
     for record in &wanted {
         create(&world, record).await;
     }
-    wait(&world, TWO_RESYNCS).await;
+    world.pass(TWO_RESYNCS).await;
     let log = world.host.logs().await;
     for record in &wanted {
         world.host.call(Method::DELETE, &format!("{CLUSTERS}/{}", name_in(record)), None).await;
@@ -101,12 +101,6 @@ pub async fn create(world: &World, record: &Record) {
         *field = STANDARD.encode(kubeconfigs::of_case(world, case).await.unwrap()).into();
     }
     world.host.create(&object).await;
-}
-
-/// Lets `time` pass.
-pub async fn wait(world: &World, time: Duration) {
-    let begin = world.clock.now();
-    world.host.until("time passes", async || world.clock.now() > begin + time).await;
 }
 
 /// Imports the member as `name`.

@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use tokio::runtime::Runtime;
 
 use crate::fixture::{Cluster, World, refuse_ks_apiserver};
-use crate::imports::{CLUSTERS, CONFIG, TWO_RESYNCS, import, wait};
+use crate::imports::{CLUSTERS, CONFIG, TWO_RESYNCS, import};
 use crate::kubeconfigs;
 use crate::timeline::Timeline;
 
@@ -166,7 +166,7 @@ impl Story {
         world.host.create(&absent).await;
         let path = format!("{CLUSTERS}/absent");
         world.host.call(Method::DELETE, &path, None).await;
-        wait(world, TWO_RESYNCS).await;
+        world.pass(TWO_RESYNCS).await;
         let names = kubeconfigs.map(|(name, _)| name);
         for name in names.iter().chain(&["absent"]) {
             self.see(&world.host, &format!("{CLUSTERS}/{name}")).await;
@@ -180,7 +180,7 @@ impl Story {
         let mut config = world.member.get(CONFIG).await;
         world.member.call(Method::DELETE, CONFIG, None).await;
         import(world, "nameless").await;
-        wait(world, TWO_RESYNCS).await;
+        world.pass(TWO_RESYNCS).await;
         self.see(&world.host, &format!("{CLUSTERS}/nameless")).await;
         world.host.call(Method::DELETE, &format!("{CLUSTERS}/nameless"), None).await;
         config["metadata"].as_object_mut().unwrap().shift_remove("resourceVersion");

@@ -10,7 +10,7 @@ use rstest::rstest;
 use serde_json::{Value, json};
 
 use crate::fixture::{World, refuse};
-use crate::imports::{CLUSTERS, TWO_RESYNCS, import, logged, told, told_in, wait};
+use crate::imports::{CLUSTERS, TWO_RESYNCS, import, logged, told, told_in};
 use crate::kubeconfigs;
 use crate::records::{Replay, Tally, check, placeholders};
 
@@ -42,7 +42,7 @@ async fn treats_an_unreachable_member_as_the_real_controller_does(#[case] versio
             lines.iter().all(|line| logged(&world, &log, line))
         })
         .await;
-    wait(&world, Duration::from_secs(1)).await;
+    world.pass(Duration::from_secs(1)).await;
     let last = moments.last().unwrap();
     check(&mut differences, "after a resync", &told_in(&last["conditions"]), &told(&world, "gone1").await);
 
@@ -51,14 +51,14 @@ async fn treats_an_unreachable_member_as_the_real_controller_does(#[case] versio
         check(&mut differences, "label", &json!(output), &json!(printed(&world, (code, &answer))));
     }
     world.host.call(Method::DELETE, &cluster, None).await;
-    wait(&world, Duration::from_secs(45)).await;
+    world.pass(Duration::from_secs(45)).await;
     let (code, left) = world.host.call(Method::GET, &cluster, None).await;
     let deletion = &record.0["delete_while_down"];
     check(&mut differences, "still there", &deletion["still_there"], &json!(code == 200));
     check(&mut differences, "finalizers", &deletion["finalizers"], &left["metadata"]["finalizers"]);
 
     world.network.clear_fault(fault);
-    wait(&world, Duration::from_secs(150)).await;
+    world.pass(Duration::from_secs(150)).await;
     let gone = world.host.call(Method::GET, &cluster, None).await.0 == 404;
     assert!(differences.is_empty(), "{}", differences.join("\n"));
     check(&mut differences, "gone at last", &json!(record.0["gone_after_member_back_s"].is_number()), &json!(gone));
@@ -89,7 +89,7 @@ async fn takes_and_refuses_kubeconfigs_that_are_patched(#[case] version: &str) {
         let output = printed(&world, (code, &answer));
         let wanted = step["output"].as_str().filter(|_| step["rc"] != 0);
         check(&mut differences, given, &json!(wanted), &json!(output));
-        wait(&world, Duration::from_secs(6)).await;
+        world.pass(Duration::from_secs(6)).await;
         let now = world.host.get(&cluster).await;
         check(&mut differences, given, &told_in(&step["conditions"]), &told(&world, "swap1").await);
         check(&mut differences, given, &step["nodeCount"], &now["status"]["nodeCount"]);
@@ -154,7 +154,7 @@ async fn calls_a_silent_member_unavailable_at_the_next_resync_of_3_2_1() {
     import(&world, "gone1").await;
     assert_eq!(told(&world, "gone1").await, json!([["Federated", "True", ""], ["Ready", "True", "Ready"]]));
     // The import itself is looked at once more, since it filled in the spec.
-    wait(&world, Duration::from_secs(5)).await;
+    world.pass(Duration::from_secs(5)).await;
     let fault = refuse(&world, world.member.address, 6443);
     world.host.until_ready("gone1", "False").await;
     let ready = world.host.condition("gone1", "Ready").await.unwrap();
@@ -163,7 +163,7 @@ async fn calls_a_silent_member_unavailable_at_the_next_resync_of_3_2_1() {
         (&"failed to connect get kubernetes version".into(), &"Cluster is not available now".into())
     );
     world.network.clear_fault(fault);
-    wait(&world, TWO_RESYNCS).await;
+    world.pass(TWO_RESYNCS).await;
     assert_eq!(told(&world, "gone1").await, json!([["Federated", "True", ""], ["Ready", "True", "Ready"]]));
     world.stop().await;
 }
