@@ -188,8 +188,8 @@ impl Lease {
         let removed = tokio::task::spawn_blocking(move || {
             strays::kill(&lease.0.directory);
             lease.remove_engine_objects(|_| true)
-        });
-        let removed = removed.await;
+        })
+        .await;
         removed.map_err(io::Error::other).and_then(|removed| removed.map_err(io::Error::other)).map_err(error(
             "remove the containers of",
             &self.0.path,

@@ -52,7 +52,7 @@ async fn loses_each_race_that_the_real_first_joins_lost(#[case] version: &str) {
     Tally::settle_one(&record, &differences);
 }
 
-/// v3.4 tries a conflict again at once, and stores nothing of it.
+/// A lost race heals at the next resync; but v3.4 tries a conflict again at once, and stores nothing of it.
 #[rstest]
 #[case::v3_2_1("v3.2.1", FirstJoin::LosesAccount, &["False", "True"])]
 #[case::v3_3_2("v3.3.2", FirstJoin::LosesAccount, &["False", "True"])]
