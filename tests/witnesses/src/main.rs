@@ -7,6 +7,7 @@
 mod churn;
 mod clients;
 mod difference;
+mod managers;
 mod normalise;
 mod plan;
 mod play;

@@ -4,6 +4,8 @@ use std::net::SocketAddr;
 
 use regex::Regex;
 
+use crate::managers;
+
 /// A pattern, what stands for it, and why no two servers could have the same.
 struct Rule {
     pattern: &'static str,
@@ -82,7 +84,7 @@ impl Normaliser {
             pattern.replace_all(&once, *replacement).into_owned()
         });
         // Clients pad columns to their widest cell, and some cells are of another width now.
-        self.padding.replace_all(&text, "${1}  ").into_owned()
+        managers::ordered(&self.padding.replace_all(&text, "${1}  "))
     }
 }
 
