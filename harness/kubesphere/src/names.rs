@@ -198,6 +198,8 @@ pub mod labels {
     pub const HOST_CLUSTER: &str = "cluster-role.kubesphere.io/host";
     /// On objects that KubeSphere made by itself.
     pub const MANAGED: &str = "kubesphere.io/managed";
+    /// A namespace's own name, for selectors.
+    pub const NAMESPACE: &str = "kubesphere.io/namespace";
     /// The workspace a namespace belongs to.
     pub const WORKSPACE: &str = "kubesphere.io/workspace";
     /// What a cluster is for: the tag in the console.
@@ -222,6 +224,8 @@ pub mod annotations {
 
 /// The finalizer of a Cluster.
 pub const CLUSTER_FINALIZER: &str = "finalizer.cluster.kubesphere.io";
+/// The finalizer of every namespace where ks-controller-manager runs.
+pub const NAMESPACE_FINALIZER: &str = "finalizers.kubesphere.io/namespaces";
 
 /// The password of [`objects::ADMIN`] when the `ClusterConfiguration` sets none (ks-installer, `preinstall` role).
 pub const DEFAULT_ADMIN_PASSWORD: &str = "P@88w0rd";

@@ -99,7 +99,7 @@ async fn remove(client: &kube::Client, extra: &[Object], keeper: Keeper) -> Resu
         }
     }
     each(client, &webhooks, Act::Delete).await?;
-    each(client, &extra.iter().collect::<Vec<_>>(), Act::Release).await?;
+    each(client, &extra.iter().filter(|object| !object.is("", "namespaces")).collect::<Vec<_>>(), Act::Release).await?;
     // Where controllers run, they remove what a namespace or an owner holds.
     let going = |namespace: &str| namespaces.iter().any(|object| name(object) == namespace);
     let held = |object: &Object| object.has_owner() || object.namespace().is_some_and(going);
@@ -115,6 +115,8 @@ async fn remove(client: &kube::Client, extra: &[Object], keeper: Keeper) -> Resu
     each(client, &contents, Act::Delete).await?;
     each(client, &kinds, Act::Delete).await?;
     each(client, &namespaces, Act::Delete).await?;
+    // Not before: ks-controller-manager, while it runs, gives a namespace that stays its finalizer again.
+    each(client, &namespaces, Act::Release).await?;
     if keeper == Keeper::Nobody {
         each(client, &namespaces, Act::Finalize).await?;
     }
@@ -170,9 +172,9 @@ async fn delete(client: &kube::Client, object: &Object) -> Result<(), InventoryE
     unless_gone(format!("delete {}", object.key()), api(client, object).delete(name(object), &at_once).await)
 }
 
-/// Takes the finalizers away: who should have done it may be gone.
+/// Takes the finalizers away: who should have done it may be gone. A namespace may have got one since it was listed.
 async fn release(client: &kube::Client, object: &Object) -> Result<(), InventoryError> {
-    if object.content.metadata.finalizers.as_ref().is_none_or(Vec::is_empty) {
+    if !object.is("", "namespaces") && object.content.metadata.finalizers.as_ref().is_none_or(Vec::is_empty) {
         return Ok(());
     }
     let patch = Patch::Merge(json!({"metadata": {"finalizers": null}}));

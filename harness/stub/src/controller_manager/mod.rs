@@ -1,5 +1,5 @@
-//! ks-controller-manager: the cluster controller of a host (kubesphere v3.3.2, `cmd/controller-manager`,
-//! `pkg/controller/cluster`).
+//! ks-controller-manager: the namespace controller everywhere and the cluster controller of a host (kubesphere v3.3.2,
+//! `cmd/controller-manager`, `pkg/controller/cluster`).
 
 mod conditions;
 mod config_rewrite;
@@ -7,12 +7,14 @@ mod controller;
 mod grants;
 mod host_cluster;
 mod join;
+mod namespaces;
 mod places;
 mod queue;
 mod reconcile;
 mod status;
 mod webhook;
 
+use futures::future;
 use kubesphere::{Feature, Release};
 use nodes::program::{ExitCode, PodContext};
 
@@ -70,16 +72,15 @@ async fn control(
             registration.set(settings.multicluster);
         }
         let controller = Controller::new(ctx.clone(), settings.clone(), behaviour);
-        let work = async {
+        let clusters = async {
             if settings.multicluster {
                 controller.run().await;
             }
-            std::future::pending::<()>().await;
         };
         tokio::select! {
             () = ctx.stop.cancelled() => return ExitCode::SUCCESS,
             changed = next_settings(ctx, &mut configuration) => settings = changed,
-            () = work => {}
+            ((), ()) = future::join(namespaces::run(ctx), clusters) => {}
         }
         klog(ctx, 'I', "server.go:117", "config changed, the controllers start again");
     }

@@ -32,11 +32,8 @@ pub fn excuse(record: &Record) -> Option<Excuse> {
         "import-empty" | "import-invalid-name" | "import-not-base64" | "import-plain-kubeconfig" => {
             NotApplicable("kube-apiserver refuses the object")
         }
-        "diff-member-import" => Differs(
-            "ks-controller-manager's namespace controller is not played: it gives namespaces a label and a finalizer",
-        ),
         "hostcluster-autocreate" => {
-            Differs("ks-controller-manager's other controllers are not played: they give namespaces their roles")
+            Differs("the controllers of roles are not played: they give namespaces and workspaces theirs")
         }
         "member-unreachable-after-import" if record.version() == "v3.4.1" => {
             Differs("the stuck deletion went on when the member was back, seen once; nothing read explains it")

@@ -107,6 +107,8 @@ pub async fn create(world: &World, record: &Record) {
 pub async fn import(world: &World, name: &str) {
     world.host.create(&stub::console::form::cluster_object(name, &kubeconfigs::valid(&world.member))).await;
     world.host.until_ready(name, "True").await;
+    // The controller has filled in the address, which is a change of the spec and makes it look once more.
+    world.settle().await;
 }
 
 /// Waits until the member's configuration has the name `cluster`.

@@ -22,6 +22,7 @@ mod installer_kk;
 mod ks_apiserver;
 mod kubeconfig_update;
 mod kubeconfigs;
+mod namespaces;
 mod oauth;
 mod races;
 mod records;

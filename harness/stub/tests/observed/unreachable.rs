@@ -153,8 +153,6 @@ async fn calls_a_silent_member_unavailable_at_the_next_resync_of_3_2_1() {
     let world = World::start("v3.2.1").await;
     import(&world, "gone1").await;
     assert_eq!(told(&world, "gone1").await, json!([["Federated", "True", ""], ["Ready", "True", "Ready"]]));
-    // The import itself is looked at once more, since it filled in the spec.
-    world.pass(Duration::from_secs(5)).await;
     let fault = refuse(&world, world.member.address, 6443);
     world.host.until_ready("gone1", "False").await;
     let ready = world.host.condition("gone1", "Ready").await.unwrap();

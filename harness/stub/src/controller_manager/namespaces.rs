@@ -1,0 +1,182 @@
+//! The namespace controller, which runs on hosts, members and clusters that are neither (kubesphere v3.3.2,
+//! `pkg/controller/namespace/namespace_controller.go`): every namespace gets a label and a finalizer, and belongs to its
+//! workspace. Roles for people, which the original adds, are not played.
+
+use std::pin::pin;
+use std::time::Duration;
+
+use futures::StreamExt as _;
+use futures::stream::FuturesUnordered;
+use kube::Api;
+use kube::api::{ApiResource, DynamicObject, GroupVersionKind};
+use kube::runtime::watcher::{self, Event, watcher};
+use kubesphere::names::{NAMESPACE_FINALIZER, WORKSPACE, labels};
+use nodes::clock::Delay;
+use nodes::program::PodContext;
+use serde_json::{Value, json};
+
+use crate::apiserver::klog;
+use crate::delays::WATCH_PAUSE;
+use crate::member::{ApiClient, CallError, Target};
+
+/// The first pause after a failure, and the longest (controller-runtime's default limits).
+const RETRY: Delay = Delay::new("namespace-retry", Duration::from_millis(5));
+const LONGEST_RETRY: Duration = Duration::from_secs(1000);
+
+/// Runs for ever: looks at every namespace that changes.
+pub async fn run(ctx: &PodContext) {
+    let client = ApiClient::own(ctx);
+    let kind = ApiResource::from_gvk(&GroupVersionKind::gvk("", "v1", "Namespace"));
+    let namespaces: Api<DynamicObject> = Api::all_with(ctx.client.clone(), &kind);
+    let mut changes = pin!(watcher(namespaces, watcher::Config::default()));
+    let mut retries = FuturesUnordered::new();
+    loop {
+        let (name, pause) = tokio::select! {
+            Some(change) = changes.next() => match change {
+                Ok(Event::Apply(namespace) | Event::InitApply(namespace)) => {
+                    (namespace.metadata.name.unwrap_or_default(), RETRY.duration)
+                }
+                Ok(_) => continue,
+                // The watch starts again by itself; the pause keeps it from doing so in a loop.
+                Err(_) => {
+                    ctx.clock.sleep(WATCH_PAUSE).await;
+                    continue;
+                }
+            },
+            Some(failed) = retries.next() => failed,
+        };
+        if let Err(error) = reconcile(&client, &name).await {
+            klog(ctx, 'E', "namespace_controller.go", &format!("Reconciler error, namespace {name}: {error}"));
+            let clock = ctx.clock.clone();
+            retries.push(async move {
+                clock.sleep(RETRY.lasting(pause)).await;
+                (name, (pause * 2).min(LONGEST_RETRY))
+            });
+        }
+    }
+}
+
+/// Brings one namespace up to date, in as many updates as the original makes.
+async fn reconcile(client: &ApiClient, name: &str) -> Result<(), CallError> {
+    let target = Target::core("namespaces").named(name);
+    let Some(mut namespace) = client.find(&target).await? else { return Ok(()) };
+    let is_going = !namespace["metadata"]["deletionTimestamp"].is_null();
+    if set_finalizer(&mut namespace["metadata"], !is_going) {
+        if !is_going {
+            namespace["metadata"]["labels"][labels::NAMESPACE] = name.into();
+        }
+        namespace = client.update(&target, &namespace).await?;
+    }
+    if is_going {
+        return Ok(());
+    }
+    let workspace = match namespace["metadata"]["labels"][labels::WORKSPACE].as_str() {
+        Some(workspace) => {
+            let workspaces = Target::group(WORKSPACE.group, WORKSPACE.version, WORKSPACE.plural);
+            client.find(&workspaces.named(workspace)).await?
+        }
+        None => None,
+    };
+    if set_owner(&mut namespace["metadata"], workspace.as_ref()) {
+        client.update(&target, &namespace).await?;
+    }
+    Ok(())
+}
+
+/// Adds or removes the controller's finalizer; whether that changed anything.
+fn set_finalizer(metadata: &mut Value, wanted: bool) -> bool {
+    let mut finalizers = metadata["finalizers"].as_array().cloned().unwrap_or_default();
+    let ours = finalizers.iter().position(|finalizer| finalizer == NAMESPACE_FINALIZER);
+    match (ours, wanted) {
+        (None, true) => finalizers.push(NAMESPACE_FINALIZER.into()),
+        (Some(ours), false) => drop(finalizers.remove(ours)),
+        _ => return false,
+    }
+    metadata["finalizers"] = finalizers.into();
+    true
+}
+
+/// Makes `workspace` the one that controls the namespace. A workspace that is going takes its label with it, as one does
+/// that is gone and still the owner; whether that changed anything.
+fn set_owner(metadata: &mut Value, workspace: Option<&Value>) -> bool {
+    let owners = metadata["ownerReferences"].as_array().cloned().unwrap_or_default();
+    let is_workspace = |owner: &Value| owner["kind"] == WORKSPACE.kind;
+    let others = owners.iter().filter(|owner| !is_workspace(owner)).cloned();
+    match workspace.map(|workspace| &workspace["metadata"]) {
+        Some(workspace) if workspace["deletionTimestamp"].is_null() => {
+            if owners.iter().any(|owner| owner["uid"] == workspace["uid"]) {
+                return false;
+            }
+            let owner = json!({
+                "apiVersion": WORKSPACE.api_version(), "kind": WORKSPACE.kind,
+                "name": workspace["name"], "uid": workspace["uid"], "controller": true, "blockOwnerDeletion": true,
+            });
+            metadata["ownerReferences"] = others.chain([owner]).collect();
+        }
+        None if !owners.iter().any(is_workspace) => return false,
+        Some(_) | None => {
+            metadata["ownerReferences"] = others.collect();
+            if let Some(labels) = metadata["labels"].as_object_mut() {
+                labels.shift_remove(labels::WORKSPACE);
+            }
+        }
+    }
+    true
+}
+
+#[cfg(test)]
+mod tests {
+    use rstest::rstest;
+
+    use super::*;
+
+    const OTHER: &str = "other.io/finalizer";
+
+    #[rstest]
+    #[case::first(json!([]), true, Some(json!([NAMESPACE_FINALIZER])))]
+    #[case::after_others(json!([OTHER]), true, Some(json!([OTHER, NAMESPACE_FINALIZER])))]
+    #[case::there(json!([NAMESPACE_FINALIZER]), true, None)]
+    #[case::going(json!([NAMESPACE_FINALIZER, OTHER]), false, Some(json!([OTHER])))]
+    #[case::gone(json!([OTHER]), false, None)]
+    fn sets_the_finalizer(#[case] before: Value, #[case] wanted: bool, #[case] after: Option<Value>) {
+        let mut metadata = json!({"finalizers": before});
+        assert_eq!(set_finalizer(&mut metadata, wanted), after.is_some());
+        assert_eq!(metadata["finalizers"], after.unwrap_or(before));
+    }
+
+    fn workspace(uid: &str) -> Value {
+        json!({"metadata": {"name": "w", "uid": uid}})
+    }
+
+    fn owner(uid: &str) -> Value {
+        json!({
+            "apiVersion": "tenant.kubesphere.io/v1alpha1", "kind": "Workspace", "name": "w", "uid": uid,
+            "controller": true, "blockOwnerDeletion": true,
+        })
+    }
+
+    #[rstest]
+    #[case::bound(json!([]), Some(workspace("1")), true, json!([owner("1")]))]
+    #[case::bound_already(json!([owner("1")]), Some(workspace("1")), false, json!([owner("1")]))]
+    #[case::bound_anew(json!([{"kind": "Other"}, owner("1")]), Some(workspace("2")), true, json!([{"kind": "Other"}, owner("2")]))]
+    #[case::free(json!([{"kind": "Other"}]), None, false, json!([{"kind": "Other"}]))]
+    fn sets_the_owner(
+        #[case] before: Value,
+        #[case] workspace: Option<Value>,
+        #[case] changes: bool,
+        #[case] after: Value,
+    ) {
+        let mut metadata = json!({"labels": {labels::WORKSPACE: "w"}, "ownerReferences": before});
+        assert_eq!(set_owner(&mut metadata, workspace.as_ref()), changes);
+        assert_eq!(metadata, json!({"labels": {labels::WORKSPACE: "w"}, "ownerReferences": after}));
+    }
+
+    #[rstest]
+    #[case::going(Some(json!({"metadata": {"uid": "1", "deletionTimestamp": "2021-01-13T13:20:00Z"}})))]
+    #[case::gone(None)]
+    fn leaves_a_workspace_that_ends(#[case] workspace: Option<Value>) {
+        let mut metadata = json!({"labels": {labels::WORKSPACE: "w", "a": "b"}, "ownerReferences": [owner("1")]});
+        assert!(set_owner(&mut metadata, workspace.as_ref()));
+        assert_eq!(metadata, json!({"labels": {"a": "b"}, "ownerReferences": []}));
+    }
+}
