@@ -216,6 +216,12 @@ fn lists_a_release_once_however_often_it_is_asked_for() {
     assert_eq!(String::from_utf8_lossy(&output.stdout), "jwt-get@3.3.2\n");
 }
 
+#[test]
+fn takes_names_after_releases() {
+    let output = plain().args(["list", "-o", "name", "--release", "3.3.2", "jwt-get"]).output().unwrap();
+    assert_eq!(String::from_utf8_lossy(&output.stdout), "jwt-get@3.3.2\n");
+}
+
 #[rstest]
 #[case::unknown("9.9.9")]
 #[case::nothing("")]

@@ -56,8 +56,8 @@ pub struct Chosen {
     /// none is given
     #[arg(value_name = "NAME|PATH")]
     pub what: Vec<String>,
-    /// `KubeSphere` releases to run on
-    #[arg(long, value_name = "RELEASE", value_delimiter = ',', num_args = 1..)]
+    /// `KubeSphere` releases to run on, with commas between; may be given more than once
+    #[arg(long, value_name = "RELEASE", value_delimiter = ',')]
     pub release: Vec<String>,
     /// Only part K of N equal parts
     #[arg(long, value_name = "K/N")]

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use checks::{CheckContext, Facts, Finding, Waiter};
 use futures::FutureExt as _;
+use futures::future::BoxFuture;
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
 use kube::Api;
 use kube::api::{ApiResource, DynamicObject, PostParams};
@@ -19,11 +20,10 @@ use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 
 use crate::secrets;
+use crate::serving::{THROUGH_CONSOLE, rolled_out, serves};
 use crate::waiter::PairWaiter;
 
-/// ks-apiserver's version, asked as a browser does: of the console, here through the API server's service proxy.
-const THROUGH_CONSOLE: &str = "/api/v1/namespaces/kubesphere-system/services/ks-console:80/proxy/kapis/version";
-/// How long Services may take to lead to pods that are Ready.
+/// How long pods may take to be replaced, and Services to lead to those that are Ready.
 const SERVES_LIMIT: Duration = Duration::from_mins(1);
 
 /// A precondition that could not be met.
@@ -151,28 +151,20 @@ impl Setting<'_> {
             let args = BTreeMap::from([("name".to_owned(), name.to_owned())]);
             self.holds(on, "host-cluster-object", args).await?;
         }
-        self.serves(on).await
+        let Some(cluster) = self.pair.cluster(on) else { return Ok(()) };
+        let client = cluster.client();
+        self.until(on, "rolled out", &|| rolled_out(&client).boxed()).await?;
+        self.until(on, &format!("GET {THROUGH_CONSOLE}"), &|| serves(&client).boxed()).await
     }
 
-    /// Waits until the console answers and reaches ks-apiserver: pods are Ready a moment before Services lead to them.
-    async fn serves(&self, on: On) -> Result<(), GivenError> {
-        let Some(client) = self.pair.cluster(on).map(|cluster| cluster.client()) else { return Ok(()) };
-        let attempt = || {
-            let client = client.clone();
-            async move {
-                let request = http::Request::get(THROUGH_CONSOLE).body(Vec::new()).map_err(kube::Error::HttpError);
-                let answer = match request {
-                    Ok(request) => client.request_text(request).await,
-                    Err(error) => Err(error),
-                };
-                answer.map_or_else(|error| Finding::fails("an answer", "none", error.to_string()), |_| Finding::holds())
-            }
-            .boxed()
-        };
-        match self.waiter.until_holds(SERVES_LIMIT, &attempt).await {
-            Finding::Fails { message, .. } => {
-                Err(GivenError::Unsettled { on, check: format!("GET {THROUGH_CONSOLE}"), message })
-            }
+    async fn until<'c>(
+        &self,
+        on: On,
+        what: &str,
+        attempt: &(dyn Fn() -> BoxFuture<'c, Finding> + Send + Sync),
+    ) -> Result<(), GivenError> {
+        match self.waiter.until_holds(SERVES_LIMIT, attempt).await {
+            Finding::Fails { message, .. } => Err(GivenError::Unsettled { on, check: what.to_owned(), message }),
             _ => Ok(()),
         }
     }

@@ -12,6 +12,7 @@ mod recorder;
 mod run;
 mod sandbox;
 mod secrets;
+mod serving;
 mod session;
 mod steps;
 mod tools;
