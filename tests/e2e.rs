@@ -94,7 +94,12 @@ async fn needs() -> Result<(Arc<dyn Provider>, Capabilities, Tools), String> {
 
 fn trial(cell: Cell, shared: Option<Arc<Shared>>) -> Trial {
     let name = cell.id.to_string();
+    let unsupported = shared.as_ref().and_then(|shared| shared.session.unsupported(&cell));
+    if let Some(reason) = unsupported {
+        eprintln!("{name} is ignored: {reason}");
+    }
     Trial::test(name, move || shared.map_or(Ok(()), |shared| shared.runtime.block_on(run(cell, &shared))))
+        .with_ignored_flag(unsupported.is_some())
 }
 
 async fn run(cell: Cell, shared: &Shared) -> Result<(), Failed> {

@@ -11,7 +11,7 @@ use providers::leases::Lease;
 use providers::pool::Pool;
 use providers::{Cluster, ClusterShape, Pair, PairPlan};
 use scenario::event::{CheckReport, Event, Evidence, Outcome, StepReport};
-use scenario::model::{CheckCall, GivenCluster, On, Scenario};
+use scenario::model::{Action, CheckCall, GivenCluster, On, Scenario};
 use scenario::plan::Cell;
 use scenario::skip::SkipReason;
 use tokio_util::sync::CancellationToken;
@@ -111,6 +111,9 @@ async fn provision(cell: &Cell, around: &Surroundings, begin: Instant) -> Verdic
         Ok(release) => release,
         Err(error) => return Verdict::failed(error.to_string()),
     };
+    if let Some(reason) = unsupported(cell, &around.pool) {
+        return Verdict::skipped(SkipReason::Unsupported.with(reason));
+    }
     let plan = pair_plan(cell, around.seed, around.behaviour);
     let taken = match around.stop.run_until_cancelled(around.pool.take(&plan)).await {
         Some(Ok(taken)) => taken,
@@ -150,6 +153,12 @@ async fn provision(cell: &Cell, around: &Surroundings, begin: Instant) -> Verdic
         verdict.evidence.push(Evidence { title: "left over".to_owned(), text: error.to_string() });
     }
     verdict
+}
+
+/// What `cell` asks for and the clusters of `pool` do not have.
+pub fn unsupported(cell: &Cell, pool: &Pool) -> Option<&'static str> {
+    let holds = cell.scenario.steps.iter().any(|step| matches!(step.action, Action::Hold(_)));
+    (holds && !pool.has_virtual_clock()).then_some("only a virtual clock, as embedded clusters have, can hold a delay")
 }
 
 /// What a cluster that holds `given` needs of a provider.

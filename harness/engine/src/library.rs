@@ -5,14 +5,20 @@ use std::path::{Path, PathBuf};
 use include_dir::{Dir, include_dir};
 use kubesphere::Release as Profile;
 use kubesphere::release::UnknownRelease;
+use nodes::CONFIG_MOUNT;
 use scenario::event::Basis;
 use scenario::known::{ArgSpec, CheckSignature, Known};
 use scenario::model::{Location, Scenario};
 use scenario::parse;
 use scenario::plan::Release;
 use scenario::problem::Problem;
+use stub::delays;
 
 static BUILT_IN: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/../../scenarios");
+
+/// Delays that a scenario may hold: stages between what a person does and what comes of it.
+const DELAYS: [&str; 5] =
+    [CONFIG_MOUNT.name, delays::RELOAD.name, delays::RESYNC.name, delays::JOIN_POLL.name, delays::INSTALLER_TASK.name];
 
 /// Files that are not usable.
 #[derive(Debug, thiserror::Error)]
@@ -84,7 +90,7 @@ fn planned(profile: &Profile) -> Release {
 fn parse_all(files: Vec<(String, Vec<u8>)>) -> Result<Vec<Scenario>, LoadError> {
     let signatures = signatures();
     let releases: Vec<&str> = Profile::all().iter().map(|release| release.version).collect();
-    let known = Known { checks: &signatures, releases: &releases };
+    let known = Known { checks: &signatures, releases: &releases, delays: &DELAYS };
     let (mut scenarios, mut problems) = (Vec::new(), Vec::new());
     for (file, bytes) in files {
         match parse::parse(&file, &bytes, &known) {

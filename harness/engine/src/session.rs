@@ -9,7 +9,7 @@ use providers::{Capabilities, Provider};
 use rand::RngExt as _;
 use scenario::plan::Cell;
 
-use crate::cell::pair_plan;
+use crate::cell::{pair_plan, unsupported};
 
 /// A session: begun before the first cluster, ended after the last one.
 pub struct Session {
@@ -70,6 +70,12 @@ impl Session {
     #[must_use]
     pub fn in_order(&self, cells: Vec<Cell>) -> Vec<Cell> {
         if self.shares_pairs { gather(cells, |cell| pair_plan(cell, 0, stub::Behaviour::default())) } else { cells }
+    }
+
+    /// Why `cell` would be skipped: what it asks for and the session's clusters do not have.
+    #[must_use]
+    pub fn unsupported(&self, cell: &Cell) -> Option<&'static str> {
+        unsupported(cell, &self.pool)
     }
 
     /// Destroys the clusters and removes everything that was made.

@@ -30,7 +30,7 @@ impl Provider for Panicking {
     }
 
     async fn probe(&self) -> Result<Capabilities, Missing> {
-        Ok(Capabilities { kubernetes: None, shares_pairs: false, jobs: 2 })
+        Ok(Capabilities { kubernetes: None, shares_pairs: false, jobs: 2, virtual_clock: true })
     }
 
     async fn create(&self, lease: &Lease, _plan: &PairPlan) -> Result<Pair, ProviderError> {

@@ -36,6 +36,7 @@ impl Provider for Embedded {
             kubernetes: Some(KUBERNETES_VERSION.to_owned()),
             shares_pairs: false,
             jobs: std::thread::available_parallelism().map_or(2, std::num::NonZero::get),
+            virtual_clock: true,
         })
     }
 

@@ -14,6 +14,7 @@ pub struct Pool {
     provider: Arc<dyn Provider>,
     lease: Lease,
     shares: bool,
+    virtual_clock: bool,
     /// How many pairs there may be at a time, where they are shared.
     slots: Arc<Semaphore>,
     idle: Mutex<Vec<Pair>>,
@@ -45,6 +46,7 @@ impl Pool {
             provider,
             lease,
             shares: capabilities.shares_pairs && !isolate,
+            virtual_clock: capabilities.virtual_clock,
             slots: Arc::new(Semaphore::new(if capabilities.shares_pairs {
                 jobs.max(1)
             } else {
@@ -53,6 +55,12 @@ impl Pool {
             idle: Mutex::default(),
             broken: Mutex::default(),
         }
+    }
+
+    /// Whether its pairs live on a virtual clock.
+    #[must_use]
+    pub fn has_virtual_clock(&self) -> bool {
+        self.virtual_clock
     }
 
     /// A pair as `plan` asks for, with nothing on it. Waits for one to become free where there may be no more.

@@ -39,6 +39,8 @@ pub struct Capabilities {
     pub shares_pairs: bool,
     /// Cells at a time if nobody says otherwise.
     pub jobs: usize,
+    /// Whether its clusters live on a virtual clock, which can hold a delay.
+    pub virtual_clock: bool,
 }
 
 /// Something that the environment lacks.

@@ -205,6 +205,10 @@ pub enum Action {
     },
     /// Acts in the web console.
     Console(ConsoleAction),
+    /// Keeps every delay of this name from ending, on both clusters: what waits for it stands still.
+    Hold(String),
+    /// Lets delays of this name end again.
+    Release(String),
 }
 
 /// Fields to set, by path (`spec.multicluster.clusterRole`), in order; values may hold `${variable}`.

@@ -138,7 +138,7 @@ mod tests {
         let text = format!(
             "apiVersion: ks-e2e.dev/v1alpha1\nkind: Scenario\nmetadata: {{name: {name}}}\nspec:\n  releases: \"{releases}\"\n  steps:\n    - {{name: a, on: host, run: 'true'}}\n"
         );
-        let known = Known { checks: &[], releases: &[] };
+        let known = Known { checks: &[], releases: &[], delays: &[] };
         crate::parse(&format!("scenarios/member/{name}.yaml"), text.as_bytes(), &known).unwrap()
     }
 

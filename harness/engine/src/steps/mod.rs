@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use checks::StepFact;
-use nodes::clock::Delay;
+use nodes::clock::{Delay, VirtualClock};
 use scenario::event::{Outcome, StepReport};
 use scenario::model::{Action, ConsoleAction, Step};
 
@@ -39,6 +39,8 @@ pub async fn perform(step: &Step, world: &mut World<'_>) -> StepReport {
         Action::Run { command, edit } => run_until_good(step, command, edit.as_ref(), world).await,
         Action::EditFile { file, edit } => edit_file(step, file, edit, world),
         Action::Console(action) => act::act(step, action, world).await,
+        Action::Hold(delay) => on_the_virtual_clock(world, format!("hold {delay}"), |clock| clock.hold(delay)),
+        Action::Release(delay) => on_the_virtual_clock(world, format!("release {delay}"), |clock| clock.release(delay)),
     };
     if changes_configuration(&step.action) {
         world.facts.last_edit.insert(step.on, started_at);
@@ -89,7 +91,18 @@ fn changes_configuration(action: &Action) -> bool {
             verb && (command.contains("kubectl") || command.contains("kk create cluster"))
         }
         Action::Console(action) => matches!(action, ConsoleAction::EditClusterConfiguration(_)),
-        Action::EditFile { .. } => false,
+        Action::EditFile { .. } | Action::Hold(_) | Action::Release(_) => false,
+    }
+}
+
+fn on_the_virtual_clock(world: &World<'_>, told: String, act: impl FnOnce(&VirtualClock)) -> Done {
+    let done = Done { command: Some(told), ..Done::default() };
+    match world.pair.clock.virtual_clock() {
+        Some(clock) => {
+            act(clock);
+            done
+        }
+        None => Done { failure: Some(("a virtual clock".to_owned(), "one that really waits".to_owned())), ..done },
     }
 }
 

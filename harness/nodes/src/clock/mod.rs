@@ -112,6 +112,15 @@ impl Clock {
         }
     }
 
+    /// The virtual clock behind it, on which delays can be held; none behind one that really waits.
+    #[must_use]
+    pub fn virtual_clock(&self) -> Option<&Arc<VirtualClock>> {
+        match &self.source {
+            Source::Real(_) => None,
+            Source::Virtual(clock) => Some(clock),
+        }
+    }
+
     /// Waits for `delay` by wall time, which no clock moves: for what others compare with their own clocks, as the
     /// renewals of a lease. Nothing that anybody waits for may hang on it.
     pub async fn sleep_by_wall(&self, delay: Delay) {

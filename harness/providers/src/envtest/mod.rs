@@ -50,7 +50,7 @@ impl Provider for Envtest {
     async fn probe(&self) -> Result<Capabilities, Missing> {
         let assets = Surroundings::of_this_process().find()?;
         let version = assets.version().await?;
-        Ok(Capabilities { kubernetes: Some(version), shares_pairs: true, jobs: 1 })
+        Ok(Capabilities { kubernetes: Some(version), shares_pairs: true, jobs: 1, virtual_clock: false })
     }
 
     async fn create(&self, lease: &Lease, plan: &PairPlan) -> Result<Pair, ProviderError> {

@@ -133,7 +133,7 @@ impl Provider for Kind {
         let image = self.node_image();
         let own = [&self.options.host, &self.options.member].into_iter().flatten();
         probe::probe(image, own.flat_map(Configuration::host_ports)).await?;
-        Ok(Capabilities { kubernetes: version_in(image), shares_pairs: true, jobs: 1 })
+        Ok(Capabilities { kubernetes: version_in(image), shares_pairs: true, jobs: 1, virtual_clock: false })
     }
 
     async fn create(&self, lease: &Lease, plan: &PairPlan) -> Result<Pair, ProviderError> {

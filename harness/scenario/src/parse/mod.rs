@@ -15,7 +15,7 @@
 //!   given:                            # host: plain Kubernetes when absent; member: no second cluster when absent
 //!     host: {kubesphere: installed, clusterRole: host, hostClusterName: east, jwtSecret: generated, nodes: 1}
 //!     member: {kubesphere: installed, clusterRole: none, jwtSecret: host, syncFrequency: default} # else: short
-//!   steps:                            # each does one of: run (with or without edit), file with edit, console
+//!   steps:                            # each does one of: run (with or without edit), file with edit, console, hold, release
 //!     - name: read the secret         # required, unique
 //!       on: host                      # required; host when absent on a console step
 //!       run: kubectl …                # v
@@ -48,6 +48,10 @@
 //!     - name: remove the member
 //!       console:
 //!         removeCluster: {name: member} # v
+//!     - name: stand between a change and its effect # on the virtual clock alone: the cell is skipped elsewhere
+//!       hold: config-reload           # no such delay ends, on both clusters …
+//!     - name: go on
+//!       release: config-reload        # … until here
 //!   checks:                           # a name, or a name with arguments (v)
 //!     - jwt-secret-equal
 //!     - cluster-role: {on: member, is: member}

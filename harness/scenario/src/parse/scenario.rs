@@ -1,6 +1,6 @@
 //! The whole of a scenario file.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::check::{Before, checks};
 use super::fields::{self, Fields, Notes};
@@ -95,7 +95,12 @@ fn spec(node: &Node, known: &Known<'_>, notes: &mut Notes<'_>) -> Option<Spec> {
         fields.take("releases").map(|entry| fields::requirement("spec.releases", &entry.node, known.releases, notes));
     let given = fields.take("given").map(|entry| given(&entry.node, notes)).unwrap_or_default();
     let mut variables = Variables::new();
-    let mut around = Around { variables: &mut variables, has_member: given.member.is_some() };
+    let mut around = Around {
+        variables: &mut variables,
+        has_member: given.member.is_some(),
+        delays: known.delays,
+        held: BTreeSet::new(),
+    };
     let steps_entry = fields.take("steps");
     let checks_entry = fields.take("checks");
     let steps = steps_entry.map(|entry| steps(&entry.node, &mut around, notes)).unwrap_or_default();

@@ -1,6 +1,6 @@
 //! One step of a scenario file.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use super::fields::{self, Fields, Notes};
@@ -17,6 +17,10 @@ const CLUSTERS: [(&str, On); 2] = [("host", On::Host), ("member", On::Member)];
 pub struct Around<'v> {
     pub variables: &'v mut Variables,
     pub has_member: bool,
+    /// Delays that may be held.
+    pub delays: &'v [&'static str],
+    /// Those that are held at this point of the file.
+    pub held: BTreeSet<String>,
 }
 
 pub fn step(index: usize, node: &Node, around: &mut Around<'_>, notes: &mut Notes<'_>) -> Option<Step> {
@@ -26,10 +30,12 @@ pub fn step(index: usize, node: &Node, around: &mut Around<'_>, notes: &mut Note
     let edit = fields.take("edit");
     let file = fields.take("file");
     let console = fields.take("console");
+    let hold = fields.take("hold");
+    let release = fields.take("release");
     let on = match fields.take("on") {
         Some(entry) => cluster(&fields.path("on"), &entry.node, around.has_member, notes),
-        // The console is the host's: a person logs in there to import.
-        None if console.is_some() && run.is_none() => Some(On::Host),
+        // The console is the host's: a person logs in there to import. Both clusters are on one clock.
+        None if run.is_none() && [console, hold, release].iter().any(Option::is_some) => Some(On::Host),
         None => {
             let what = name.as_deref().unwrap_or("the step");
             notes.note(
@@ -40,7 +46,7 @@ pub fn step(index: usize, node: &Node, around: &mut Around<'_>, notes: &mut Note
             None
         }
     };
-    let action = action(&fields, Parts { run, edit, file, console }, around, notes);
+    let action = action(&fields, Parts { run, edit, file, console, hold, release }, around, notes);
     let capture = fields.take("capture");
     let until_entry = fields.take("until");
     let retry = fields.take("retry");
@@ -97,14 +103,17 @@ struct Parts<'n> {
     edit: Option<&'n Entry>,
     file: Option<&'n Entry>,
     console: Option<&'n Entry>,
+    hold: Option<&'n Entry>,
+    release: Option<&'n Entry>,
 }
 
-fn action(fields: &Fields<'_>, parts: Parts<'_>, around: &Around<'_>, notes: &mut Notes<'_>) -> Option<Action> {
-    let Parts { run, edit, file, console } = parts;
-    let given: Vec<(&str, &Entry)> = [("run", run), ("file", file), ("console", console)]
-        .into_iter()
-        .filter_map(|(key, entry)| Some((key, entry?)))
-        .collect();
+fn action(fields: &Fields<'_>, parts: Parts<'_>, around: &mut Around<'_>, notes: &mut Notes<'_>) -> Option<Action> {
+    let Parts { run, edit, file, console, hold, release } = parts;
+    let given: Vec<(&str, &Entry)> =
+        [("run", run), ("file", file), ("console", console), ("hold", hold), ("release", release)]
+            .into_iter()
+            .filter_map(|(key, entry)| Some((key, entry?)))
+            .collect();
     if let [(first, _), (second, entry), ..] = given.as_slice() {
         let message = format!("a step does one thing, and this one has both \"{first}\" and \"{second}\"");
         notes.note(entry.at, message, Some("make two steps of it".to_owned()));
@@ -139,14 +148,34 @@ fn action(fields: &Fields<'_>, parts: Parts<'_>, around: &Around<'_>, notes: &mu
             notes.note(entry.at, "\"file\" needs \"edit\"", Some("add `edit: {path.of.the.field: value}`".to_owned()));
             None
         }
-        (Some((_, entry)), Some(_)) => {
-            notes.note(entry.at, "\"edit\" does not go with \"console\"", Some("remove one of them".to_owned()));
+        (Some((key, entry)), Some(_)) => {
+            let message = format!("\"edit\" does not go with \"{key}\"");
+            notes.note(entry.at, message, Some("remove one of them".to_owned()));
             None
+        }
+        (Some(("hold", entry)), None) => {
+            let delay = delay(&fields.path("hold"), &entry.node, around, notes)?;
+            around.held.insert(delay.clone());
+            Some(Action::Hold(delay))
+        }
+        (Some(("release", entry)), None) => {
+            let delay = delay(&fields.path("release"), &entry.node, around, notes)?;
+            if !around.held.remove(&delay) {
+                let message = format!("no earlier step holds \"{delay}\"");
+                notes.note(entry.node.at, message, Some(format!("add a step with `hold: {delay}` before it")));
+            }
+            Some(Action::Release(delay))
         }
         (Some((_, entry)), None) => {
             console_action(&fields.path("console"), &entry.node, around, notes).map(Action::Console)
         }
     }
+}
+
+/// One of the delays that may be held.
+fn delay(what: &str, node: &Node, around: &Around<'_>, notes: &mut Notes<'_>) -> Option<String> {
+    let words: Vec<(&'static str, &'static str)> = around.delays.iter().map(|name| (*name, *name)).collect();
+    fields::word(what, node, &words, notes).map(str::to_owned)
 }
 
 fn text_with_variables(what: &str, node: &Node, around: &Around<'_>, notes: &mut Notes<'_>) -> Option<String> {

@@ -16,7 +16,11 @@ const CHECKS: [CheckSignature; 3] = [
     CheckSignature { name: "documented-log-command", args: &[ArgSpec { name: "step", required: false, values: &[] }] },
 ];
 
-const KNOWN: Known<'static> = Known { checks: &CHECKS, releases: &["3.2.1", "3.3.2", "3.4.0", "3.4.1"] };
+const KNOWN: Known<'static> = Known {
+    checks: &CHECKS,
+    releases: &["3.2.1", "3.3.2", "3.4.0", "3.4.1"],
+    delays: &["config-mount", "config-reload"],
+};
 
 const WHOLE: &str = r#"apiVersion: ks-e2e.dev/v1alpha1
 kind: Scenario
@@ -54,6 +58,12 @@ spec:
     releases: "=3.2.1"
     reference: https://example.org/issues/1
     text: not equal
+"#;
+
+/// The last step of it but for its name.
+const IMPORT: &str = r#"      console:
+        importCluster: {name: member, kubeconfig: {of: member, server: "https://127.0.0.1:6443"}}
+      expect: {refused: connection refused}
 "#;
 
 #[test]
@@ -266,6 +276,16 @@ fn problems_of_bytes(bytes: &[u8]) -> String {
     "      run: kubectl get clusters\n      on: host\n      console:\n",
     "f.yaml:28:7: a step does one thing, and this one has both \"run\" and \"console\"\n  help: make two steps of it"
 )]
+#[case::hold_of_an_unknown_delay(
+    IMPORT,
+    "      hold: config-relaod\n",
+    "f.yaml:28:13: \"config-relaod\" is not a value of \"steps[3].hold\"\n  help: did you mean \"config-reload\"?"
+)]
+#[case::release_of_what_nobody_holds(
+    IMPORT,
+    "      release: config-reload\n",
+    "f.yaml:28:16: no earlier step holds \"config-reload\"\n  help: add a step with `hold: config-reload` before it"
+)]
 #[case::edit_without_run_or_file(
     "      run: kubectl edit cc ks-installer -n kubesphere-system\n",
     "",
@@ -433,4 +453,14 @@ fn types_an_edit_as_the_file_has_it() {
     let Action::Run { edit: Some(edit), .. } = &scenario.steps[1].action else { panic!("an edit") };
     let typed: Vec<&str> = edit[1..].iter().map(|(_, value)| value.as_str()).collect();
     assert_eq!(typed, ["", "3", "true", "''", "010"]);
+}
+
+#[test]
+fn reads_delays_that_are_held_and_released() {
+    let steps = "      hold: config-mount\n    - name: go on\n      release: config-mount\n";
+    let text = WHOLE.replace(IMPORT, steps);
+    let scenario = parse("f.yaml", text.as_bytes(), &KNOWN).unwrap();
+    let [.., hold, release] = scenario.steps.as_slice() else { panic!("two steps") };
+    assert!(matches!((&hold.action, hold.on), (Action::Hold(delay), On::Host) if delay == "config-mount"));
+    assert!(matches!(&release.action, Action::Release(delay) if delay == "config-mount"));
 }
