@@ -279,12 +279,12 @@ fn problems_of_bytes(bytes: &[u8]) -> String {
 #[case::hold_of_an_unknown_delay(
     IMPORT,
     "      hold: config-relaod\n",
-    "f.yaml:28:13: \"config-relaod\" is not a value of \"steps[3].hold\"\n  help: did you mean \"config-reload\"?"
+    "f.yaml:26:13: \"config-relaod\" is not a value of \"steps[3].hold\"\n  help: did you mean \"config-reload\"?"
 )]
 #[case::release_of_what_nobody_holds(
     IMPORT,
     "      release: config-reload\n",
-    "f.yaml:28:16: no earlier step holds \"config-reload\"\n  help: add a step with `hold: config-reload` before it"
+    "f.yaml:26:16: no earlier step holds \"config-reload\"\n  help: add a step with `hold: config-reload` before it"
 )]
 #[case::edit_without_run_or_file(
     "      run: kubectl edit cc ks-installer -n kubesphere-system\n",
