@@ -45,7 +45,7 @@ fn main() -> Result<(), Failure> {
         start(if short { 10 } else { 50 }, if short { 1 } else { 5 }).await?;
         let load = if short { (1, Duration::from_millis(300)) } else { (5, Duration::from_secs(1)) };
         requests(load, if short { 100 } else { 1000 }).await?;
-        default_run().await
+        default_run(short).await
     })
 }
 
@@ -145,9 +145,11 @@ async fn kind_pair(samples: usize) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Every built-in scenario on every release: whose CPU it is, and how long it takes.
-async fn default_run() -> Result<(), Failure> {
-    let cells = cells_of(&library::built_in()?, &library::releases(&[])?, &Selection::all());
+/// Every built-in scenario on every release, or on the newest: whose CPU it is, and how long it takes.
+async fn default_run(short: bool) -> Result<(), Failure> {
+    let newest = kubesphere::Release::newest().version.to_owned();
+    let releases = library::releases(if short { std::slice::from_ref(&newest) } else { &[] })?;
+    let cells = cells_of(&library::built_in()?, &releases, &Selection::all());
     let tools = Tools::find().await?;
     let session = Session::begin(SessionOptions::new(Arc::new(Embedded), Embedded.probe().await?))?;
     let (own, children, begin) = (cpu::own(), cpu::children(), Instant::now());
