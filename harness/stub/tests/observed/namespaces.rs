@@ -1,5 +1,4 @@
-//! What ks-controller-manager makes of namespaces, on a cluster that is no host as well (kubesphere v3.3.2,
-//! `pkg/controller/namespace/namespace_controller.go`).
+//! What ks-controller-manager makes of namespaces, on a cluster that is no host as well.
 
 use http::Method;
 use serde_json::json;
