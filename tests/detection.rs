@@ -315,6 +315,35 @@ fn the_scenario_of_the_readme_passes_and_fails_as_it_says() {
     assert_eq!(failed_checks(&cell), ["jwt-secret-equal"], "{text}");
 }
 
+/// The banner comes without the kubelets, and the host's Cluster only when they have brought the changed ConfigMap.
+#[rstest]
+#[case::held("", "failed")]
+#[case::released("    - {name: go on, release: config-mount}\n", "passed")]
+fn a_held_delay_does_not_end_before_it_is_released(#[case] release: &str, #[case] result: &str) {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("held.yaml");
+    let kubectl = fs::read_to_string("scenarios/host/host-post-install-kubectl.yaml").unwrap();
+    let steps = kubectl.split("  steps:\n").nth(1).unwrap().split("  checks:\n").next().unwrap();
+    let scenario = format!(
+        "\
+apiVersion: ks-e2e.dev/v1alpha1
+kind: Scenario
+metadata: {{name: held}}
+spec:
+  given: {{host: {{kubesphere: installed, clusterRole: none}}}}
+  steps:
+    - {{name: stop, hold: config-mount}}
+{steps}{release}    - {{name: find the host, on: host, run: kubectl get clusters.cluster.kubesphere.io host, retry: 90s}}
+  checks: []
+"
+    );
+    fs::write(&path, scenario).unwrap();
+    let (cell, text) = only_cell(&[&path.display().to_string()]);
+    assert_eq!(cell["result"], result, "{text}");
+    let last = cell["steps"].as_array().unwrap().last().unwrap();
+    assert_eq!((&last["name"], &last["result"]), (&"find the host".into(), &result.into()), "{text}");
+}
+
 #[test]
 fn a_process_of_a_steps_own_time_is_not_cut_short() {
     let directory = tempfile::tempdir().unwrap();

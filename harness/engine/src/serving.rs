@@ -32,7 +32,6 @@ pub async fn rolled_out(client: &kube::Client) -> Finding {
 /// The first Deployment that is rolled out, as `kubectl rollout status` judges (kubernetes v1.20,
 /// `polymorphichelpers/rollout_status.go`), or pod that is going.
 fn in_motion(deployments: &Value, pods: &Value) -> Option<String> {
-    let items = |list: &Value| list["items"].as_array().cloned().unwrap_or_default();
     let is_rolling = |deployment: &Value| {
         let (wanted, status) = (&deployment["spec"]["replicas"], &deployment["status"]);
         let counts = ["replicas", "updatedReplicas", "availableReplicas"];
@@ -42,8 +41,12 @@ fn in_motion(deployments: &Value, pods: &Value) -> Option<String> {
     let is_going = |pod: &Value| !pod["metadata"]["deletionTimestamp"].is_null();
     let named =
         |kind: &str, object: &Value| format!("{kind} {}", object["metadata"]["name"].as_str().unwrap_or_default());
-    let rolling = items(deployments).iter().find(|object| is_rolling(object)).map(|object| named("Deployment", object));
-    rolling.or_else(|| items(pods).iter().find(|object| is_going(object)).map(|object| named("Pod", object)))
+    let rolling = items(deployments).find(|object| is_rolling(object)).map(|object| named("Deployment", object));
+    rolling.or_else(|| items(pods).find(|object| is_going(object)).map(|object| named("Pod", object)))
+}
+
+fn items(list: &Value) -> impl Iterator<Item = &Value> {
+    list["items"].as_array().into_iter().flatten()
 }
 
 /// Whether the console answers and reaches ks-apiserver: pods are Ready a moment before Services lead to them.

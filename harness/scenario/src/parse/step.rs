@@ -57,9 +57,15 @@ pub fn step(index: usize, node: &Node, around: &mut Around<'_>, notes: &mut Note
         }
     }
     let until = until_entry.and_then(|entry| until(&fields.path("until"), &entry.node, around, notes));
-    let expect = fields.take("expect");
-    let good_end =
-        expect.and_then(|entry| expected(&fields.path("expect"), &entry.node, console.is_some(), around, notes));
+    let good_end = match fields.take("expect") {
+        Some(entry) if run.is_none() && console.is_none() => {
+            let help = "move `expect` to a step that runs a command or acts in the console".to_owned();
+            notes.note(entry.at, "\"expect\" needs \"run\" or \"console\"", Some(help));
+            None
+        }
+        Some(entry) => expected(&fields.path("expect"), &entry.node, console.is_some(), around, notes),
+        None => None,
+    };
     // Last, since a step cannot use what it captures itself.
     let captures =
         capture.map(|entry| captures(&fields.path("capture"), &entry.node, around, notes)).unwrap_or_default();

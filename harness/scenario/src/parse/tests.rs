@@ -281,6 +281,11 @@ fn problems_of_bytes(bytes: &[u8]) -> String {
     "      hold: config-relaod\n",
     "f.yaml:26:13: \"config-relaod\" is not a value of \"steps[3].hold\"\n  help: did you mean \"config-reload\"?"
 )]
+#[case::expect_of_a_step_that_answers_nothing(
+    "      console:\n        importCluster: {name: member, kubeconfig: {of: member, server: \"https://127.0.0.1:6443\"}}\n",
+    "      file: config-sample.yaml\n      edit: {spec.multicluster.clusterRole: member}\n      on: member\n",
+    "f.yaml:29:7: \"expect\" needs \"run\" or \"console\"\n  help: move `expect` to a step that runs a command or acts in the console"
+)]
 #[case::release_of_what_nobody_holds(
     IMPORT,
     "      release: config-reload\n",
