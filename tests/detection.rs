@@ -321,8 +321,8 @@ fn the_scenario_of_the_readme_passes_and_fails_as_it_says() {
 #[case::released("    - {name: go on, release: config-mount}\n", "passed")]
 fn a_held_delay_does_not_end_before_it_is_released(#[case] release: &str, #[case] result: &str) {
     let directory = tempfile::tempdir().unwrap();
-    let path = directory.path().join("held.yaml");
-    let kubectl = fs::read_to_string("scenarios/host/host-post-install-kubectl.yaml").unwrap();
+    let (path, root) = (directory.path().join("held.yaml"), Path::new(env!("CARGO_MANIFEST_DIR")));
+    let kubectl = fs::read_to_string(root.join("scenarios/host/host-post-install-kubectl.yaml")).unwrap();
     let steps = kubectl.split("  steps:\n").nth(1).unwrap().split("  checks:\n").next().unwrap();
     let scenario = format!(
         "\
