@@ -1,19 +1,25 @@
 //! The checks: one file for each promise of the pages.
 
+mod banner_content;
 mod cluster_role;
 mod cluster_role_in_effect;
+mod configz_multicluster;
 mod dispatch_reaches_member;
 mod documented_jwt_command;
 mod documented_log_command;
 mod host_cluster_object;
+mod host_side_of_join;
 mod import_succeeded;
 mod installer_run_completed;
 mod jwt_secret_equal;
 mod jwt_secret_sources_agree;
 mod kubeconfig_reachable;
+mod member_side_of_join;
 mod member_token_setting;
+mod multicluster_components;
 mod no_cluster_object;
 mod no_failed_task;
+mod no_multicluster_components;
 mod step;
 mod token_signed_with_shared_secret;
 mod validation_accepted;
@@ -28,7 +34,7 @@ pub fn catalogue() -> &'static [CheckEntry] {
     &ALL
 }
 
-static ALL: [CheckEntry; 16] = [
+static ALL: [CheckEntry; 22] = [
     cluster_role::ENTRY,
     cluster_role_in_effect::ENTRY,
     member_token_setting::ENTRY,
@@ -38,12 +44,18 @@ static ALL: [CheckEntry; 16] = [
     installer_run_completed::ENTRY,
     no_failed_task::ENTRY,
     documented_log_command::ENTRY,
+    multicluster_components::ENTRY,
+    no_multicluster_components::ENTRY,
     host_cluster_object::ENTRY,
+    configz_multicluster::ENTRY,
     token_signed_with_shared_secret::ENTRY,
     kubeconfig_reachable::ENTRY,
     validation_accepted::ENTRY,
     import_succeeded::ENTRY,
+    member_side_of_join::ENTRY,
+    host_side_of_join::ENTRY,
     dispatch_reaches_member::ENTRY,
+    banner_content::ENTRY,
     no_cluster_object::ENTRY,
 ];
 

@@ -55,11 +55,15 @@ pub(crate) enum Login {
 
 /// The version that ks-apiserver tells everybody, as `v3.3.2`; `None` when its answer tells none.
 pub(crate) async fn version(view: &dyn ClusterView) -> Seen<Option<String>> {
-    let path = "/kapis/version";
-    let answer = ask(view, Method::GET, path, Request::get(path).body(Bytes::new())).await?;
+    let answer = get_open(view, "/kapis/version").await?;
     let body = serde_json::from_str::<serde_json::Value>(&answer.body).ok().filter(|_| answer.status == 200);
     let version = body.and_then(|body| body.get("gitVersion")?.as_str().map(str::to_owned));
     Ok(version.filter(|version| !version.is_empty()))
+}
+
+/// Asks for a path that is open to everybody.
+pub(crate) async fn get_open(view: &dyn ClusterView, path: &str) -> Seen<Answer> {
+    ask(view, Method::GET, path, Request::get(path).body(Bytes::new())).await
 }
 
 /// Asks for a path, as `admin` when there is a token.

@@ -123,6 +123,11 @@ impl InstallerLog {
         RunState::Completed
     }
 
+    /// The last banner, from its title to the end of the log.
+    pub(crate) fn banner(&self) -> Option<&[String]> {
+        self.last_line_with(BANNER, 0).and_then(|title| self.lines.get(title..))
+    }
+
     /// Lines that say that something failed, without what they quote: Ansible quotes command lines with secrets in them.
     pub(crate) fn failures(&self) -> Vec<String> {
         let mut found = Vec::new();

@@ -4,6 +4,7 @@ pub(crate) mod cluster;
 pub(crate) mod config;
 pub(crate) mod kubesphere_api;
 pub(crate) mod log;
+pub(crate) mod multicluster;
 pub(crate) mod objects;
 
 use kube::api::ApiResource;

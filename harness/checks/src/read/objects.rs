@@ -11,6 +11,19 @@ use super::{Seen, absent, resource, unreadable};
 use crate::finding::Finding;
 use crate::view::ClusterView;
 
+/// The object or list at a path of the API; none where there is none, or no such kind.
+pub(crate) async fn at(view: &dyn ClusterView, path: &str) -> Seen<Option<Value>> {
+    let unusable = |cause: &dyn std::fmt::Display| {
+        Finding::cannot_tell(format!("{} cluster: GET {path} is not usable: {cause}", view.on()))
+    };
+    let request = http::Request::get(path).body(Vec::new()).map_err(|cause| unusable(&cause))?;
+    match view.client().request_text(request).await {
+        Ok(text) => serde_json::from_str(&text).map(Some).map_err(|cause| unusable(&cause)),
+        Err(kube::Error::Api(status)) if status.code == 404 => Ok(None),
+        Err(cause) => Err(unreadable(view, path, &cause)),
+    }
+}
+
 /// What ks-installer is asked for, under `spec`. It follows the one object of this name and ignores all others
 /// (ks-installer, `installRunner.py`).
 pub(crate) async fn cluster_configuration(view: &dyn ClusterView) -> Seen<Value> {
