@@ -67,7 +67,7 @@ struct Shared {
 }
 
 fn cells() -> Result<Vec<Cell>, String> {
-    let scenarios = library::built_in().map_err(|error| error.to_string())?;
+    let scenarios = library::suite().map_err(|error| error.to_string())?;
     let asked = std::env::var("KS_E2E_RELEASE").unwrap_or_default();
     let asked: Vec<String> = asked.split(',').filter(|asked| !asked.is_empty()).map(str::to_owned).collect();
     let releases = library::releases(&asked).map_err(|error| format!("KS_E2E_RELEASE: {error}"))?;

@@ -15,3 +15,6 @@ pub(crate) const HOST_CLUSTER: Duration = Duration::from_secs(330);
 /// From a created Cluster to its being Ready: a healthy member's first join may lose a race and is then tried again at
 /// the next resync only (120 s by default), so more than two of them.
 pub(crate) const IMPORT: Duration = Duration::from_mins(5);
+
+/// From a changed spec to the first line of a run, with room to spare: ks-installer watches its configuration.
+pub(crate) const RUN_BEGINS: Duration = Duration::from_secs(10);

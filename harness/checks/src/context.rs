@@ -18,8 +18,10 @@ pub struct CheckContext<'a> {
     pub host: &'a dyn ClusterView,
     /// The member cluster, where there is one.
     pub member: Option<&'a dyn ClusterView>,
-    /// KubeSphere release, as `3.3.2`.
+    /// The host's KubeSphere release, as `3.3.2`.
     pub release: &'a str,
+    /// The member's KubeSphere release.
+    pub member_release: &'a str,
     /// What the run itself knows.
     pub facts: &'a Facts,
     /// How to wait.
@@ -33,6 +35,15 @@ impl<'a> CheckContext<'a> {
         match on {
             On::Host => Some(self.host),
             On::Member => self.member,
+        }
+    }
+
+    /// The release of the cluster of that role.
+    #[must_use]
+    pub fn release_on(&self, on: On) -> &'a str {
+        match on {
+            On::Host => self.release,
+            On::Member => self.member_release,
         }
     }
 }

@@ -200,7 +200,11 @@ fn selected(query: &str, object: &Value) -> bool {
     if query.contains("cluster-role.kubesphere.io") {
         return label("cluster-role.kubesphere.io/host").is_some();
     }
-    !query.contains("ks-install") || label("app").is_some_and(|app| app == "ks-install" || app == "ks-installer")
+    let asks_for = |app: &str| match app {
+        "ks-install" => query.replace("ks-installer", "").contains(app),
+        _ => query.contains(app),
+    };
+    !query.contains("ks-install") || label("app").is_some_and(asks_for)
 }
 
 #[async_trait]
@@ -312,6 +316,7 @@ impl Run {
             host: &self.host,
             member: Some(&self.member),
             release: self.release,
+            member_release: self.release,
             facts: &self.facts,
             waiter: &NoWait,
         };

@@ -59,9 +59,19 @@ pub struct Chosen {
     /// `KubeSphere` releases to run on, with commas between; may be given more than once
     #[arg(long, value_name = "RELEASE", value_delimiter = ',')]
     pub release: Vec<String>,
+    /// The whole matrix of that name in place of the built-in scenarios; without it, a part of `pairing` is run in which
+    /// any two values meet
+    #[arg(long, value_enum)]
+    pub matrix: Option<Matrix>,
     /// Only part K of N equal parts
     #[arg(long, value_name = "K/N")]
     pub shard: Option<Shard>,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+pub enum Matrix {
+    /// Every way to make a host, with every way to make a member and every way to import it
+    Pairing,
 }
 
 #[derive(Args)]

@@ -8,7 +8,7 @@ use scenario::parse;
 use scenario::plan::{self, Cell};
 use scenario::select::Selection;
 
-use crate::arguments::Chosen;
+use crate::arguments::{Chosen, Matrix};
 
 /// The cells that `chosen` asks for, or what is wrong with it.
 pub fn cells(chosen: &Chosen) -> Result<Vec<Cell>, String> {
@@ -17,7 +17,11 @@ pub fn cells(chosen: &Chosen) -> Result<Vec<Cell>, String> {
     let releases = library::releases(&chosen.release).map_err(|error| format!("error: {error}"))?;
     let (mut built_in, mut own) = (Vec::new(), Vec::new());
     if paths.is_empty() || !names.is_empty() {
-        built_in = library::built_in().map_err(|error| error.to_string())?;
+        built_in = match chosen.matrix {
+            None => library::suite(),
+            Some(Matrix::Pairing) => library::pairing_matrix(),
+        }
+        .map_err(|error| error.to_string())?;
     }
     if !paths.is_empty() {
         own = library::from_paths(&paths).map_err(|error| error.to_string())?;

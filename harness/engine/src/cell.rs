@@ -6,12 +6,12 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use checks::{CheckContext, Facts, Finding};
-use kubesphere::Release;
+use kubesphere::{KubeKey, Release};
 use providers::leases::Lease;
 use providers::pool::Pool;
 use providers::{Cluster, ClusterShape, Pair, PairPlan};
 use scenario::event::{CheckReport, Event, Evidence, Outcome, StepReport};
-use scenario::model::{Action, CheckCall, GivenCluster, On, Scenario};
+use scenario::model::{Action, CheckCall, GivenCluster, On, Scenario, Step};
 use scenario::plan::Cell;
 use scenario::skip::SkipReason;
 use tokio_util::sync::CancellationToken;
@@ -19,6 +19,7 @@ use tokio_util::sync::CancellationToken;
 use crate::export;
 use crate::known_issue::Expectation;
 use crate::recorder::Recorder;
+use crate::releases::Releases;
 use crate::sandbox::Sandbox;
 use crate::tools::Tools;
 use crate::waiter::PairWaiter;
@@ -52,6 +53,7 @@ pub struct World<'a> {
     pub(crate) tools: &'a Tools,
     pub(crate) lease: &'a Lease,
     pub(crate) stop: &'a CancellationToken,
+    pub(crate) waiter: &'a PairWaiter,
     pub(crate) variables: BTreeMap<String, String>,
     pub(crate) facts: Facts,
     /// How often a text stood in a cluster's installer log before the last change of its configuration.
@@ -107,8 +109,8 @@ pub async fn run(cell: &Cell, around: &Surroundings) -> (Outcome, u64) {
 }
 
 async fn provision(cell: &Cell, around: &Surroundings, begin: Instant) -> Verdict {
-    let release = match Release::find(&cell.release.name) {
-        Ok(release) => release,
+    let releases = match Releases::of(cell) {
+        Ok(releases) => releases,
         Err(error) => return Verdict::failed(error.to_string()),
     };
     if let Some(reason) = unsupported(cell, &around.pool) {
@@ -123,7 +125,7 @@ async fn provision(cell: &Cell, around: &Surroundings, begin: Instant) -> Verdic
     let pair = &taken.pair;
     let waiter = PairWaiter::new(pair, &around.stop);
     // Whatever waits for the clusters ends with the run.
-    let prepared = around.stop.run_until_cancelled(given::bring(pair, &cell.scenario.given, release, &waiter)).await;
+    let prepared = around.stop.run_until_cancelled(given::bring(pair, &cell.scenario.given, releases, &waiter)).await;
     secrets::learn(around.recorder.masker(), pair).await;
     let mut verdict = match prepared {
         _ if around.stop.is_cancelled() => Verdict::interrupted(),
@@ -139,7 +141,7 @@ async fn provision(cell: &Cell, around: &Surroundings, begin: Instant) -> Verdic
                 duration_ms: millis(begin.elapsed()),
                 replaced: taken.replaced.clone(),
             });
-            act(cell, around, release, pair, &waiter).await
+            act(cell, around, releases, pair, &waiter).await
         }
     };
     drop(waiter);
@@ -182,8 +184,8 @@ fn directory_of(cell: &Cell) -> String {
     cell.id.0.replace(|c: char| !c.is_ascii_alphanumeric() && c != '-' && c != '.', "_")
 }
 
-async fn act(cell: &Cell, around: &Surroundings, release: &Release, pair: &Pair, waiter: &PairWaiter) -> Verdict {
-    let sandboxes = match sandboxes(cell, around, release, pair) {
+async fn act(cell: &Cell, around: &Surroundings, releases: Releases, pair: &Pair, waiter: &PairWaiter) -> Verdict {
+    let sandboxes = match sandboxes(cell, around, releases, pair) {
         Ok(sandboxes) => sandboxes,
         Err(error) => return Verdict::failed(error.to_string()),
     };
@@ -193,7 +195,8 @@ async fn act(cell: &Cell, around: &Surroundings, release: &Release, pair: &Pair,
         tools: &around.tools,
         lease: &around.lease,
         stop: &around.stop,
-        variables: BTreeMap::from([("release".to_owned(), release.version.to_owned())]),
+        waiter,
+        variables: BTreeMap::from([("release".to_owned(), cell.release.name.clone())]),
         facts: Facts::default(),
         known_banners: BTreeMap::new(),
     };
@@ -203,12 +206,14 @@ async fn act(cell: &Cell, around: &Surroundings, release: &Release, pair: &Pair,
         failure = foreign_image(pair).await;
     }
     if failure.is_none() && !around.stop.is_cancelled() {
-        failure = do_checks(cell, around, &world, waiter, &mut expectation).await;
+        failure = do_checks(cell, around, &world, releases, &mut expectation).await;
     } else {
         for call in &cell.scenario.checks {
             around.recorder.record(&Event::CheckFinished { cell: cell.id.clone(), check: not_tried(call) });
         }
     }
+    let ended = do_finally(cell, around, &mut world, &mut expectation).await;
+    failure = failure.or(ended);
     if failure.is_none() {
         failure = surface_miss(pair);
     }
@@ -257,29 +262,62 @@ async fn do_steps(
             record_step(cell, around, not_begun(step));
             continue;
         }
-        if step.until.is_none() {
-            world.known_banners.extend(installer_log::known(&cell.scenario, step.on, world.pair).await);
-        }
-        around.recorder.record(&Event::StepStarted {
-            cell: cell.id.clone(),
-            index,
-            name: step.name.clone(),
-            on: step.on,
-            command: None,
-        });
-        let report = steps::perform(step, world).await;
-        secrets::learn(around.recorder.masker(), world.pair).await;
-        // In the report the step has failed either way; the cell's verdict tells that it was expected.
-        if report.result == Outcome::Failed && expectation.judge(&step.name, &step_texts(&report)) == Outcome::Failed {
-            failure = Some(format!(
-                "step \"{}\": expected {}, got {}",
-                report.name,
-                report.expected.as_deref().unwrap_or_default(),
-                report.actual.as_deref().unwrap_or_default()
-            ));
-        }
-        record_step(cell, around, report);
+        failure = do_step(cell, around, world, expectation, index, step).await;
     }
+    failure
+}
+
+/// The steps that are done whatever happened before, all of them; the first failure that the scenario does not expect.
+async fn do_finally(
+    cell: &Cell,
+    around: &Surroundings,
+    world: &mut World<'_>,
+    expectation: &mut Expectation<'_>,
+) -> Option<String> {
+    let mut failure = None;
+    for (index, step) in cell.scenario.finally.iter().enumerate() {
+        if around.stop.is_cancelled() {
+            record_step(cell, around, not_begun(step));
+            continue;
+        }
+        let index = cell.scenario.steps.len() + index;
+        let failed = do_step(cell, around, world, expectation, index, step).await;
+        failure = failure.or(failed);
+    }
+    failure
+}
+
+async fn do_step(
+    cell: &Cell,
+    around: &Surroundings,
+    world: &mut World<'_>,
+    expectation: &mut Expectation<'_>,
+    index: usize,
+    step: &Step,
+) -> Option<String> {
+    if step.until.is_none() {
+        world.known_banners.extend(installer_log::known(&cell.scenario, step.on, world.pair).await);
+    }
+    around.recorder.record(&Event::StepStarted {
+        cell: cell.id.clone(),
+        index,
+        name: step.name.clone(),
+        on: step.on,
+        command: None,
+    });
+    let mut failure = None;
+    let report = steps::perform(step, world).await;
+    secrets::learn(around.recorder.masker(), world.pair).await;
+    // In the report the step has failed either way; the cell's verdict tells that it was expected.
+    if report.result == Outcome::Failed && expectation.judge(&step.name, &step_texts(&report)) == Outcome::Failed {
+        failure = Some(format!(
+            "step \"{}\": expected {}, got {}",
+            report.name,
+            report.expected.as_deref().unwrap_or_default(),
+            report.actual.as_deref().unwrap_or_default()
+        ));
+    }
+    record_step(cell, around, report);
     failure
 }
 
@@ -287,15 +325,16 @@ async fn do_checks(
     cell: &Cell,
     around: &Surroundings,
     world: &World<'_>,
-    waiter: &PairWaiter,
+    releases: Releases,
     expectation: &mut Expectation<'_>,
 ) -> Option<String> {
     let context = CheckContext {
         host: world.pair.host.view(),
         member: world.pair.member.as_deref().map(Cluster::view),
-        release: &cell.release.name,
+        release: releases.host.version,
+        member_release: releases.member.version,
         facts: &world.facts,
-        waiter,
+        waiter: world.waiter,
     };
     let mut failure = None;
     for call in &cell.scenario.checks {
@@ -334,21 +373,30 @@ async fn do_checks(
 fn sandboxes(
     cell: &Cell,
     around: &Surroundings,
-    release: &Release,
+    releases: Releases,
     pair: &Pair,
 ) -> Result<BTreeMap<On, Sandbox>, crate::sandbox::SandboxError> {
     let mut sandboxes = BTreeMap::new();
-    let files = [
-        ("kubesphere-installer.yaml", stub::manifests::installer_yaml(release)),
-        ("cluster-configuration.yaml", stub::manifests::cluster_configuration_yaml(release)),
-    ];
     for cluster in pair.clusters() {
+        let release = releases.on(cluster.on());
+        let files = [
+            ("kubesphere-installer.yaml", stub::manifests::installer_yaml(release)),
+            ("cluster-configuration.yaml", stub::manifests::cluster_configuration_yaml(release)),
+        ];
         let root = around.lease.directory().join(directory_of(cell)).join(cluster.on().to_string());
         let sandbox = Sandbox::create(root, &around.tools, cluster.admin_kubeconfig(), &files)?;
-        sandbox.add_kubekey(release.kubekey)?;
+        let given = given_on(cell, cluster.on()).and_then(|given| given.kubekey.as_deref());
+        sandbox.add_kubekey(given.and_then(KubeKey::find).unwrap_or(release.kubekey))?;
         sandboxes.insert(cluster.on(), sandbox);
     }
     Ok(sandboxes)
+}
+
+fn given_on(cell: &Cell, on: On) -> Option<&GivenCluster> {
+    match on {
+        On::Host => Some(&cell.scenario.given.host),
+        On::Member => cell.scenario.given.member.as_ref(),
+    }
 }
 
 fn record_step(cell: &Cell, around: &Surroundings, step: StepReport) {

@@ -19,6 +19,7 @@ use serde::Deserialize as _;
 use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 
+use crate::releases::Releases;
 use crate::secrets;
 use crate::serving::{THROUGH_CONSOLE, rolled_out, serves};
 use crate::waiter::PairWaiter;
@@ -66,8 +67,13 @@ pub enum GivenError {
 ///
 /// # Errors
 /// When an installation fails.
-pub async fn bring(pair: &Pair, given: &Given, release: &Release, waiter: &dyn Waiter) -> Result<(), GivenError> {
-    let setting = Setting { pair, release, waiter };
+pub(crate) async fn bring(
+    pair: &Pair,
+    given: &Given,
+    releases: Releases,
+    waiter: &dyn Waiter,
+) -> Result<(), GivenError> {
+    let setting = Setting { pair, releases, waiter };
     let host = setting.install(&pair.host, &given.host, None);
     let (Some(member), Some(wanted)) = (&pair.member, &given.member) else { return host.await };
     if wanted.jwt_secret == GivenSecret::OfHost && wanted.kubesphere == GivenKubesphere::Installed {
@@ -83,9 +89,9 @@ pub async fn bring(pair: &Pair, given: &Given, release: &Release, waiter: &dyn W
 ///
 /// # Errors
 /// When an installation fails.
-pub async fn install(pair: &Pair, given: &Given, release: &Release) -> Result<(), GivenError> {
+pub async fn install(pair: &Pair, given: &Given, release: &'static Release) -> Result<(), GivenError> {
     let waiter = PairWaiter::new(pair, &CancellationToken::new());
-    bring(pair, given, release, &waiter).await
+    bring(pair, given, Releases::both(release), &waiter).await
 }
 
 /// Creates the `CustomResourceDefinition`s of `kubesphere-installer.yaml` and waits until they are served.
@@ -113,7 +119,7 @@ pub async fn establish_crds(cluster: &Arc<dyn Cluster>, release: &Release) -> Re
 
 struct Setting<'a> {
     pair: &'a Pair,
-    release: &'a Release,
+    releases: Releases,
     waiter: &'a dyn Waiter,
 }
 
@@ -128,10 +134,11 @@ impl Setting<'_> {
             return Ok(());
         }
         let on = cluster.on();
-        for object in documents(on, &stub::manifests::installer_yaml(self.release))? {
+        let release = self.releases.on(on);
+        for object in documents(on, &stub::manifests::installer_yaml(release))? {
             create(cluster, object).await?;
         }
-        for mut object in documents(on, &stub::manifests::cluster_configuration_yaml(self.release))? {
+        for mut object in documents(on, &stub::manifests::cluster_configuration_yaml(release))? {
             configure(&mut object, wanted, secret.as_deref());
             create(cluster, object).await?;
         }
@@ -175,7 +182,8 @@ impl Setting<'_> {
         let context = CheckContext {
             host: self.pair.host.view(),
             member: self.pair.member.as_deref().map(Cluster::view),
-            release: self.release.version,
+            release: self.releases.host.version,
+            member_release: self.releases.member.version,
             facts: &facts,
             waiter: self.waiter,
         };

@@ -3,8 +3,8 @@
 use std::path::{Path, PathBuf};
 
 use include_dir::{Dir, include_dir};
-use kubesphere::Release as Profile;
 use kubesphere::release::UnknownRelease;
+use kubesphere::{KubeKey, Release as Profile};
 use nodes::CONFIG_MOUNT;
 use scenario::event::Basis;
 use scenario::known::{ArgSpec, CheckSignature, Known};
@@ -13,6 +13,8 @@ use scenario::parse;
 use scenario::plan::Release;
 use scenario::problem::Problem;
 use stub::delays;
+
+use crate::pairing;
 
 static BUILT_IN: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/../../scenarios");
 
@@ -34,6 +36,26 @@ pub fn built_in() -> Result<Vec<Scenario>, LoadError> {
     collect(&BUILT_IN, &mut files);
     files.sort_by(|(a, _), (b, _)| a.cmp(b));
     parse_all(files)
+}
+
+/// What `run` runs when nothing is named: the scenarios inside the binary, and a part of the pairing matrix in which any
+/// two of its values meet.
+///
+/// # Errors
+/// When one of them is not usable, which a test excludes.
+pub fn suite() -> Result<Vec<Scenario>, LoadError> {
+    let mut scenarios = built_in()?;
+    let pairs = pairing::all(&scenarios).unwrap_or_default();
+    scenarios.extend(pairing::covering(pairs));
+    Ok(scenarios)
+}
+
+/// The whole pairing matrix.
+///
+/// # Errors
+/// When a scenario inside the binary is not usable, which a test excludes.
+pub fn pairing_matrix() -> Result<Vec<Scenario>, LoadError> {
+    Ok(pairing::all(&built_in()?).unwrap_or_default())
 }
 
 /// The scenarios in the files and directories `paths`.
@@ -90,11 +112,12 @@ fn planned(profile: &Profile) -> Release {
 fn parse_all(files: Vec<(String, Vec<u8>)>) -> Result<Vec<Scenario>, LoadError> {
     let signatures = signatures();
     let releases: Vec<&str> = Profile::all().iter().map(|release| release.version).collect();
-    let known = Known { checks: &signatures, releases: &releases, delays: &DELAYS };
+    let kubekeys = KubeKey::ALL.map(|kubekey| kubekey.version);
+    let known = Known { checks: &signatures, releases: &releases, kubekeys: &kubekeys, delays: &DELAYS };
     let (mut scenarios, mut problems) = (Vec::new(), Vec::new());
     for (file, bytes) in files {
         match parse::parse(&file, &bytes, &known) {
-            Ok(scenario) => scenarios.push(scenario),
+            Ok(read) => scenarios.extend(read),
             Err(found) => problems.extend(found),
         }
     }

@@ -1,12 +1,14 @@
 //! What a scenario file may refer to. The caller brings it, so that this crate depends on no check and no release.
 
-/// The checks, releases and delays that exist.
+/// The checks, releases, versions of `KubeKey` and delays that exist.
 #[derive(Debug, Clone, Copy)]
 pub struct Known<'a> {
     /// Checks by name, with their arguments.
     pub checks: &'a [CheckSignature],
     /// KubeSphere releases, as `3.3.2`.
     pub releases: &'a [&'a str],
+    /// Versions of `KubeKey`, as `3.0.13`.
+    pub kubekeys: &'a [&'a str],
     /// Delays that a scenario may hold, as `config-reload`.
     pub delays: &'a [&'static str],
 }

@@ -46,6 +46,8 @@ impl std::fmt::Display for Location {
 pub struct Scenario {
     /// Unique name.
     pub name: String,
+    /// The combination of its matrix that this is, parameter to value; empty for a scenario without one.
+    pub params: BTreeMap<String, String>,
     /// Labels: `part`, `phase`, `via` and others.
     pub labels: BTreeMap<String, String>,
     /// The page whose procedure this is.
@@ -58,6 +60,8 @@ pub struct Scenario {
     pub steps: Vec<Step>,
     /// Checks after the last step, in order.
     pub checks: Vec<CheckCall>,
+    /// Steps that are done at the end, whatever happened before.
+    pub finally: Vec<Step>,
     /// The one step or check that is known to fail.
     pub known_issue: Option<KnownIssue>,
     /// Where it stands.
@@ -108,6 +112,10 @@ pub struct Given {
 pub struct GivenCluster {
     /// Whether KubeSphere is there.
     pub kubesphere: GivenKubesphere,
+    /// Its release, where that is not the cell's.
+    pub release: Option<String>,
+    /// The version of `KubeKey` that `./kk` is, where that is not the one of its release.
+    pub kubekey: Option<String>,
     /// Role it was installed with.
     pub cluster_role: String,
     /// `hostClusterName` it was installed with.
@@ -124,6 +132,8 @@ impl Default for GivenCluster {
     fn default() -> Self {
         Self {
             kubesphere: GivenKubesphere::Absent,
+            release: None,
+            kubekey: None,
             cluster_role: "none".to_owned(),
             host_cluster_name: None,
             jwt_secret: GivenSecret::Generated,
@@ -205,10 +215,32 @@ pub enum Action {
     },
     /// Acts in the web console.
     Console(ConsoleAction),
+    /// Waits until the cluster's objects are as they should be.
+    Objects(Objects),
     /// Keeps every delay of this name from ending, on both clusters: what waits for it stands still.
     Hold(String),
     /// Lets delays of this name end again.
     Release(String),
+}
+
+/// What is waited for among a cluster's objects.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Objects {
+    /// What has to become true.
+    pub wanted: Wanted,
+    /// The object in part, with `${variable}` still in its texts. It has an `apiVersion` and a `kind`.
+    pub partial: serde_json::Value,
+}
+
+/// What a step that looks at objects waits for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Wanted {
+    /// Some object is as the partial one says (`assert`).
+    Some,
+    /// No object is as the partial one says (`error`).
+    None,
+    /// No object has its name, namespace and labels, whatever else it holds (`absent`).
+    Absent,
 }
 
 /// Fields to set, by path (`spec.multicluster.clusterRole`), in order; values may hold `${variable}`.
@@ -218,12 +250,7 @@ pub type Edit = Vec<(String, String)>;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ConsoleAction {
     /// Fills in the Add Cluster form and presses Create.
-    ImportCluster {
-        /// Cluster name.
-        name: String,
-        /// What is pasted.
-        kubeconfig: PastedKubeconfig,
-    },
+    ImportCluster(Box<ImportCluster>),
     /// Opens the `ClusterConfiguration` in the editor, changes fields and presses OK.
     EditClusterConfiguration(Edit),
     /// Pastes another kubeconfig into the dialog that updates a member's one.
@@ -240,13 +267,60 @@ pub enum ConsoleAction {
     },
 }
 
+/// The form *Add Cluster*, as a person fills it in.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct ImportCluster {
+    /// *Cluster Name*.
+    pub name: String,
+    /// *Alias*.
+    pub alias: String,
+    /// *Tag*.
+    pub tag: String,
+    /// *Provider*.
+    pub provider: String,
+    /// *Description*.
+    pub description: String,
+    /// What is pasted.
+    pub kubeconfig: PastedKubeconfig,
+    /// Where the person switches to the object as YAML, and what is changed there.
+    pub edit_mode: Option<(EditMode, Edit)>,
+}
+
+/// The step of the form on which its toggle is used.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum EditMode {
+    /// The first, before the form has looked at the name.
+    Basic,
+    /// The second, where the kubeconfig is.
+    Kubeconfig,
+}
+
 /// The kubeconfig a person pastes.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct PastedKubeconfig {
-    /// Whose it is.
-    pub of: On,
+    /// Where it comes from.
+    pub source: KubeconfigSource,
     /// The server written over the one in it, if any (`https://127.0.0.1:6443`).
     pub server: Option<String>,
+}
+
+/// Where a pasted kubeconfig comes from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum KubeconfigSource {
+    /// The administrator's of a cluster, with a server that the other cluster's nodes reach.
+    Of(On),
+    /// What an earlier step printed. Where it names the address at which the harness reaches the cluster, the person
+    /// writes the one that nodes reach.
+    Output(String),
+    /// This text, with `${variable}` still in it.
+    Text(String),
+}
+
+impl Default for KubeconfigSource {
+    /// Nothing was pasted.
+    fn default() -> Self {
+        Self::Text(String::new())
+    }
 }
 
 /// A value taken from a step's standard output by a pattern whose first group, or whole match, is the value.

@@ -69,9 +69,9 @@ pub fn plan(scenarios: &[Scenario], releases: &[Release], selection: &Selection)
     for scenario in scenarios {
         let shared = Arc::new(scenario.clone());
         for release in releases.iter().filter(|release| scenario.releases.matches_name(&release.name)) {
-            let params = BTreeMap::new();
-            let id = CellId::new(&scenario.name, &release.name, &params);
+            let id = CellId::new(&scenario.name, &release.name, &scenario.params);
             if selection.matches(scenario, &id) {
+                let params = scenario.params.clone();
                 cells.push(Cell { id, scenario: Arc::clone(&shared), release: release.clone(), params });
             }
         }
@@ -138,8 +138,8 @@ mod tests {
         let text = format!(
             "apiVersion: ks-e2e.dev/v1alpha1\nkind: Scenario\nmetadata: {{name: {name}}}\nspec:\n  releases: \"{releases}\"\n  steps:\n    - {{name: a, on: host, run: 'true'}}\n"
         );
-        let known = Known { checks: &[], releases: &[], delays: &[] };
-        crate::parse(&format!("scenarios/member/{name}.yaml"), text.as_bytes(), &known).unwrap()
+        let known = Known { checks: &[], releases: &[], kubekeys: &[], delays: &[] };
+        crate::parse(&format!("scenarios/member/{name}.yaml"), text.as_bytes(), &known).unwrap().remove(0)
     }
 
     fn releases() -> Vec<Release> {

@@ -44,7 +44,8 @@ async fn check(ctx: &CheckContext<'_>, on: On) -> Seen<Finding> {
     };
     let console = told("Console:");
     if !console.is_some_and(|console| wanted.iter().any(|wanted| wanted == console)) {
-        let actual = console.map_or_else(|| "nothing of the console".to_owned(), |console| format!("`Console: {console}`"));
+        let actual =
+            console.map_or_else(|| "nothing of the console".to_owned(), |console| format!("`Console: {console}`"));
         return Ok(fails(format!("`Console: {}`", wanted.join("` or `Console: ")), actual));
     }
     let account = told("Account:");
@@ -87,11 +88,8 @@ mod tests {
         let node = json!({"status": {"addresses": [
             {"type": "Hostname", "address": "n1"}, {"type": "InternalIP", "address": "10.0.0.1"},
         ]}});
-        let host = FakeCluster::host()
-            .installer("ks-installer")
-            .log(&log)
-            .object("/api/v1/nodes/n1".to_owned(), node)
-            .object(
+        let host =
+            FakeCluster::host().installer("ks-installer").log(&log).object("/api/v1/nodes/n1".to_owned(), node).object(
                 "/api/v1/namespaces/kubesphere-system/services/ks-console".to_owned(),
                 json!({"spec": {"ports": [{"nodePort": 30880}]}}),
             );

@@ -33,7 +33,7 @@ pub(super) const ENTRY: CheckEntry = CheckEntry {
 };
 
 async fn look(ctx: &CheckContext<'_>, view: &dyn ClusterView, role: &str) -> Seen<Look> {
-    let release = match Release::find(ctx.release) {
+    let release = match Release::find(ctx.release_on(view.on())) {
         Ok(release) => release,
         Err(unknown) => return Ok(Look::Decided(Finding::cannot_tell(unknown.to_string()))),
     };

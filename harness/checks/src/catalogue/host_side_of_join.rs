@@ -36,7 +36,8 @@ async fn look(host: &dyn ClusterView, name: &str) -> Seen<Look> {
         let message = format!("host cluster: {what}; see the condition Federated of Cluster {name}");
         Ok(Look::NotYet(Finding::fails(format!("{secret} with a token, {registered}"), what, message)))
     };
-    let Some(found) = objects::at(host, &format!("/api/v1/namespaces/{federation}/secrets/{name}-secret")).await? else {
+    let Some(found) = objects::at(host, &format!("/api/v1/namespaces/{federation}/secrets/{name}-secret")).await?
+    else {
         return fails(format!("{secret} is not there"));
     };
     if found.pointer("/data/token").and_then(serde_json::Value::as_str).unwrap_or_default().is_empty() {

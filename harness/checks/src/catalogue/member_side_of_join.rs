@@ -108,9 +108,9 @@ mod tests {
     #[case(3, "ClusterRoleBinding kubefed-controller-manager:m1-kubesphere")]
     #[tokio::test]
     async fn fails_naming_what_is_missing(#[case] lacking: usize, #[case] what: &str) {
-        run(Some(lacking), "multicluster:\n  clusterName: m1\n").check("member-side-of-join", &[]).await.fails(&format!(
-            "member cluster: {what} is not there; see the condition Federated of the Cluster on the host"
-        ));
+        run(Some(lacking), "multicluster:\n  clusterName: m1\n").check("member-side-of-join", &[]).await.fails(
+            &format!("member cluster: {what} is not there; see the condition Federated of the Cluster on the host"),
+        );
     }
 
     #[rstest]

@@ -20,6 +20,8 @@ mod multicluster_components;
 mod no_cluster_object;
 mod no_failed_task;
 mod no_multicluster_components;
+mod no_new_run;
+mod pod_selector;
 mod step;
 mod token_signed_with_shared_secret;
 mod validation_accepted;
@@ -34,7 +36,7 @@ pub fn catalogue() -> &'static [CheckEntry] {
     &ALL
 }
 
-static ALL: [CheckEntry; 22] = [
+static ALL: [CheckEntry; 24] = [
     cluster_role::ENTRY,
     cluster_role_in_effect::ENTRY,
     member_token_setting::ENTRY,
@@ -56,6 +58,8 @@ static ALL: [CheckEntry; 22] = [
     host_side_of_join::ENTRY,
     dispatch_reaches_member::ENTRY,
     banner_content::ENTRY,
+    pod_selector::ENTRY,
+    no_new_run::ENTRY,
     no_cluster_object::ENTRY,
 ];
 

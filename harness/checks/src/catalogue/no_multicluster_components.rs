@@ -35,7 +35,8 @@ async fn check(view: &dyn ClusterView) -> Seen<Finding> {
         first.what
     );
     let all: Vec<_> = found.iter().map(|part| part.what.as_str()).collect();
-    Ok(Finding::fails("nothing of a host", first.what.clone(), message).with(format!("{on}: parts of a host"), all.join("\n")))
+    Ok(Finding::fails("nothing of a host", first.what.clone(), message)
+        .with(format!("{on}: parts of a host"), all.join("\n")))
 }
 
 #[cfg(test)]

@@ -12,6 +12,8 @@ use crate::view::ClusterView;
 /// Selects the installer's pod: its label is `ks-install` up to 3.2.1 and `ks-installer` from 3.3.0 on.
 const SELECTOR: &str = "app in (ks-install, ks-installer)";
 
+/// How the output of a playbook begins.
+const PLAY: &str = "PLAY [";
 /// The line that every run prints when its parallel tasks have started.
 const WAITING: &str = "Waiting for all tasks to be completed";
 /// The line that a run prints for the multi-cluster task, whatever the role.
@@ -121,6 +123,11 @@ impl InstallerLog {
             return RunState::Unfinished(format!("it has no banner `{BANNER}` after its tasks"));
         }
         RunState::Completed
+    }
+
+    /// Whether a playbook of a run has begun in it.
+    pub(crate) fn has_begun_a_run(&self) -> bool {
+        self.lines.iter().any(|line| line.starts_with(PLAY) || line.contains(WAITING) || line.contains(BANNER))
     }
 
     /// The last banner, from its title to the end of the log.

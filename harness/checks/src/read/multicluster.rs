@@ -29,7 +29,8 @@ pub(crate) async fn parts(view: &dyn ClusterView) -> Seen<Vec<Part>> {
     let mut parts = Vec::new();
     for (namespace, name) in DEPLOYMENTS {
         let found = at(view, &format!("/apis/apps/v1/namespaces/{namespace}/deployments/{name}")).await?;
-        let available = found.as_ref().and_then(|found| found.pointer("/status/availableReplicas")).and_then(Value::as_u64);
+        let available =
+            found.as_ref().and_then(|found| found.pointer("/status/availableReplicas")).and_then(Value::as_u64);
         parts.push(part(format!("Deployment {namespace}/{name}"), found.is_some(), || {
             (available.unwrap_or_default() == 0).then(|| "has no available pod".to_owned())
         }));

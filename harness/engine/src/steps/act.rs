@@ -1,11 +1,11 @@
 //! What a person does in the web console, and how it went.
 
 use checks::ValidationFact;
-use providers::access;
-use scenario::model::{ConsoleAction, PastedKubeconfig, Step};
+use providers::access::{self, Access};
+use scenario::model::{ConsoleAction, EditMode, ImportCluster, KubeconfigSource, PastedKubeconfig, Step};
 use stub::console::browser::{Answer, Browser, Outcome};
 use stub::console::form::AddCluster;
-use stub::console::members::Import;
+use stub::console::members::{Import, Toggle};
 
 use super::console::{self, Console, ConsoleError};
 use super::{Done, edit, fields, refused};
@@ -25,9 +25,8 @@ pub async fn act(step: &Step, action: &ConsoleAction, world: &mut World<'_>) -> 
         return done;
     };
     let pasted = match action {
-        ConsoleAction::ImportCluster { kubeconfig, .. } | ConsoleAction::UpdateKubeconfig { kubeconfig, .. } => {
-            pasted(kubeconfig, world)
-        }
+        ConsoleAction::ImportCluster(import) => pasted(&import.kubeconfig, world),
+        ConsoleAction::UpdateKubeconfig { kubeconfig, .. } => pasted(kubeconfig, world),
         ConsoleAction::EditClusterConfiguration(_) | ConsoleAction::RemoveCluster { .. } => Ok(String::new()),
     };
     let kubeconfig = match pasted {
@@ -78,11 +77,7 @@ async fn press(
     world: &World<'_>,
 ) -> Result<Shown, ConsoleError> {
     Ok(match action {
-        ConsoleAction::ImportCluster { name, .. } => {
-            let name = world.substituted(name);
-            let import = browser.add_cluster(&AddCluster::new(name.as_str(), kubeconfig.as_str())).await?;
-            Shown::Import { name, kubeconfig, import }
-        }
+        ConsoleAction::ImportCluster(filled) => import(browser, filled, kubeconfig, world).await?,
         ConsoleAction::EditClusterConfiguration(edits) => {
             let edits = fields(edits, world);
             let outcome = browser.edit_cluster_configuration(|text| edit::apply(text, &edits)).await?;
@@ -101,6 +96,38 @@ async fn press(
     })
 }
 
+async fn import(
+    browser: &Browser<Console>,
+    filled: &ImportCluster,
+    kubeconfig: String,
+    world: &World<'_>,
+) -> Result<Shown, ConsoleError> {
+    let form = AddCluster {
+        name: world.substituted(&filled.name),
+        alias: world.substituted(&filled.alias),
+        tag: world.substituted(&filled.tag),
+        provider: world.substituted(&filled.provider),
+        description: world.substituted(&filled.description),
+        kubeconfig,
+    };
+    let import = match &filled.edit_mode {
+        None => browser.add_cluster(&form).await?,
+        Some((mode, edits)) => {
+            let edits = fields(edits, world);
+            let toggle = match mode {
+                EditMode::Basic => Toggle::FirstStep,
+                EditMode::Kubeconfig => Toggle::SecondStep,
+            };
+            browser.add_cluster_as_yaml(&form, toggle, |text| edit::apply(text, &edits)).await?
+        }
+    };
+    // What was changed in the text counts.
+    let edited = filled.edit_mode.iter().flat_map(|(_, edits)| edits);
+    let name = edited.into_iter().rfind(|(path, _)| path == "metadata.name");
+    let name = name.map_or(form.name, |(_, name)| world.substituted(name));
+    Ok(Shown::Import { name, kubeconfig: form.kubeconfig, import })
+}
+
 /// The step holds when the page refused what it was to refuse, or nothing.
 fn judge(done: &mut Done, step: &Step, success: &str, message: Option<String>) {
     let wanted = step.expect.refused.as_deref();
@@ -115,21 +142,35 @@ fn judge(done: &mut Done, step: &Step, success: &str, message: Option<String>) {
 }
 
 fn pasted(kubeconfig: &PastedKubeconfig, world: &World<'_>) -> Result<String, String> {
-    let Some(cluster) = world.pair.cluster(kubeconfig.of) else {
-        return Err(format!("there is no {} cluster", kubeconfig.of));
+    let text = match &kubeconfig.source {
+        KubeconfigSource::Of(on) => {
+            let cluster = world.pair.cluster(*on).ok_or_else(|| format!("there is no {on} cluster"))?;
+            cluster.pasteable_kubeconfig().to_owned()
+        }
+        KubeconfigSource::Output(step) => {
+            let fact = world.facts.steps.get(step).ok_or_else(|| format!("step \"{step}\" was not done"))?;
+            let cluster = world.pair.cluster(fact.on).ok_or_else(|| format!("there is no {} cluster", fact.on))?;
+            let server = |text: &str| Access::of(text).map(|access| access.server).map_err(|error| error.to_string());
+            fact.stdout.replace(&server(cluster.admin_kubeconfig())?, &server(cluster.pasteable_kubeconfig())?)
+        }
+        KubeconfigSource::Text(text) => world.substituted(text),
     };
-    let text = cluster.pasteable_kubeconfig();
     match &kubeconfig.server {
-        Some(server) => access::with_server(text, &world.substituted(server)).map_err(|error| error.to_string()),
-        None => Ok(text.to_owned()),
+        Some(server) => access::with_server(&text, &world.substituted(server)).map_err(|error| error.to_string()),
+        None => Ok(text),
     }
 }
 
 /// What the report shows in place of a command.
 fn told(action: &ConsoleAction, world: &World<'_>) -> String {
     match action {
-        ConsoleAction::ImportCluster { name, .. } => {
-            format!("console: Add Cluster {}, Direct connection", world.substituted(name))
+        ConsoleAction::ImportCluster(import) => {
+            let mode = match &import.edit_mode {
+                None => "",
+                Some((EditMode::Basic, _)) => "Edit YAML in its first step, ",
+                Some((EditMode::Kubeconfig, _)) => "Edit YAML in its second step, ",
+            };
+            format!("console: Add Cluster {}, {mode}Direct connection", world.substituted(&import.name))
         }
         ConsoleAction::EditClusterConfiguration(edits) => {
             let edits = edits.iter().map(|(field, value)| format!("{field}: {}", world.substituted(value)));

@@ -4,6 +4,7 @@ mod act;
 pub mod command;
 pub mod console;
 pub mod edit;
+mod objects;
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -39,6 +40,7 @@ pub async fn perform(step: &Step, world: &mut World<'_>) -> StepReport {
         Action::Run { command, edit } => run_until_good(step, command, edit.as_ref(), world).await,
         Action::EditFile { file, edit } => edit_file(step, file, edit, world),
         Action::Console(action) => act::act(step, action, world).await,
+        Action::Objects(wanted) => objects::wait(step, wanted, world).await,
         Action::Hold(delay) => on_the_virtual_clock(world, format!("hold {delay}"), |clock| clock.hold(delay)),
         Action::Release(delay) => on_the_virtual_clock(world, format!("release {delay}"), |clock| clock.release(delay)),
     };
@@ -91,7 +93,7 @@ fn changes_configuration(action: &Action) -> bool {
             verb && (command.contains("kubectl") || command.contains("kk create cluster"))
         }
         Action::Console(action) => matches!(action, ConsoleAction::EditClusterConfiguration(_)),
-        Action::EditFile { .. } | Action::Hold(_) | Action::Release(_) => false,
+        Action::EditFile { .. } | Action::Objects(_) | Action::Hold(_) | Action::Release(_) => false,
     }
 }
 

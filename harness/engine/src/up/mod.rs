@@ -25,6 +25,7 @@ use tokio_util::sync::CancellationToken;
 use self::forward::Forward;
 use crate::cell::shape;
 use crate::given::{self, GivenError};
+use crate::releases::Releases;
 use crate::waiter::PairWaiter;
 
 /// Name of the file, in the run's directory, that describes clusters that are up.
@@ -188,7 +189,7 @@ async fn stand(options: &UpOptions, run_id: &str, lease: &Lease) -> Result<(Pair
     let pair = options.provider.create(lease, &plan).await?;
     {
         let waiter = PairWaiter::new(&pair, &CancellationToken::new());
-        given::bring(&pair, &options.given, options.release, &waiter).await?;
+        given::bring(&pair, &options.given, Releases::both(options.release), &waiter).await?;
     }
     let directory = lease.directory();
     let kubeconfig = directory.join(KUBECONFIG);

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::check::{Before, checks};
 use super::fields::{self, Fields, Notes};
+use super::matrix::Variant;
 use super::node::{Entry, Node, Position, Value};
 use super::step::{Around, step};
 use super::variables::Variables;
@@ -18,8 +19,8 @@ const API_VERSION: &str = "ks-e2e.dev/v1alpha1";
 const KIND: &str = "Scenario";
 const HOST: &str = "spec.given.host";
 
-pub fn scenario(root: &Node, known: &Known<'_>, notes: &mut Notes<'_>) -> Option<Scenario> {
-    let mut fields = Fields::of("", root, notes)?;
+pub fn scenario(variant: Variant, known: &Known<'_>, notes: &mut Notes<'_>) -> Option<Scenario> {
+    let mut fields = Fields::of("", &variant.root, notes)?;
     for (key, wanted) in [("apiVersion", API_VERSION), ("kind", KIND)] {
         if let Some(entry) = fields.require(key, wanted, notes) {
             fields::word(key, &entry.node, &[(wanted, ())], notes);
@@ -32,12 +33,14 @@ pub fn scenario(root: &Node, known: &Known<'_>, notes: &mut Notes<'_>) -> Option
     let (metadata, spec) = (metadata?, spec?);
     Some(Scenario {
         name: metadata.name,
+        params: variant.params,
         labels: metadata.labels,
         page: spec.page,
         releases: spec.releases,
         given: spec.given,
         steps: spec.steps,
         checks: spec.checks,
+        finally: spec.finally,
         known_issue: spec.known_issue,
         location: metadata.at.in_file(notes.file),
     })
@@ -85,6 +88,7 @@ struct Spec {
     given: Given,
     steps: Vec<Step>,
     checks: Vec<CheckCall>,
+    finally: Vec<Step>,
     known_issue: Option<KnownIssue>,
 }
 
@@ -93,17 +97,19 @@ fn spec(node: &Node, known: &Known<'_>, notes: &mut Notes<'_>) -> Option<Spec> {
     let page = fields.take("page").and_then(|entry| page(&entry.node, notes));
     let releases =
         fields.take("releases").map(|entry| fields::requirement("spec.releases", &entry.node, known.releases, notes));
-    let given = fields.take("given").map(|entry| given(&entry.node, notes)).unwrap_or_default();
+    let given = fields.take("given").map(|entry| given(&entry.node, known, notes)).unwrap_or_default();
     let mut variables = Variables::new();
     let mut around = Around {
         variables: &mut variables,
         has_member: given.member.is_some(),
         delays: known.delays,
         held: BTreeSet::new(),
+        printed: BTreeSet::new(),
     };
     let steps_entry = fields.take("steps");
     let checks_entry = fields.take("checks");
-    let steps = steps_entry.map(|entry| steps(&entry.node, &mut around, notes)).unwrap_or_default();
+    let finally_entry = fields.take("finally");
+    let steps = steps_entry.map(|entry| steps("spec.steps", &entry.node, &[], &mut around, notes)).unwrap_or_default();
     let step_names: Vec<&str> = steps.iter().map(|step| step.name.as_str()).collect();
     let before = Before {
         signatures: known.checks,
@@ -112,6 +118,9 @@ fn spec(node: &Node, known: &Known<'_>, notes: &mut Notes<'_>) -> Option<Spec> {
         step_names: &step_names,
     };
     let checks = checks_entry.map(|entry| checks(&entry.node, &before, notes)).unwrap_or_default();
+    let finally = finally_entry
+        .map(|entry| self::steps("spec.finally", &entry.node, &steps, &mut around, notes))
+        .unwrap_or_default();
     if steps_entry.is_none() && checks_entry.is_none() {
         notes.note(
             fields.at(),
@@ -127,7 +136,7 @@ fn spec(node: &Node, known: &Known<'_>, notes: &mut Notes<'_>) -> Option<Spec> {
         Some(releases) => releases?,
         None => Requirement::any(),
     };
-    Some(Spec { page, releases, given, steps, checks, known_issue })
+    Some(Spec { page, releases, given, steps, checks, finally, known_issue })
 }
 
 fn page(node: &Node, notes: &mut Notes<'_>) -> Option<Page> {
@@ -139,17 +148,17 @@ fn page(node: &Node, notes: &mut Notes<'_>) -> Option<Page> {
     Some(Page { name: name?, section, option })
 }
 
-fn given(node: &Node, notes: &mut Notes<'_>) -> Given {
+fn given(node: &Node, known: &Known<'_>, notes: &mut Notes<'_>) -> Given {
     let Some(mut fields) = Fields::of("spec.given", node, notes) else {
         return Given::default();
     };
-    let host = fields.take("host").map(|entry| given_cluster(HOST, &entry.node, notes)).unwrap_or_default();
-    let member = fields.take("member").map(|entry| given_cluster("spec.given.member", &entry.node, notes));
+    let host = fields.take("host").map(|entry| given_cluster(HOST, &entry.node, known, notes)).unwrap_or_default();
+    let member = fields.take("member").map(|entry| given_cluster("spec.given.member", &entry.node, known, notes));
     fields.finish(notes);
     Given { host, member }
 }
 
-fn given_cluster(what: &str, node: &Node, notes: &mut Notes<'_>) -> GivenCluster {
+fn given_cluster(what: &str, node: &Node, known: &Known<'_>, notes: &mut Notes<'_>) -> GivenCluster {
     let mut cluster = GivenCluster::default();
     let Some(mut fields) = Fields::of(what, node, notes) else {
         return cluster;
@@ -174,6 +183,8 @@ fn given_cluster(what: &str, node: &Node, notes: &mut Notes<'_>) -> GivenCluster
     let name = fields.take("hostClusterName");
     cluster.host_cluster_name =
         name.and_then(|entry| fields::scalar(&fields.path("hostClusterName"), &entry.node, notes));
+    cluster.release = version("release", "a release", known.releases, &mut fields, notes);
+    cluster.kubekey = version("kubekey", "a version of KubeKey", known.kubekeys, &mut fields, notes);
     let secret = fields.take("jwtSecret");
     let secrets = [("generated", GivenSecret::Generated), ("host", GivenSecret::OfHost)];
     if let Some(entry) = secret
@@ -209,13 +220,31 @@ fn given_cluster(what: &str, node: &Node, notes: &mut Notes<'_>) -> GivenCluster
     cluster
 }
 
-fn steps(node: &Node, around: &mut Around<'_>, notes: &mut Notes<'_>) -> Vec<Step> {
+/// One of the versions that are known.
+fn version(
+    key: &'static str,
+    kind: &str,
+    known: &[&str],
+    fields: &mut Fields<'_>,
+    notes: &mut Notes<'_>,
+) -> Option<String> {
+    let entry = fields.take(key)?;
+    let given = fields::text(&fields.path(key), &entry.node, notes)?;
+    if !known.contains(&given.as_str()) {
+        let suggestion = did_you_mean(&given, "versions", known);
+        notes.note(entry.node.at, format!("\"{given}\" is not {kind}"), suggestion);
+    }
+    Some(given)
+}
+
+fn steps(what: &str, node: &Node, before: &[Step], around: &mut Around<'_>, notes: &mut Notes<'_>) -> Vec<Step> {
     let mut steps: Vec<Step> = Vec::new();
-    for (index, node) in fields::list("spec.steps", node, notes).unwrap_or_default().iter().enumerate() {
-        let Some(step) = step(index, node, around, notes) else {
+    let list = what.trim_start_matches("spec.");
+    for (index, node) in fields::list(what, node, notes).unwrap_or_default().iter().enumerate() {
+        let Some(step) = step(&format!("{list}[{index}]"), node, around, notes) else {
             continue;
         };
-        if let Some(earlier) = steps.iter().find(|earlier| earlier.name == step.name) {
+        if let Some(earlier) = before.iter().chain(&steps).find(|earlier| earlier.name == step.name) {
             let message = format!("the step name \"{}\" is taken by line {}", step.name, earlier.location.line);
             notes.note(node.at, message, Some("give each step a name of its own".to_owned()));
         }

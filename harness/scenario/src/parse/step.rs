@@ -6,7 +6,8 @@ use std::time::Duration;
 use super::fields::{self, Fields, Notes};
 use super::node::{Entry, Node, Value};
 use super::variables::{self, Variables};
-use crate::model::{Action, Capture, ConsoleAction, Edit, Expect, On, PastedKubeconfig, Step, Until};
+use super::{console, objects};
+use crate::model::{Action, Capture, Edit, Expect, On, Step, Until, Wanted};
 
 /// A step's longest duration where the file gives none: the slowest documented stage, an installation, ends well within.
 pub const DEFAULT_TIMEOUT: Duration = Duration::from_mins(5);
@@ -21,10 +22,13 @@ pub struct Around<'v> {
     pub delays: &'v [&'static str],
     /// Those that are held at this point of the file.
     pub held: BTreeSet<String>,
+    /// Earlier steps that printed something.
+    pub printed: BTreeSet<String>,
 }
 
-pub fn step(index: usize, node: &Node, around: &mut Around<'_>, notes: &mut Notes<'_>) -> Option<Step> {
-    let mut fields = Fields::of(&format!("steps[{index}]"), node, notes)?;
+/// The step at `what`, as `steps[2]`.
+pub fn step(what: &str, node: &Node, around: &mut Around<'_>, notes: &mut Notes<'_>) -> Option<Step> {
+    let mut fields = Fields::of(what, node, notes)?;
     let name = fields.required_text("name", "what the person does", notes);
     let run = fields.take("run");
     let edit = fields.take("edit");
@@ -32,6 +36,7 @@ pub fn step(index: usize, node: &Node, around: &mut Around<'_>, notes: &mut Note
     let console = fields.take("console");
     let hold = fields.take("hold");
     let release = fields.take("release");
+    let objects = objects::KEYS.map(|(key, wanted)| (key, wanted, fields.take(key)));
     let on = match fields.take("on") {
         Some(entry) => cluster(&fields.path("on"), &entry.node, around.has_member, notes),
         // The console is the host's: a person logs in there to import. Both clusters are on one clock.
@@ -46,7 +51,7 @@ pub fn step(index: usize, node: &Node, around: &mut Around<'_>, notes: &mut Note
             None
         }
     };
-    let action = action(&fields, Parts { run, edit, file, console, hold, release }, around, notes);
+    let action = action(&fields, Parts { run, edit, file, console, hold, release, objects }, around, notes);
     let capture = fields.take("capture");
     let until_entry = fields.take("until");
     let retry = fields.take("retry");
@@ -69,6 +74,11 @@ pub fn step(index: usize, node: &Node, around: &mut Around<'_>, notes: &mut Note
     // Last, since a step cannot use what it captures itself.
     let captures =
         capture.map(|entry| captures(&fields.path("capture"), &entry.node, around, notes)).unwrap_or_default();
+    if run.is_some()
+        && let Some(name) = &name
+    {
+        around.printed.insert(name.clone());
+    }
     let retry = retry.and_then(|entry| fields::duration(&fields.path("retry"), &entry.node, notes));
     let timeout = match fields.take("timeout") {
         Some(entry) => fields::duration(&fields.path("timeout"), &entry.node, notes),
@@ -89,7 +99,7 @@ pub fn step(index: usize, node: &Node, around: &mut Around<'_>, notes: &mut Note
 }
 
 /// The member, only where the scenario has one.
-fn cluster(what: &str, node: &Node, has_member: bool, notes: &mut Notes<'_>) -> Option<On> {
+pub fn cluster(what: &str, node: &Node, has_member: bool, notes: &mut Notes<'_>) -> Option<On> {
     let on = fields::word(what, node, &CLUSTERS, notes)?;
     if on == On::Member && !has_member {
         notes.note(
@@ -111,13 +121,15 @@ struct Parts<'n> {
     console: Option<&'n Entry>,
     hold: Option<&'n Entry>,
     release: Option<&'n Entry>,
+    objects: [(&'static str, Wanted, Option<&'n Entry>); 3],
 }
 
 fn action(fields: &Fields<'_>, parts: Parts<'_>, around: &mut Around<'_>, notes: &mut Notes<'_>) -> Option<Action> {
-    let Parts { run, edit, file, console, hold, release } = parts;
+    let Parts { run, edit, file, console, hold, release, objects } = parts;
     let given: Vec<(&str, &Entry)> =
         [("run", run), ("file", file), ("console", console), ("hold", hold), ("release", release)]
             .into_iter()
+            .chain(objects.map(|(key, _, entry)| (key, entry)))
             .filter_map(|(key, entry)| Some((key, entry?)))
             .collect();
     if let [(first, _), (second, entry), ..] = given.as_slice() {
@@ -133,7 +145,7 @@ fn action(fields: &Fields<'_>, parts: Parts<'_>, around: &mut Around<'_>, notes:
         }
         (None, None) => {
             let help =
-                "add `run: COMMAND`, `file: NAME` with `edit: {…}`, or `console: {importCluster: {…}}`".to_owned();
+                "add `run: COMMAND`, `file: NAME` with `edit: {…}`, `console: {importCluster: {…}}` or `assert: {kind: …}`".to_owned();
             notes.note(fields.at(), "the step does nothing", Some(help));
             None
         }
@@ -172,8 +184,12 @@ fn action(fields: &Fields<'_>, parts: Parts<'_>, around: &mut Around<'_>, notes:
             }
             Some(Action::Release(delay))
         }
-        (Some((_, entry)), None) => {
-            console_action(&fields.path("console"), &entry.node, around, notes).map(Action::Console)
+        (Some(("console", entry)), None) => {
+            console::action(&fields.path("console"), &entry.node, around, notes).map(Action::Console)
+        }
+        (Some((key, entry)), None) => {
+            let wanted = objects.into_iter().find(|(name, ..)| name == key).map(|(_, wanted, _)| wanted)?;
+            objects::partial(&fields.path(key), &entry.node, wanted, around, notes).map(Action::Objects)
         }
     }
 }
@@ -184,13 +200,13 @@ fn delay(what: &str, node: &Node, around: &Around<'_>, notes: &mut Notes<'_>) ->
     fields::word(what, node, &words, notes).map(str::to_owned)
 }
 
-fn text_with_variables(what: &str, node: &Node, around: &Around<'_>, notes: &mut Notes<'_>) -> Option<String> {
+pub fn text_with_variables(what: &str, node: &Node, around: &Around<'_>, notes: &mut Notes<'_>) -> Option<String> {
     let text = fields::text(what, node, notes)?;
     around.variables.check(&text, node.at, notes);
     Some(text)
 }
 
-fn edits(what: &str, node: &Node, around: &Around<'_>, notes: &mut Notes<'_>) -> Option<Edit> {
+pub fn edits(what: &str, node: &Node, around: &Around<'_>, notes: &mut Notes<'_>) -> Option<Edit> {
     let entries = match &node.value {
         Value::Map(entries) if !entries.is_empty() => entries,
         Value::Map(_) => {
@@ -215,91 +231,6 @@ fn edits(what: &str, node: &Node, around: &Around<'_>, notes: &mut Notes<'_>) ->
         }
     }
     Some(edit)
-}
-
-/// The acts in the console, with what is written below each.
-const CONSOLE_ACTS: [(&str, &str); 4] = [
-    ("importCluster", "{name: NAME, kubeconfig: {of: member}}"),
-    ("editClusterConfiguration", "{path.of.the.field: value}"),
-    ("updateKubeconfig", "{name: NAME, kubeconfig: {of: member}}"),
-    ("removeCluster", "{name: NAME}"),
-];
-
-fn console_action(what: &str, node: &Node, around: &Around<'_>, notes: &mut Notes<'_>) -> Option<ConsoleAction> {
-    let mut fields = Fields::of(what, node, notes)?;
-    let given: Vec<(&str, &Entry)> =
-        CONSOLE_ACTS.iter().filter_map(|(act, _)| Some((*act, fields.take(act)?))).collect();
-    let action = match given.as_slice() {
-        [] if fields.is_empty() => {
-            let acts: Vec<String> = CONSOLE_ACTS.iter().map(|(act, content)| format!("`{act}: {content}`")).collect();
-            notes.note(node.at, format!("\"{what}\" does nothing"), Some(format!("add {}", acts.join(" or "))));
-            None
-        }
-        // What is there instead is unknown, and said to be.
-        [] => None,
-        [("editClusterConfiguration", entry)] => {
-            let edit = edits(&fields.path("editClusterConfiguration"), &entry.node, around, notes);
-            edit.map(ConsoleAction::EditClusterConfiguration)
-        }
-        [("removeCluster", entry)] => {
-            let what = fields.path("removeCluster");
-            let mut fields = Fields::of(&what, &entry.node, notes)?;
-            let name = cluster_name(&mut fields, around, notes);
-            fields.finish(notes);
-            name.map(|name| ConsoleAction::RemoveCluster { name })
-        }
-        [(act, entry)] => pasting(*act == "importCluster", &fields.path(act), &entry.node, around, notes),
-        [(first, _), (second, entry), ..] => {
-            let message = format!("a step does one thing, and this one has both \"{first}\" and \"{second}\"");
-            notes.note(entry.at, message, Some("make two steps of it".to_owned()));
-            None
-        }
-    };
-    fields.finish(notes);
-    action
-}
-
-/// The acts in which a kubeconfig is pasted.
-fn pasting(
-    is_import: bool,
-    what: &str,
-    node: &Node,
-    around: &Around<'_>,
-    notes: &mut Notes<'_>,
-) -> Option<ConsoleAction> {
-    let mut fields = Fields::of(what, node, notes)?;
-    let name = cluster_name(&mut fields, around, notes);
-    let kubeconfig = fields.require("kubeconfig", "{of: member}", notes);
-    let kubeconfig = kubeconfig.and_then(|entry| pasted(&fields.path("kubeconfig"), &entry.node, around, notes));
-    fields.finish(notes);
-    let (name, kubeconfig) = (name?, kubeconfig?);
-    Some(if is_import {
-        ConsoleAction::ImportCluster { name, kubeconfig }
-    } else {
-        ConsoleAction::UpdateKubeconfig { name, kubeconfig }
-    })
-}
-
-/// The form itself refuses an empty name, so a scenario may type one.
-fn cluster_name(fields: &mut Fields<'_>, around: &Around<'_>, notes: &mut Notes<'_>) -> Option<String> {
-    let entry = fields.require("name", "NAME", notes)?;
-    let name = fields::scalar(&fields.path("name"), &entry.node, notes)?;
-    around.variables.check(&name, entry.at, notes);
-    Some(name)
-}
-
-fn pasted(what: &str, node: &Node, around: &Around<'_>, notes: &mut Notes<'_>) -> Option<PastedKubeconfig> {
-    let mut fields = Fields::of(what, node, notes)?;
-    let of = fields.require("of", "member", notes);
-    let of = of.and_then(|entry| cluster(&fields.path("of"), &entry.node, around.has_member, notes));
-    let server =
-        fields.take("server").map(|entry| text_with_variables(&fields.path("server"), &entry.node, around, notes));
-    fields.finish(notes);
-    let server = match server {
-        Some(server) => Some(server?),
-        None => None,
-    };
-    Some(PastedKubeconfig { of: of?, server })
 }
 
 fn until(what: &str, node: &Node, around: &Around<'_>, notes: &mut Notes<'_>) -> Option<Until> {

@@ -29,6 +29,15 @@ pub enum Import {
     },
 }
 
+/// The step of the form on which *Edit YAML* is switched on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Toggle {
+    /// Basic information.
+    FirstStep,
+    /// The connection.
+    SecondStep,
+}
+
 impl<H: Http> Browser<H> {
     /// Fills in the form *Add Cluster* for a direct connection and presses *Create*.
     ///
@@ -45,6 +54,41 @@ impl<H: Http> Browser<H> {
         match filled.check() {
             Ok(()) => self.create_cluster(filled.object()).await,
             Err(message) => refused(message),
+        }
+    }
+
+    /// Fills in the form, switches to *Edit YAML*, lets `edit` change the text and presses *Create*. On the form's first
+    /// step nothing has looked at the name yet; the second comes after that.
+    ///
+    /// # Errors
+    /// When the console does not answer as it should.
+    pub async fn add_cluster_as_yaml<F, E>(
+        &self,
+        filled: &AddCluster,
+        toggle: Toggle,
+        edit: F,
+    ) -> Result<Import, H::Error>
+    where
+        F: FnOnce(&str) -> Result<String, E> + Send,
+        E: std::fmt::Display,
+    {
+        let refused = |message: String| Ok(Import::Refused { message, validation: None });
+        if toggle == Toggle::SecondStep {
+            if let Err(message) = form::check_name(&filled.name) {
+                return refused(message);
+            }
+            if self.exists(&filled.name).await? {
+                return refused(form::NAME_EXISTS.to_owned());
+            }
+        }
+        let shown = serde_yaml::to_string(&filled.object()).unwrap_or_default();
+        let edited = match edit(&shown) {
+            Ok(text) => text,
+            Err(error) => return refused(error.to_string()),
+        };
+        match serde_yaml::from_str(&edited) {
+            Ok(cluster) => self.create_cluster(cluster).await,
+            Err(error) => refused(error.to_string()),
         }
     }
 

@@ -1,0 +1,52 @@
+//! Objects in part, for steps that wait for what a cluster holds.
+
+use serde_json::{Map, Value as Json};
+
+use super::fields::Notes;
+use super::node::{Node, Value};
+use super::step::Around;
+use crate::model::{Objects, Wanted};
+
+/// The keys of such steps, with what each waits for.
+pub const KEYS: [(&str, Wanted); 3] = [("assert", Wanted::Some), ("error", Wanted::None), ("absent", Wanted::Absent)];
+
+/// What `absent` looks at: the rest of an object that is not there cannot differ.
+const OF_ABSENT: [&str; 3] = ["apiVersion", "kind", "metadata"];
+
+pub fn partial(what: &str, node: &Node, wanted: Wanted, around: &Around<'_>, notes: &mut Notes<'_>) -> Option<Objects> {
+    let before = notes.problems.len();
+    let partial = json(what, node, around, notes);
+    for key in ["apiVersion", "kind"] {
+        if partial.get(key).and_then(Json::as_str).is_none_or(str::is_empty) {
+            let help = "begin with `apiVersion: v1` and `kind: Namespace`, for example".to_owned();
+            notes.note(node.at, format!("\"{what}\" lacks \"{key}\""), Some(help));
+        }
+    }
+    if let (Wanted::Absent, Value::Map(entries)) = (wanted, &node.value) {
+        for entry in entries.iter().filter(|entry| !OF_ABSENT.contains(&entry.key.as_str())) {
+            let message = format!("\"{}\" does not say which object is to be absent", entry.key);
+            notes.note(entry.at, message, Some("remove it, or use `error` in place of `absent`".to_owned()));
+        }
+    }
+    (notes.problems.len() == before).then_some(Objects { wanted, partial })
+}
+
+fn json(what: &str, node: &Node, around: &Around<'_>, notes: &mut Notes<'_>) -> Json {
+    match &node.value {
+        Value::Null => Json::Null,
+        Value::Bool(value) => Json::from(*value),
+        Value::Integer(value) => Json::from(*value),
+        Value::Number(value) => Json::from(*value),
+        Value::Text(text) => {
+            around.variables.check(text, node.at, notes);
+            Json::from(text.as_str())
+        }
+        Value::List(nodes) => nodes.iter().map(|node| json(what, node, around, notes)).collect(),
+        Value::Map(entries) => {
+            let fields = entries
+                .iter()
+                .map(|entry| (entry.key.clone(), json(&format!("{what}.{}", entry.key), &entry.node, around, notes)));
+            Json::Object(fields.collect::<Map<_, _>>())
+        }
+    }
+}
