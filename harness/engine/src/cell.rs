@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use checks::{CheckContext, Facts, Finding};
-use kubesphere::{KubeKey, Release};
+use kubesphere::KubeKey;
 use providers::leases::Lease;
 use providers::pool::Pool;
 use providers::{Cluster, ClusterShape, Pair, PairPlan};

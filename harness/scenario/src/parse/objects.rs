@@ -15,7 +15,7 @@ const OF_ABSENT: [&str; 3] = ["apiVersion", "kind", "metadata"];
 
 pub fn partial(what: &str, node: &Node, wanted: Wanted, around: &Around<'_>, notes: &mut Notes<'_>) -> Option<Objects> {
     let before = notes.problems.len();
-    let partial = json(what, node, around, notes);
+    let partial = json(node, around, notes);
     for key in ["apiVersion", "kind"] {
         if partial.get(key).and_then(Json::as_str).is_none_or(str::is_empty) {
             let help = "begin with `apiVersion: v1` and `kind: Namespace`, for example".to_owned();
@@ -31,7 +31,7 @@ pub fn partial(what: &str, node: &Node, wanted: Wanted, around: &Around<'_>, not
     (notes.problems.len() == before).then_some(Objects { wanted, partial })
 }
 
-fn json(what: &str, node: &Node, around: &Around<'_>, notes: &mut Notes<'_>) -> Json {
+fn json(node: &Node, around: &Around<'_>, notes: &mut Notes<'_>) -> Json {
     match &node.value {
         Value::Null => Json::Null,
         Value::Bool(value) => Json::from(*value),
@@ -41,11 +41,9 @@ fn json(what: &str, node: &Node, around: &Around<'_>, notes: &mut Notes<'_>) -> 
             around.variables.check(text, node.at, notes);
             Json::from(text.as_str())
         }
-        Value::List(nodes) => nodes.iter().map(|node| json(what, node, around, notes)).collect(),
+        Value::List(items) => items.iter().map(|item| json(item, around, notes)).collect(),
         Value::Map(entries) => {
-            let fields = entries
-                .iter()
-                .map(|entry| (entry.key.clone(), json(&format!("{what}.{}", entry.key), &entry.node, around, notes)));
+            let fields = entries.iter().map(|entry| (entry.key.clone(), json(&entry.node, around, notes)));
             Json::Object(fields.collect::<Map<_, _>>())
         }
     }
