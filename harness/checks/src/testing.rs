@@ -42,6 +42,8 @@ pub(crate) struct FakeCluster {
     log: Vec<(Timestamp, String)>,
     probes: BTreeMap<String, Probe>,
     password: Option<String>,
+    /// The one token that is taken; any when none.
+    token: Option<String>,
     secrets: Vec<String>,
     answers: BTreeMap<(String, String), (u16, String)>,
     broken: bool,
@@ -67,6 +69,7 @@ impl FakeCluster {
             log: Vec::new(),
             probes: BTreeMap::new(),
             password: None,
+            token: None,
             secrets: Vec::new(),
             answers: BTreeMap::new(),
             broken: false,
@@ -156,8 +159,15 @@ impl FakeCluster {
     /// ks-apiserver issues this token for this password of admin's.
     pub(crate) fn logs_in(mut self, password: &str, token: &str) -> Self {
         self.password = Some(password.to_owned());
+        self.token = Some(token.to_owned());
         self.secrets.extend([password.to_owned(), token.to_owned()]);
         self.answers("POST", "/oauth/token", 200, &json!({"access_token": token, "token_type": "Bearer"}).to_string())
+    }
+
+    /// ks-apiserver does not look at tokens.
+    pub(crate) fn takes_any_token(mut self) -> Self {
+        self.token = None;
+        self
     }
 
     fn serve(&self, uri: &http::Uri) -> (u16, String) {
@@ -252,10 +262,12 @@ impl ClusterView for FakeCluster {
                     (400, json!({"error": "invalid_grant", "error_description": "incorrect password"}).to_string());
             }
         } else if !OPEN.contains(&path.as_str()) {
-            assert!(
-                request.headers().contains_key("X-KubeSphere-Authorization"),
-                "{path} was asked for without a token"
-            );
+            let Some(sent) = request.headers().get("X-KubeSphere-Authorization") else {
+                panic!("{path} was asked for without a token");
+            };
+            if self.token.as_ref().is_some_and(|token| sent != &format!("Bearer {token}")) {
+                (status, body) = (401, "signature is invalid".to_owned());
+            }
         }
         Ok(Response::builder().status(status).body(Bytes::from(body)).unwrap())
     }

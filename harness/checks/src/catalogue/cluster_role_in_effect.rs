@@ -2,9 +2,11 @@
 
 use futures::FutureExt;
 use kubesphere::Release;
+use scenario::model::On;
 
 use super::ON;
 use super::cluster_role::ROLE;
+use super::installer_run_completed;
 use crate::budget;
 use crate::call::{CheckEntry, Clusters};
 use crate::context::CheckContext;
@@ -37,6 +39,8 @@ async fn look(ctx: &CheckContext<'_>, view: &dyn ClusterView, role: &str) -> See
         Ok(release) => release,
         Err(unknown) => return Ok(Look::Decided(Finding::cannot_tell(unknown.to_string()))),
     };
+    // Read first: a run that ended before the configuration was read has had its time to write it.
+    let run_ended = run_ended(ctx, view.on()).await;
     let config = objects::kubesphere_config(view).await?;
     let expected = expected(release, role);
     let actual = config.multicluster_line();
@@ -44,12 +48,23 @@ async fn look(ctx: &CheckContext<'_>, view: &dyn ClusterView, role: &str) -> See
     if in_effect(&config, release, role) {
         return Ok(Look::Decided(Finding::holds().with(title, actual)));
     }
+    let advice = if run_ended {
+        "ks-installer has printed its banner all the same, so it did not write what the ClusterConfiguration says"
+    } else {
+        "see in ks-installer's log whether its run has ended well"
+    };
     let message = format!(
-        "{} cluster: role {role} is not in effect: kubesphere-config has {actual}, not {expected}; \
-         see in ks-installer's log whether its run has ended well",
+        "{} cluster: role {role} is not in effect: kubesphere-config has {actual}, not {expected}; {advice}",
         view.on()
     );
-    Ok(Look::NotYet(Finding::fails(expected, actual.clone(), message).with(title, actual)))
+    let finding = Finding::fails(expected, actual.clone(), message).with(title, actual);
+    Ok(if run_ended { Look::Decided(finding) } else { Look::NotYet(finding) })
+}
+
+/// Whether ks-installer has taken up the last edit and printed its banner, on which the page's reader goes on.
+async fn run_ended(ctx: &CheckContext<'_>, on: On) -> bool {
+    ctx.facts.last_edit.contains_key(&on)
+        && installer_run_completed::read(ctx, on).await.is_ok_and(|log| log.is_some_and(|log| log.holds_a_whole_run()))
 }
 
 /// Whether the configuration shows every role and not a host's alone: from 3.3.0 on. The bound stands here once more, and
@@ -94,7 +109,9 @@ mod tests {
 
     use rstest::rstest;
 
-    use crate::testing::{FakeCluster, Run};
+    use scenario::model::On;
+
+    use crate::testing::{FakeCluster, GOOD_RUN, Run};
 
     const NONE: &str = "multicluster:\n  clusterRole: none\n";
     const HOST: &str = "multicluster:\n  clusterRole: host\n  enable: true\n";
@@ -147,6 +164,22 @@ mod tests {
             .check("cluster-role-in-effect", &[("on", "host"), ("is", role)])
             .await
             .fails_with(&format!("host cluster: role {role} is not in effect"));
+    }
+
+    #[rstest]
+    #[case::of_this_edit("2024-01-01T00:00:01Z", "ks-installer has printed its banner all the same")]
+    #[case::begun_before_it("2024-01-01T00:00:03Z", "see in ks-installer's log whether its run has ended well")]
+    #[tokio::test]
+    async fn fails_at_once_after_a_whole_run(#[case] edited: &str, #[case] advice: &str) {
+        let run = std::iter::once("TASK [preinstall : KubeSphere | Checking Kubernetes version] ***").chain(GOOD_RUN);
+        let times: Vec<_> = (2..).map(|second| format!("2024-01-01T00:00:{second:02}Z")).take(6).collect();
+        let log: Vec<_> = times.iter().map(String::as_str).zip(run).collect();
+        let host = FakeCluster::host().installer("ks-installer").log(&log).config(NONE);
+        Run::new(host, FakeCluster::member())
+            .edited(On::Host, edited)
+            .check("cluster-role-in-effect", &[("on", "host"), ("is", "host")])
+            .await
+            .fails_with(advice);
     }
 
     #[tokio::test]

@@ -17,7 +17,8 @@ use crate::view::ClusterView;
 pub(super) const ENTRY: CheckEntry = CheckEntry {
     name: "dispatch-reaches-member",
     id: "C20",
-    about: "with a token of the host, requests for the member through the host's ks-apiserver answer 200 with the member's own nodes",
+    about: "with a token of the host, requests for the member through the host's ks-apiserver answer 200 with the member's own nodes, \
+            and not with a forged one",
     args: &[NAME],
     on: Clusters::Both,
     run: |args, ctx| {
@@ -60,6 +61,15 @@ async fn look(ctx: &CheckContext<'_>, member: &dyn ClusterView, name: &str) -> S
             "GET {path} answers with {whose}: {told}; the member has {has}; see which cluster the kubeconfig of Cluster {name} leads to"
         );
         return Ok(Look::NotYet(Finding::fails(format!("the member's nodes {has}"), told, message)));
+    }
+    let forged = get(ctx.host, &path, &token.forged()).await?;
+    if !matches!(forged.status, 401 | 403) {
+        // What it answers may be anything of the member's, so only its status is shown.
+        let actual = format!("{} although the token is forged", forged.status);
+        let message = format!(
+            "GET {path} through the host answers {actual}; ks-apiserver does not look at signatures, so everybody is admin of the member"
+        );
+        return Ok(Look::NotYet(Finding::fails("401 to a token with a forged signature", actual, message)));
     }
     let version = version.get("gitVersion").and_then(Value::as_str).unwrap_or("unknown");
     let text = format!("KubeSphere {version}, nodes {}", names(&own));
@@ -189,6 +199,20 @@ mod tests {
     #[tokio::test]
     async fn fails_with_the_cause(#[case] status: u16, #[case] body: &str, #[case] message: &str) {
         run(status, body).check("dispatch-reaches-member", &[]).await.fails(message);
+    }
+
+    #[tokio::test]
+    async fn fails_when_a_forged_token_opens_the_door() {
+        let host = FakeCluster::host()
+            .logs_in("P@88w0rd", &token("shared"))
+            .takes_any_token()
+            .answers("GET", VERSION, 200, "{}")
+            .answers("GET", NODES, 200, &nodes(&[("m-1", "u1")]));
+        let member = FakeCluster::member().node("m-1", "u1");
+        Run::new(host, member).imported("m1").check("dispatch-reaches-member", &[]).await.fails(
+            "GET /api/clusters/m1/v1/nodes through the host answers 200 although the token is forged; ks-apiserver does not look at signatures, \
+             so everybody is admin of the member",
+        );
     }
 
     #[tokio::test]

@@ -59,7 +59,7 @@ async fn check(ctx: &CheckContext<'_>) -> Finding {
 }
 
 /// The server of the current context.
-fn server(kubeconfig: &str) -> Option<String> {
+pub(super) fn server(kubeconfig: &str) -> Option<String> {
     let root: Value = serde_yaml::from_str(kubeconfig).ok()?;
     let named = |list: &str, name: &str| {
         let entries = root.get(list)?.as_sequence()?;

@@ -14,6 +14,7 @@ mod installer_run_completed;
 mod jwt_secret_equal;
 mod jwt_secret_sources_agree;
 mod kubeconfig_reachable;
+mod kubeconfig_stored;
 mod member_side_of_join;
 mod member_token_setting;
 mod multicluster_components;
@@ -36,7 +37,7 @@ pub fn catalogue() -> &'static [CheckEntry] {
     &ALL
 }
 
-static ALL: [CheckEntry; 24] = [
+static ALL: [CheckEntry; 25] = [
     cluster_role::ENTRY,
     cluster_role_in_effect::ENTRY,
     member_token_setting::ENTRY,
@@ -61,6 +62,7 @@ static ALL: [CheckEntry; 24] = [
     pod_selector::ENTRY,
     no_new_run::ENTRY,
     no_cluster_object::ENTRY,
+    kubeconfig_stored::ENTRY,
 ];
 
 /// The argument that names a cluster.

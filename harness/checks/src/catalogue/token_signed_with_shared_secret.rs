@@ -1,4 +1,4 @@
-//! The tokens that the host issues are signed with the secret that the member was given.
+//! The tokens that a cluster issues are signed with the secret that host and members share.
 
 use futures::FutureExt;
 use jsonwebtoken::errors::ErrorKind;
@@ -6,29 +6,45 @@ use jsonwebtoken::{Algorithm, DecodingKey, Validation};
 use serde_json::Value;
 
 use crate::budget;
-use crate::call::{CheckEntry, Clusters};
+use crate::call::{ArgSpec, CheckEntry, Clusters};
 use crate::context::CheckContext;
 use crate::finding::Finding;
 use crate::read::kubesphere_api::{Login, log_in, no_token};
 use crate::read::{Seen, objects};
 use crate::settle::{Look, settle};
+use crate::view::ClusterView;
 
 pub(super) const ENTRY: CheckEntry = CheckEntry {
     name: "token-signed-with-shared-secret",
     id: "C14",
-    about: "a token of the host's /oauth/token is signed with the host's jwtSecret",
-    args: &[],
-    on: Clusters::Host,
-    run: |_, ctx| async move { Ok(settle(ctx.waiter, budget::RELOAD, &|| look(ctx).boxed()).await) }.boxed(),
+    about: "a token of the cluster's /oauth/token is signed with the jwtSecret in its kubesphere-config",
+    args: &[ArgSpec {
+        name: "on",
+        about: "the cluster to ask; the host when absent",
+        required: false,
+        values: &["host", "member"],
+    }],
+    on: Clusters::Both,
+    run: |args, ctx| {
+        async move {
+            let view = if args.text("on").is_some() { ctx.cluster(args.cluster()?) } else { Some(ctx.host) };
+            Ok(match view {
+                Some(view) => settle(ctx.waiter, budget::RELOAD, &|| look(ctx, view).boxed()).await,
+                None => Finding::cannot_tell("there is no member cluster"),
+            })
+        }
+        .boxed()
+    },
 };
 
-async fn look(ctx: &CheckContext<'_>) -> Seen<Look> {
-    let config = objects::kubesphere_config(ctx.host).await?;
-    let token = match log_in(ctx, ctx.host).await? {
+async fn look(ctx: &CheckContext<'_>, view: &dyn ClusterView) -> Seen<Look> {
+    let config = objects::kubesphere_config(view).await?;
+    let on = view.on();
+    let token = match log_in(ctx, view).await? {
         Login::Token(token) => token,
         // A refusal is decided: wrong passwords lock the account. A server that is about to start is not.
-        Login::Refused(answer) if answer.status < 500 => return Ok(Look::Decided(no_token(ctx.host, &answer))),
-        Login::Refused(answer) => return Ok(Look::NotYet(no_token(ctx.host, &answer))),
+        Login::Refused(answer) if answer.status < 500 => return Ok(Look::Decided(no_token(view, &answer))),
+        Login::Refused(answer) => return Ok(Look::NotYet(no_token(view, &answer))),
     };
     let expected = "a token signed by HS256 with jwtSecret in kubesphere-config";
     Ok(match verify(token.reveal(), config.secret()) {
@@ -36,13 +52,15 @@ async fn look(ctx: &CheckContext<'_>) -> Seen<Look> {
         Err(Unverified::Signature) => Look::NotYet(Finding::fails(
             expected,
             "another secret signed it",
-            "host cluster: its token is not signed with jwtSecret in kubesphere-config: ks-apiserver still runs with another secret; it \
-             reloads when the kubelet has brought the ConfigMap, or restart Deployment ks-apiserver",
+            format!(
+                "{on} cluster: its token is not signed with jwtSecret in kubesphere-config: ks-apiserver still runs with another secret; \
+                 it reloads when the kubelet has brought the ConfigMap, or restart Deployment ks-apiserver"
+            ),
         )),
         Err(Unverified::Form(why)) => Look::Decided(Finding::fails(
             expected,
             why.clone(),
-            format!("host cluster: its token cannot be verified: {why}; see which program answers as ks-apiserver"),
+            format!("{on} cluster: its token cannot be verified: {why}; see which program answers as ks-apiserver"),
         )),
     })
 }
@@ -86,6 +104,15 @@ mod tests {
             "host cluster: its token is not signed with jwtSecret in kubesphere-config: ks-apiserver still runs with another secret; it \
              reloads when the kubelet has brought the ConfigMap, or restart Deployment ks-apiserver",
         );
+    }
+
+    #[tokio::test]
+    async fn fails_for_a_member_that_runs_with_the_old_secret() {
+        let member = FakeCluster::member().config(&config_with_secret("shared")).logs_in("P@88w0rd", &token("old"));
+        Run::new(FakeCluster::host(), member)
+            .check("token-signed-with-shared-secret", &[("on", "member")])
+            .await
+            .fails_with("member cluster: its token is not signed with jwtSecret in kubesphere-config");
     }
 
     #[tokio::test]

@@ -43,6 +43,11 @@ impl Cluster {
         self.0.metadata.finalizers.iter().flatten().any(|found| found == finalizer)
     }
 
+    /// Its kubeconfig in base64; empty when there is none.
+    pub(crate) fn kubeconfig(&self) -> &str {
+        self.0.data.pointer("/spec/connection/kubeconfig").and_then(Value::as_str).unwrap_or_default()
+    }
+
     /// A field of its status.
     pub(crate) fn status(&self, field: &str) -> Option<&Value> {
         self.0.data.get("status")?.get(field).filter(|value| !value.is_null())

@@ -12,8 +12,8 @@ use crate::view::ClusterView;
 /// Selects the installer's pod: its label is `ks-install` up to 3.2.1 and `ks-installer` from 3.3.0 on.
 const SELECTOR: &str = "app in (ks-install, ks-installer)";
 
-/// How the output of a playbook begins.
-const PLAY: &str = "PLAY [";
+/// What every run prints first, of the playbook that looks at the cluster (ks-installer v3.3.2, `playbooks/preinstall.yaml`).
+const FIRST_TASKS: &str = "TASK [preinstall";
 /// The line that every run prints when its parallel tasks have started.
 const WAITING: &str = "Waiting for all tasks to be completed";
 /// The line that a run prints for the multi-cluster task, whatever the role.
@@ -127,7 +127,14 @@ impl InstallerLog {
 
     /// Whether a playbook of a run has begun in it.
     pub(crate) fn has_begun_a_run(&self) -> bool {
-        self.lines.iter().any(|line| line.starts_with(PLAY) || line.contains(WAITING) || line.contains(BANNER))
+        self.lines.iter().any(|line| line.contains(FIRST_TASKS) || line.contains(WAITING))
+    }
+
+    /// Whether a run begins in it and ends in it with a banner. One that was under way when it begins does not count.
+    pub(crate) fn holds_a_whole_run(&self) -> bool {
+        let begins = self.lines.iter().position(|line| line.contains(FIRST_TASKS));
+        let tasks = self.last_line_with(WAITING, 0);
+        begins.zip(tasks).is_some_and(|(begins, tasks)| begins < tasks) && self.run_state() == RunState::Completed
     }
 
     /// The last banner, from its title to the end of the log.

@@ -26,7 +26,10 @@ pub async fn act(step: &Step, action: &ConsoleAction, world: &mut World<'_>) -> 
     };
     let pasted = match action {
         ConsoleAction::ImportCluster(import) => pasted(&import.kubeconfig, world),
-        ConsoleAction::UpdateKubeconfig { kubeconfig, .. } => pasted(kubeconfig, world),
+        // A new kubeconfig is another text than the one before, and this cluster has but one.
+        ConsoleAction::UpdateKubeconfig { kubeconfig, .. } => {
+            pasted(kubeconfig, world).map(|text| format!("{}\n# renewed\n", text.trim_end()))
+        }
         ConsoleAction::EditClusterConfiguration(_) | ConsoleAction::RemoveCluster { .. } => Ok(String::new()),
     };
     let kubeconfig = match pasted {
@@ -36,6 +39,7 @@ pub async fn act(step: &Step, action: &ConsoleAction, world: &mut World<'_>) -> 
             return done;
         }
     };
+    let update = matches!(action, ConsoleAction::UpdateKubeconfig { .. }).then(|| kubeconfig.clone());
     let in_the_browser = async {
         let password = &world.facts.admin_password;
         let browser = console::open(cluster.admin_kubeconfig(), &world.pair.clock, "admin", password).await?;
@@ -61,7 +65,10 @@ pub async fn act(step: &Step, action: &ConsoleAction, world: &mut World<'_>) -> 
         }
         Ok(Shown::Outcome { what, outcome }) => {
             let message = match outcome {
-                Outcome::Done => None,
+                Outcome::Done => {
+                    world.facts.pasted_kubeconfig = update.or(world.facts.pasted_kubeconfig.take());
+                    None
+                }
                 Outcome::Refused { message } => Some(message),
             };
             judge(&mut done, step, &what, message);
