@@ -1,36 +1,48 @@
-//! `--defect`: faults of the stub, on demand.
+//! `--defect`: deviations of the stub, on demand.
 
-use clap::{Args, ValueEnum};
-use engine::{Behaviour, FirstJoin};
+use std::fmt::Write as _;
+
+use clap::Args;
+use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
+use engine::{Behaviour, Deviation, DeviationKind};
 
 #[derive(Args)]
 pub struct Defects {
-    /// Put these faults into the stub, to see a check fail or a bug of the original at will
-    #[arg(long = "defect", value_enum, value_name = "ID", value_delimiter = ',')]
-    chosen: Vec<Defect>,
-}
-
-#[derive(Clone, Copy, ValueEnum)]
-enum Defect {
-    /// ks-installer applies role none whatever the `ClusterConfiguration` says
-    RoleIgnored,
-    /// A member's first join loses its `ServiceAccount` to the member's token controller; the resync joins it
-    FirstJoinAccountRace,
-    /// A member's first join reads its token before the member's token controller wrote it; the resync joins it
-    FirstJoinTokenRace,
+    /// Put these faults into the stub, with commas between, to see scenarios notice them; `--help` lists them
+    #[arg(
+        long = "defect",
+        value_name = "ID",
+        value_delimiter = ',',
+        value_parser = ids(),
+        hide_possible_values = true,
+        long_help = long_help(),
+    )]
+    chosen: Vec<Deviation>,
 }
 
 impl Defects {
-    /// How a stub with these faults behaves; of two ways for the first join to go wrong, the last.
+    /// How a stub with these deviations behaves.
     pub fn behaviour(&self) -> Behaviour {
-        let mut behaviour = Behaviour::default();
-        for defect in &self.chosen {
-            match defect {
-                Defect::RoleIgnored => behaviour.role_ignored = true,
-                Defect::FirstJoinAccountRace => behaviour.first_join = FirstJoin::LosesAccount,
-                Defect::FirstJoinTokenRace => behaviour.first_join = FirstJoin::LosesToken,
-            }
-        }
-        behaviour
+        self.chosen.iter().copied().collect()
     }
+}
+
+fn ids() -> impl TypedValueParser<Value = Deviation> {
+    let values = Deviation::ALL.iter().map(|deviation| PossibleValue::new(deviation.id()).help(deviation.about()));
+    PossibleValuesParser::new(values).try_map(|id| Deviation::of_id(&id).ok_or("no such deviation"))
+}
+
+fn long_help() -> String {
+    let mut text = "Put these faults into the stub, with commas between, to see scenarios notice them.".to_owned();
+    for (kind, about) in [
+        (DeviationKind::Defect, "Defects, each of which some scenario fails for"),
+        (DeviationKind::Benign, "Variations, with which every scenario passes"),
+    ] {
+        // Writing to a String cannot fail.
+        let _written = write!(text, "\n\n{about}:");
+        for deviation in Deviation::ALL.iter().filter(|deviation| deviation.kind() == kind) {
+            let _written = write!(text, "\n- {}: {}", deviation.id(), deviation.about());
+        }
+    }
+    text
 }

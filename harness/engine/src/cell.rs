@@ -171,6 +171,11 @@ pub fn shape(given: &GivenCluster) -> ClusterShape {
 /// What `cell` needs of a provider.
 pub fn pair_plan(cell: &Cell, seed: u64, behaviour: stub::Behaviour) -> PairPlan {
     let given = &cell.scenario.given;
+    let more = usize::from(behaviour.deviates(stub::Deviation::NodeMore));
+    let shape = |given| {
+        let shape = shape(given);
+        ClusterShape { nodes: shape.nodes + more, ..shape }
+    };
     PairPlan {
         host: shape(&given.host),
         member: given.member.as_ref().map(shape),
@@ -380,13 +385,13 @@ fn sandboxes(
     for cluster in pair.clusters() {
         let release = releases.on(cluster.on());
         let files = [
-            ("kubesphere-installer.yaml", stub::manifests::installer_yaml(release)),
+            ("kubesphere-installer.yaml", stub::manifests::installer_yaml_with(release, around.behaviour)),
             ("cluster-configuration.yaml", stub::manifests::cluster_configuration_yaml(release)),
         ];
         let root = around.lease.directory().join(directory_of(cell)).join(cluster.on().to_string());
         let sandbox = Sandbox::create(root, &around.tools, cluster.admin_kubeconfig(), &files)?;
         let given = given_on(cell, cluster.on()).and_then(|given| given.kubekey.as_deref());
-        sandbox.add_kubekey(given.and_then(KubeKey::find).unwrap_or(release.kubekey))?;
+        sandbox.add_kubekey(given.and_then(KubeKey::find).unwrap_or(release.kubekey), around.behaviour)?;
         sandboxes.insert(cluster.on(), sandbox);
     }
     Ok(sandboxes)

@@ -26,7 +26,7 @@ pub use given::{GivenError, establish_crds, install};
 pub use recorder::Observer;
 pub use run::RunOptions;
 pub use session::{Session, SessionOptions};
-pub use stub::{Behaviour, FirstJoin};
+pub use stub::{Behaviour, Deviation, DeviationKind};
 pub use tools::{KUBECTL_VARIABLE, Tools};
 pub use versions::unsupported_kubernetes;
 

@@ -35,3 +35,16 @@ pub const WEBHOOK_POLL: Delay = Delay::new("webhook-poll", Duration::from_secs(1
 pub const CRD_LIMIT: Delay = Delay::new("crd-limit", Duration::from_mins(1));
 /// The pause before a broken watch starts again.
 pub const WATCH_PAUSE: Delay = Delay::new("watch-pause", Duration::from_secs(1));
+
+// Where the stand-in deviates.
+
+/// Between a banner that comes too early and the configuration.
+pub const BANNER_AHEAD: Delay = Delay::new("banner-ahead", Duration::from_mins(1));
+/// Work of the installer that takes longer.
+pub const INSTALLER_TASK_SLOW: Delay = Delay::new("installer-task-slow", Duration::from_secs(30));
+/// A changed file that is noticed late.
+pub const RELOAD_SLOW: Delay = Delay::new("config-reload-slow", Duration::from_secs(30));
+/// From a controller's start to the host's late Cluster.
+pub const HOST_CLUSTER_LATE: Delay = Delay::new("host-cluster-late", Duration::from_mins(1));
+/// A resync that comes late, and so heals late; checks give an import five minutes.
+pub const RESYNC_LONG: Delay = Delay::new("cluster-resync-long", Duration::from_mins(4));

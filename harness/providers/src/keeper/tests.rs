@@ -20,7 +20,7 @@ const A_WHILE: Duration = Duration::from_millis(300);
 
 fn plan() -> PairPlan {
     let shape = ClusterShape { nodes: 2, sync_frequency: SyncFrequency::Short };
-    let behaviour = stub::Behaviour { role_ignored: true, ..stub::Behaviour::default() };
+    let behaviour = stub::Deviation::RoleIgnored.into();
     PairPlan { host: shape, member: Some(shape), seed: u64::MAX, behaviour }
 }
 

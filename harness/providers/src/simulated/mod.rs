@@ -8,11 +8,12 @@ use std::sync::Arc;
 use apiserver::{ApiServer, DialFailure, Dialer};
 use async_trait::async_trait;
 use nodes::clock::Clock;
-use nodes::network::simulated::{ClusterNetwork, ClusterPlan, SimulatedNetwork};
+use nodes::network::simulated::{ClusterNetwork, ClusterPlan, Fault, SimulatedNetwork, Unreachable};
 use nodes::network::{NetError, Network, client};
 use nodes::{NodeSpec, Nodes, NodesConfig};
 use rand::RngExt as _;
 use scenario::model::On;
+use stub::Deviation;
 
 use crate::access::{Access, with_server};
 use crate::cluster::Cluster;
@@ -101,6 +102,11 @@ impl Site {
             ProviderError::new(provider, format!("{operation} of the {on} cluster"), source)
         };
         let at = control_plane(on);
+        if plan.behaviour.deviates(Deviation::MemberHiddenFromNode)
+            && let (On::Host, [first, _, ..]) = (on, specs.as_slice())
+        {
+            world.set_fault(member_hidden_from(first.ip));
+        }
         world.add_endpoint(SocketAddr::new(at, API_PORT), server.address);
         world.add_name(&server_name(on), vec![at]);
         network.add_service_endpoint(SocketAddr::new(SERVICE_IP.into(), 443), server.address);
@@ -158,6 +164,12 @@ fn node_specs(on: On, count: usize) -> Vec<NodeSpec> {
             },
         })
         .collect()
+}
+
+/// The API server of the member cannot be reached from `node`.
+fn member_hidden_from(node: IpAddr) -> Fault {
+    let to = control_plane(On::Member);
+    Fault::Unreachable { from: Some(node), to, port: Some(API_PORT), how: Unreachable::NoRoute }
 }
 
 /// What tells the addresses of the two clusters apart.

@@ -1,10 +1,12 @@
 //! Who asks (kubesphere v3.3.2, `pkg/apiserver/authentication`).
 
 use http::{HeaderMap, header};
+use kubesphere::names::objects;
 
 use super::server::Server;
 use super::tokens;
 use super::users::{self, PasswordError, User};
+use crate::Deviation;
 use crate::member::go_base64::decode_base64;
 
 /// Who asks.
@@ -33,6 +35,9 @@ impl Identity {
 /// # Errors
 /// The reason of a refusal, as the client is told.
 pub async fn identify(server: &Server, headers: &HeaderMap) -> Result<Identity, String> {
+    if server.deviates(Deviation::TokenIgnored) {
+        return Ok(Identity::User(objects::ADMIN.to_owned()));
+    }
     let value = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok()).unwrap_or_default().trim();
     let (scheme, credentials) = value.split_once(' ').unwrap_or((value, ""));
     let credentials = credentials.trim();

@@ -2,36 +2,40 @@
 
 use bytes::Bytes;
 use kubesphere::names::objects;
-use nodes::clock::Clock;
+use nodes::clock::{Clock, Delay};
 use nodes::program::{Files, PodContext};
 
 use super::settings::Settings;
-use crate::delays::RELOAD;
+use crate::delays::{RELOAD, RELOAD_SLOW};
+use crate::{Behaviour, Deviation};
 
 /// The mounted file, and what the process has read of it.
 pub struct Configuration {
     files: Files,
     clock: Clock,
+    /// How long it takes to work with a changed file.
+    reload: Delay,
     /// What was parsed last, so that nothing that came meanwhile counts as known.
     known: Option<Bytes>,
 }
 
 impl Configuration {
     /// Reads the file for the first time.
-    pub fn open(ctx: &PodContext) -> (Self, Result<Settings, String>) {
-        Self::of(ctx.files.clone(), ctx.clock.clone())
+    pub fn open(ctx: &PodContext, behaviour: Behaviour) -> (Self, Result<Settings, String>) {
+        let reload = if behaviour.deviates(Deviation::ReloadSlow) { RELOAD_SLOW } else { RELOAD };
+        Self::of(ctx.files.clone(), ctx.clock.clone(), reload)
     }
 
-    fn of(files: Files, clock: Clock) -> (Self, Result<Settings, String>) {
+    fn of(files: Files, clock: Clock, reload: Delay) -> (Self, Result<Settings, String>) {
         let known = files.read(objects::CONFIG_PATH);
         let settings = parse(known.as_ref());
-        (Self { files, clock, known }, settings)
+        (Self { files, clock, reload, known }, settings)
     }
 
     /// Waits until the file is another than the one read last; `None` when its source is gone with the pod.
     pub async fn next(&mut self) -> Option<Result<Settings, String>> {
         while self.files.changed().await {
-            self.clock.sleep(RELOAD).await;
+            self.clock.sleep(self.reload).await;
             let text = self.files.read(objects::CONFIG_PATH);
             if text != self.known {
                 self.known = text;
@@ -66,7 +70,7 @@ mod tests {
         tokio::spawn(clock.clone().drive(stop.clone()));
         let _progress = clock.wants_progress();
         let _stop = stop.drop_guard();
-        let (mut configuration, first) = Configuration::of(files, Clock::virtual_from(clock.clone()));
+        let (mut configuration, first) = Configuration::of(files, Clock::virtual_from(clock.clone()), RELOAD);
         meanwhile();
         let secret = |settings: Result<Settings, String>| settings.unwrap().jwt_secret.expose().to_owned();
         (secret(first), configuration.next().await.map(secret))

@@ -14,6 +14,7 @@ use super::request_info::RequestInfo;
 use super::respond::{self, Answer};
 use super::server::{Incoming, Server};
 use super::upgrade;
+use crate::Deviation;
 use crate::member::go_base64::decode_base64;
 use crate::member::{ApiClient, RestConfig, Target, kubeconfig};
 
@@ -50,7 +51,8 @@ pub async fn route(server: &Server, request: &Incoming, mut info: RequestInfo) -
         Ok(None) => return Route::Answered(refusals.unknown(&name)),
         Err(error) => return Route::Answered(proxy::internal_error(&request.uri, &error.to_string())),
     };
-    if cluster["metadata"]["labels"].get(labels::HOST_CLUSTER).is_some() {
+    let is_host = cluster["metadata"]["labels"].get(labels::HOST_CLUSTER).is_some();
+    if is_host || server.deviates(Deviation::DispatchedToItself) {
         info.cluster = None;
         return Route::Here(info);
     }

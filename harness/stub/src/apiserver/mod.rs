@@ -28,6 +28,8 @@ use configuration::Configuration;
 use server::Server;
 use settings::Settings;
 
+use crate::{Behaviour, Deviation};
+
 /// The port it listens on (ks-installer v3.3.2, chart ks-core).
 pub const PORT: u16 = 9090;
 
@@ -35,7 +37,7 @@ pub const PORT: u16 = 9090;
 const FATAL: ExitCode = ExitCode(255);
 
 /// Runs ks-apiserver until the pod has to stop.
-pub async fn run(ctx: PodContext) -> ExitCode {
+pub async fn run(ctx: PodContext, behaviour: Behaviour) -> ExitCode {
     let release = match Release::of_image(&ctx.pod.image) {
         Ok(release) => release,
         Err(error) => {
@@ -43,7 +45,7 @@ pub async fn run(ctx: PodContext) -> ExitCode {
             return FATAL;
         }
     };
-    let (configuration, settings) = Configuration::open(&ctx);
+    let (configuration, settings) = Configuration::open(&ctx, behaviour);
     let settings = match settings {
         Ok(settings) => settings,
         Err(text) => {
@@ -62,7 +64,7 @@ pub async fn run(ctx: PodContext) -> ExitCode {
         }
     };
     klog(&ctx, 'I', "apiserver.go:356", &format!("Start listening on :{PORT}"));
-    let server = Server::new(ctx.clone(), release, settings);
+    let server = Server::new(ctx.clone(), release, settings, behaviour);
     let handler = {
         let server = server.clone();
         move |asked| server.clone().handle(asked)
@@ -84,7 +86,10 @@ async fn follow_configuration(server: &Server, mut configuration: Configuration)
         let holds = |settings: &Settings| !checks || !settings.jwt_secret.is_empty();
         while let Some(settings) = configuration.next().await {
             match settings {
-                Ok(settings) if holds(&settings) => {
+                Ok(mut settings) if holds(&settings) => {
+                    if server.deviates(Deviation::OldSecretServed) {
+                        settings.jwt_secret = server.settings().jwt_secret.clone();
+                    }
                     server.reload(settings);
                     klog(ctx, 'I', "server.go:112", "config changed, the server works with the new one");
                 }

@@ -19,6 +19,7 @@ use super::tokens::TokenCache;
 use super::users::{self, Failures};
 use super::{dispatch, oauth, proxy, resources, upgrade, validation, version};
 use crate::member::ApiClient;
+use crate::{Behaviour, Deviation};
 
 /// A running ks-apiserver.
 pub struct Server {
@@ -35,6 +36,7 @@ pub struct Server {
     /// Clients of members.
     pub members: dispatch::Members,
     settings: RwLock<Arc<Settings>>,
+    behaviour: Behaviour,
 }
 
 /// A request whose body has been read.
@@ -54,7 +56,7 @@ pub struct Incoming {
 impl Server {
     /// A server of `release` with `settings`.
     #[must_use]
-    pub fn new(ctx: PodContext, release: &'static Release, settings: Settings) -> Arc<Self> {
+    pub fn new(ctx: PodContext, release: &'static Release, settings: Settings, behaviour: Behaviour) -> Arc<Self> {
         Arc::new(Self {
             api: ApiClient::own(&ctx),
             ctx,
@@ -63,7 +65,14 @@ impl Server {
             failures: Failures::default(),
             members: dispatch::Members::default(),
             settings: RwLock::new(Arc::new(settings)),
+            behaviour,
         })
+    }
+
+    /// Whether the server has `deviation`.
+    #[must_use]
+    pub fn deviates(&self, deviation: Deviation) -> bool {
+        self.behaviour.deviates(deviation)
     }
 
     /// The settings that the process works with now.
@@ -138,7 +147,10 @@ impl Server {
             ["oauth", "token"] => Ok(only(method, &Method::POST, oauth::token(self, request)).await),
             ["kapis", "version"] => Ok(only(method, &Method::GET, version::answer(self)).await),
             ["kapis", "config.kubesphere.io", "v1alpha2", "configs", "configz"] => {
-                let configz = self.settings().configz.clone();
+                let mut configz = self.settings().configz.clone();
+                if self.deviates(Deviation::ConfigzDenies) {
+                    configz.insert("multicluster".to_owned(), false.into());
+                }
                 Ok(only(method, &Method::GET, async { respond::entity(StatusCode::OK, &configz.into()) }).await)
             }
             ["kapis", "cluster.kubesphere.io", "v1alpha1", "clusters", "validation"] if *method == Method::POST => {

@@ -18,10 +18,10 @@ use tokio::task::JoinSet;
 use super::places::Place;
 use super::queue::{Failed, Queue};
 use super::reconcile::{Occasion, drop_empty_fields};
-use crate::Behaviour;
 use crate::apiserver::settings::Settings;
-use crate::delays::{RESYNC, WATCH_PAUSE};
+use crate::delays::{HOST_CLUSTER_LATE, RESYNC, RESYNC_LONG, WATCH_PAUSE};
 use crate::member::ApiClient;
+use crate::{Behaviour, Deviation};
 
 /// The cluster controller with one configuration.
 pub struct Controller {
@@ -31,7 +31,7 @@ pub struct Controller {
     pub host: ApiClient,
     /// The configuration.
     pub settings: Settings,
-    /// The races that it is asked to lose.
+    /// What it does otherwise.
     pub behaviour: Behaviour,
 }
 
@@ -54,19 +54,31 @@ impl Controller {
         super::has(&self.ctx, feature)
     }
 
+    /// Whether the controller has `deviation`.
+    pub(super) fn deviates(&self, deviation: Deviation) -> bool {
+        self.behaviour.deviates(deviation)
+    }
+
     /// Runs for ever: reacts to changed Clusters, and looks at all of them at every resync.
     pub async fn run(self: &Arc<Self>) {
         let kind = GroupVersionKind::gvk(CLUSTER.group, CLUSTER.version, CLUSTER.kind);
         let clusters: Api<DynamicObject> =
             Api::all_with(self.ctx.client.clone(), &ApiResource::from_gvk_with_plural(&kind, CLUSTER.plural));
         let mut changes = pin!(watcher(clusters, watcher::Config::default()));
-        let period = self.settings.resync.map_or(RESYNC, |period| RESYNC.lasting(period));
+        let usual = if self.deviates(Deviation::ResyncLong) { RESYNC_LONG } else { RESYNC };
+        let period = self.settings.resync.map_or(usual, |period| RESYNC.lasting(period));
         let mut seen: BTreeMap<String, Seen> = BTreeMap::new();
         let mut queue = Queue::default();
         let mut resynced = BTreeSet::new();
         let mut work = JoinSet::new();
         let mut retries = FuturesUnordered::new();
-        let mut resync = async {}.boxed();
+        let (clock, late) = (self.ctx.clock.clone(), self.deviates(Deviation::HostClusterLate));
+        let mut resync = async move {
+            if late {
+                clock.sleep(HOST_CLUSTER_LATE).await
+            }
+        }
+        .boxed();
         loop {
             while let Some(name) = queue.take() {
                 let controller = self.clone();

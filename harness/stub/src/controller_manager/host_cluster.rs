@@ -8,6 +8,8 @@ use serde_json::{Value, json};
 
 use super::controller::Controller;
 use super::places::Place;
+use super::variations;
+use crate::Deviation;
 use crate::member::Target;
 
 const DESCRIPTION: &str = "The description was created by KubeSphere automatically. It is recommended that you use the \
@@ -16,15 +18,22 @@ const DESCRIPTION: &str = "The description was created by KubeSphere automatical
 impl Controller {
     /// Creates the host's Cluster when there is none; with more than one it only complains.
     pub(super) async fn ensure_host_cluster(&self) {
+        if self.deviates(Deviation::HostClusterMissing) {
+            return;
+        }
         let hosts = Target::clusters().query("labelSelector=cluster-role.kubesphere.io%2Fhost");
         let outcome = match self.host.get(&hosts).await {
             Err(error) => Err(error.to_string()),
             Ok(list) => match list["items"].as_array().map_or(0, Vec::len) {
                 0 => {
-                    let cluster = host_cluster(&self.settings.host_cluster_name, &self.ctx.service_account);
+                    let cluster = variations::of_host_cluster(
+                        host_cluster(&self.settings.host_cluster_name, &self.ctx.service_account),
+                        self.behaviour,
+                    );
                     self.host.create(&Target::clusters(), &cluster).await.map(drop).map_err(|error| error.to_string())
                 }
                 1 => Ok(()),
+                _ if self.deviates(Deviation::SecondHostAccepted) => Ok(()),
                 several => Err(format!("there MUST not be more than one host clusters, while there are {several}")),
             },
         };

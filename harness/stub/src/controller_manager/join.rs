@@ -12,9 +12,9 @@ use kubesphere::names::{FEDERATED_WORKSPACE, KUBEFED_CLUSTER, WORKSPACE, namespa
 use nodes::clock::Clock;
 use serde_json::{Value, json};
 
-use crate::FirstJoin;
 use crate::delays::{JOIN_LIMIT, JOIN_POLL, WATCH_PAUSE};
 use crate::member::{ApiClient, CallError, RestConfig, Target};
+use crate::{Behaviour, Deviation};
 
 const SYSTEM: &str = namespaces::FEDERATION;
 const TOKEN_TYPE: &str = "kubernetes.io/service-account-token";
@@ -65,8 +65,8 @@ pub struct Join<'a> {
     pub config: &'a RestConfig,
     /// The clock.
     pub clock: &'a Clock,
-    /// How the first join goes.
-    pub luck: FirstJoin,
+    /// What goes otherwise.
+    pub behaviour: Behaviour,
 }
 
 fn target(resource: Resource) -> Target {
@@ -87,39 +87,48 @@ impl Join<'_> {
     /// # Errors
     /// [`JoinError`] of the first step that fails; what was made before stays.
     pub async fn run(&self) -> Result<(), JoinError> {
+        let is = |deviation| self.behaviour.deviates(deviation);
+        if is(Deviation::JoinSkipped) {
+            return Ok(());
+        }
         let account = format!("{}-kubesphere", self.cluster);
         self.member.find(&accounts().named(&account)).await?;
         let namespace = json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": SYSTEM}});
         create_unless_there(self.member, &Target::core("namespaces"), &namespace).await?;
-        self.make_account(&account).await?;
-        self.grant(&account).await?;
-        let token = self.token(&account).await?;
-        self.store_token(&token).await?;
-        self.register().await
+        let token = if is(Deviation::JoinWithoutAccount) {
+            STANDARD.encode("of nobody")
+        } else {
+            self.make_account(&account).await?;
+            self.token(&account).await?
+        };
+        if !is(Deviation::JoinWithoutRights) {
+            self.grant(&account).await?;
+        }
+        self.store_token(if is(Deviation::JoinWithoutToken) { "" } else { &token }).await?;
+        if is(Deviation::JoinUnregistered) { Ok(()) } else { self.register().await }
     }
 
     /// The ServiceAccount with a token Secret: the token controller's, where there is one, else one made here. The
     /// real code does not wait for that controller and loses the race now and then, which would make runs differ; here
-    /// the controller comes first, unless [`FirstJoin`] says otherwise.
+    /// the controller comes first, unless the join is to lose a race.
     async fn make_account(&self, account: &str) -> Result<(), JoinError> {
         let object = json!({
             "apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": account, "namespace": SYSTEM},
         });
         let made = create_unless_there(self.member, &accounts(), &object).await?;
-        match (self.luck, made) {
-            (FirstJoin::LosesToken, Some(_)) => {
+        if let Some(mut stale) = made {
+            if self.behaviour.deviates(Deviation::FirstJoinTokenRace) {
                 // The answer is the Secret as it is before the token controller sees it.
                 let secret = self.make_secret(account).await?;
                 return if has_token(&secret) { Ok(()) } else { Err(JoinError::NoToken) };
             }
-            (FirstJoin::LosesAccount, Some(mut stale)) => {
+            if self.behaviour.deviates(Deviation::FirstJoinAccountRace) {
                 let _whether_it_came = self.clock.within(JOIN_LIMIT, self.account_lists_secrets(account)).await;
                 let secret = self.make_secret(account).await?;
                 stale["secrets"] = json!([{"name": secret["metadata"]["name"]}]);
                 self.member.update(&accounts().named(account), &stale).await?;
                 return Ok(());
             }
-            (FirstJoin::Waits, _) | (_, None) => {}
         }
         if self.clock.within(JOIN_LIMIT, self.account_lists_secrets(account)).await.unwrap_or(Ok(false))? {
             return Ok(());
@@ -291,8 +300,10 @@ impl Join<'_> {
 ///
 /// # Errors
 /// When the host's API server refuses.
-pub async fn unjoin(host: &ApiClient, cluster: &str) -> Result<(), CallError> {
-    host.delete(&target(KUBEFED_CLUSTER).within(SYSTEM).named(cluster)).await?;
+pub async fn unjoin(host: &ApiClient, cluster: &str, behaviour: Behaviour) -> Result<(), CallError> {
+    if !behaviour.deviates(Deviation::RegistrationKept) {
+        host.delete(&target(KUBEFED_CLUSTER).within(SYSTEM).named(cluster)).await?;
+    }
     host.delete(&secrets().named(&secret_name(cluster))).await
 }
 
@@ -391,7 +402,7 @@ mod tests {
             member: &api,
             config: &config,
             clock: &clock,
-            luck: FirstJoin::Waits,
+            behaviour: Behaviour::default(),
         };
         join.make_account("m-kubesphere").await.unwrap();
         virtual_clock.now()

@@ -11,24 +11,26 @@ mod namespaces;
 mod places;
 mod queue;
 mod reconcile;
+mod restarts;
 mod status;
+mod variations;
 mod webhook;
 
 use futures::future;
 use kubesphere::{Feature, Release};
 use nodes::program::{ExitCode, PodContext};
 
-use crate::Behaviour;
 use crate::apiserver::configuration::Configuration;
 use crate::apiserver::klog;
 use crate::apiserver::settings::Settings;
+use crate::{Behaviour, Deviation};
 use controller::Controller;
 use webhook::{Registration, Webhook};
 
 /// Runs ks-controller-manager until the pod has to stop. It works with a changed configuration in place, without
 /// checking its options again; v3.2.1 keeps the one it started with.
 pub async fn run(ctx: PodContext, behaviour: Behaviour) -> ExitCode {
-    let (configuration, settings) = Configuration::open(&ctx);
+    let (configuration, settings) = Configuration::open(&ctx, behaviour);
     let settings = match settings {
         Ok(settings) => settings,
         Err(text) => {
@@ -45,7 +47,7 @@ pub async fn run(ctx: PodContext, behaviour: Behaviour) -> ExitCode {
     if !has(&ctx, Feature::ClusterWebhook) {
         return control(&ctx, behaviour, configuration, settings, None).await;
     }
-    let webhook = match Webhook::open(&ctx).await {
+    let webhook = match Webhook::open(&ctx, behaviour).await {
         Ok(webhook) => webhook,
         Err(reason) => {
             klog(&ctx, 'F', "server.go:283", &format!("unable to run the manager: {reason}"));
@@ -79,7 +81,12 @@ async fn control(
         };
         tokio::select! {
             () = ctx.stop.cancelled() => return ExitCode::SUCCESS,
-            changed = next_settings(ctx, &mut configuration) => settings = changed,
+            changed = next_settings(ctx, &mut configuration) => {
+                if behaviour.deviates(Deviation::ControllerRestarts) && restarts::is_first_start(ctx).await {
+                    return ExitCode::FAILURE;
+                }
+                settings = changed;
+            }
             ((), ()) = future::join(namespaces::run(ctx), clusters) => {}
         }
         klog(ctx, 'I', "server.go:117", "config changed, the controllers start again");

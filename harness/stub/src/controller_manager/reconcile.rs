@@ -13,6 +13,7 @@ use super::places::Place;
 use crate::delays::PROBE_LIMIT;
 use crate::member::go_base64::decode_base64;
 use crate::member::{ApiClient, CallError, RestConfig, Target, kubeconfig};
+use crate::{Behaviour, Deviation};
 
 /// How often leaving the federation is tried before the Cluster goes anyway.
 const UNJOIN_TRIES: u32 = 6;
@@ -40,7 +41,7 @@ impl Controller {
         if !cluster["metadata"]["deletionTimestamp"].is_null() {
             return if finalizers.iter().any(is_ours) { self.unbind(name, cluster).await } else { Ok(()) };
         }
-        if !finalizers.iter().any(is_ours) {
+        if !finalizers.iter().any(is_ours) && !self.deviates(Deviation::FinalizerMissing) {
             let all: Vec<Value> = finalizers.into_iter().chain([CLUSTER_FINALIZER.into()]).collect();
             cluster["metadata"]["finalizers"] = all.into();
             cluster = self.update(name, &cluster).await.map_err(|error| error.to_string())?;
@@ -57,7 +58,7 @@ impl Controller {
             member: &member,
             config: &config,
             clock: &self.ctx.clock,
-            luck: self.behaviour.first_join,
+            behaviour: self.behaviour,
         };
         match join.run().await {
             Ok(()) => {}
@@ -66,8 +67,8 @@ impl Controller {
         }
         self.log(Place::Joined, &format!("successfully joined federation for cluster {name}"));
         self.store_success(name, cluster, &member, &config).await?;
-        if self.has(Feature::ClusterNameWritten) {
-            name_in_configuration(name, &member).await?;
+        if self.has(Feature::ClusterNameWritten) && !self.deviates(Deviation::NameUnwritten) {
+            name_in_configuration(name, &member, self.behaviour).await?;
         }
         self.note_grants(name, &member).await.map_err(|error| error.to_string())
     }
@@ -102,7 +103,7 @@ impl Controller {
 
     async fn unbind(&self, name: &str, mut cluster: Value) -> Result<(), String> {
         for _ in 0..UNJOIN_TRIES {
-            match unjoin(&self.host, name).await {
+            match unjoin(&self.host, name, self.behaviour).await {
                 Ok(()) => break,
                 Err(error) => {
                     self.log(Place::Unjoin, &format!("Failed to unjoin federation for cluster {name}, error {error}"));
@@ -129,13 +130,16 @@ impl Controller {
 }
 
 /// Writes the Cluster's name into the cluster's own configuration, which makes its programs reload.
-async fn name_in_configuration(name: &str, member: &ApiClient) -> Result<(), String> {
+async fn name_in_configuration(name: &str, member: &ApiClient, behaviour: Behaviour) -> Result<(), String> {
     let target = Target::core("configmaps").within(namespaces::SYSTEM).named(objects::CONFIG);
     let mut config_map = member.get(&target).await.map_err(|error| error.to_string())?;
     let text = config_map["data"][objects::CONFIG_KEY].as_str().unwrap_or_default();
     let rewritten = config_rewrite::with_cluster_name(text, name)
         .map_err(|error| format!("failed to unmarshal value from configmap. err: {error}"))?;
-    let Some(rewritten) = rewritten else { return Ok(()) };
+    let Some(mut rewritten) = rewritten else { return Ok(()) };
+    if behaviour.deviates(Deviation::ConfigOnOneLine) {
+        rewritten.push_str("  \n");
+    }
     config_map["data"][objects::CONFIG_KEY] = rewritten.into();
     member.update(&target, &config_map).await.map(drop).map_err(|error| error.to_string())
 }

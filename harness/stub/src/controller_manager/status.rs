@@ -9,6 +9,8 @@ use x509_parser::pem::parse_x509_pem;
 use super::conditions::Condition;
 use super::controller::Controller;
 use super::places::Place;
+use super::variations;
+use crate::Deviation;
 use crate::apiserver::settings::text_of;
 use crate::delays::ENDPOINT_LIMIT;
 use crate::member::{ApiClient, RestConfig, Target};
@@ -26,7 +28,8 @@ impl Controller {
         Condition::federated().put(&mut cluster, now);
         let endpoint = &mut cluster["spec"]["connection"]["kubernetesAPIEndpoint"];
         if endpoint.as_str().unwrap_or_default().is_empty() {
-            *endpoint = config.server().into();
+            let of_host = self.deviates(Deviation::EndpointOfHost);
+            *endpoint = if of_host { self.ctx.service_account.server.as_str() } else { config.server() }.into();
         }
         let version = member.get(&Target::path("/version")).await.map_err(|error| error.to_string())?;
         cluster["status"]["kubernetesVersion"] = version["gitVersion"].clone();
@@ -59,13 +62,18 @@ impl Controller {
             let system = member.get(&system).await.map_err(|error| error.to_string())?;
             cluster["status"]["uid"] = system["metadata"]["uid"].clone();
         }
-        if cluster["status"]["configz"]["multicluster"] == true && self.is_the_host_itself(&nodes).await? {
+        let labels_host = !self.deviates(Deviation::HostClusterUnlabelled);
+        if labels_host
+            && cluster["status"]["configz"]["multicluster"] == true
+            && self.is_the_host_itself(&nodes).await?
+        {
             cluster["metadata"]["labels"][labels::HOST_CLUSTER] = "".into();
         }
         Condition::ready().put(&mut cluster, now);
         if self.has(Feature::ClusterUid) && cluster["metadata"]["labels"].get(labels::HOST_CLUSTER).is_none() {
             self.certificate_condition(name, config, now)?.put(&mut cluster, now);
         }
+        variations::of_status(&mut cluster, self.behaviour);
         self.update(name, &cluster).await.map(drop).map_err(|error| {
             self.log(Place::StatusNotStored, &format!("Failed to update cluster status, {}", error.go_syntax()));
             error.to_string()

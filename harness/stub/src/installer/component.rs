@@ -6,7 +6,7 @@ use super::ansible::Failed;
 use super::host;
 use super::run::{Facts, Run};
 use super::spec::components;
-use crate::delays;
+use crate::{Deviation, delays};
 
 /// Installs every component and prints how it went; true when all went well.
 pub async fn install_all(run: &Run<'_>, facts: &Facts) -> bool {
@@ -17,10 +17,15 @@ pub async fn install_all(run: &Run<'_>, facts: &Facts) -> bool {
     run.line(&"*".repeat(50));
     run.line("Waiting for all tasks to be completed ...");
     let mut failures = Vec::new();
+    if run.deviates(Deviation::InstallerTalkative) {
+        run.line(TALK);
+    }
     for (index, name) in names.iter().enumerate() {
-        run.ctx.clock.sleep(delays::INSTALLER_TASK).await;
+        let slow = run.deviates(Deviation::InstallerSlow);
+        run.ctx.clock.sleep(if slow { delays::INSTALLER_TASK_SLOW } else { delays::INSTALLER_TASK }).await;
         let result = install(run, facts, name).await;
-        let word = if result.is_ok() { "successful" } else { "failed" };
+        let fails = result.is_err() || (*name == "monitoring" && run.deviates(Deviation::TaskFailed));
+        let word = if fails { "failed" } else { "successful" };
         run.line(&format!("task {name} status is {word}  ({}/{})", index + 1, names.len()));
         if let Err(failed) = result {
             failures.push((name, failed));
@@ -33,6 +38,14 @@ pub async fn install_all(run: &Run<'_>, facts: &Facts) -> bool {
     }
     failures.is_empty()
 }
+
+/// What Ansible says of itself, and of a failure that a playbook ignores.
+const TALK: &str = "\
+[DEPRECATION WARNING]: Distribution debian 11 on host localhost should use /usr/bin/python3.
+[WARNING]: Consider using the get_url or uri module rather than running 'curl'.
+fatal: [localhost]: FAILED! => {\"changed\": true, \"msg\": \"non-zero return code\", \"rc\": 1}
+...ignoring
+localhost                  : ok=3    changed=2    unreachable=0    failed=0    skipped=4    rescued=0    ignored=1   ";
 
 async fn install(run: &Run<'_>, facts: &Facts, name: &str) -> Result<(), Failed> {
     match name {

@@ -12,9 +12,9 @@ use super::run::{Facts, KEPT_SECRET, Run, encoded};
 use super::secret::{self, Unquoted, Wanted};
 use super::spec::{Undefined, at, python};
 use super::wait;
-use crate::delays;
 use crate::manifests::webhook::ServingCertificate;
 use crate::manifests::{self, crds};
+use crate::{Deviation, delays};
 
 /// The owner of the objects of the release.
 const RELEASE: Owner = Owner::Helm("ks-core", namespaces::SYSTEM);
@@ -68,7 +68,7 @@ async fn serving_certificate(run: &Run<'_>) -> Result<Option<ServingCertificate>
     let kept = run.kubectl.get(WEBHOOK_CERTIFICATE).await?;
     match kept.as_ref().and_then(ServingCertificate::of_secret) {
         Some(kept) => Ok(Some(kept)),
-        None => ServingCertificate::generate()
+        None => ServingCertificate::generate(run.deviates(Deviation::WebhookKeyStronger))
             .map(Some)
             .map_err(|error| Failed(json!({"changed": false, "msg": error.to_string()}))),
     }
@@ -78,9 +78,10 @@ async fn serving_certificate(run: &Run<'_>) -> Result<Option<ServingCertificate>
 /// makes the token, before the present Secret is deleted, the second the new Secret, after it.
 async fn keep_secret(run: &Run<'_>, facts: &Facts, playbook: &mut Playbook<'_>) -> Result<(), Failed> {
     playbook.task("ks-core/init-token", "KubeSphere | Choose the secret");
+    let keeps_always = run.deviates(Deviation::SecretIgnored) || run.deviates(Deviation::KeptSecretStale);
     let (candidate, replace) = match secret::wanted(&facts.spec)? {
-        Wanted::Keep => (secret::generate(), false),
-        Wanted::Replace(secret) => (secret, true),
+        Wanted::Replace(secret) if !keeps_always => (secret, true),
+        _ => (secret::generate(run.deviates(Deviation::SecretOfOtherForm)), false),
     };
     playbook.changed();
     playbook.task("ks-core/init-token", "KubeSphere | Make the token");

@@ -11,8 +11,8 @@ use super::kubectl::{KubectlError, Target};
 use super::run::{Facts, Run, is_enabled};
 use super::spec::at;
 use super::wait;
-use crate::delays;
 use crate::manifests::{crds, federation};
+use crate::{Deviation, delays};
 
 /// The owner of kubefed's objects.
 const RELEASE: Owner = Owner::Helm("kubefed", namespaces::FEDERATION);
@@ -23,12 +23,14 @@ const TRIES: usize = 10;
 /// Runs the task. On a cluster that is no host, or is one already, it succeeds by doing nothing.
 pub async fn install(run: &Run<'_>, facts: &Facts) -> Result<(), Failed> {
     let role = at(&facts.spec, "multicluster.clusterRole").and_then(Value::as_str);
+    if role == Some("member") && run.deviates(Deviation::TowerOnMember) {
+        tower(run).await;
+    }
     if role != Some("host") || is_enabled(facts, "multicluster") {
         return Ok(());
     }
-    for object in federation::tower(run.release) {
-        // The original ignores how this ends.
-        let _ignored = run.kubectl.apply(&object, Owner::Kubectl).await;
+    if !run.deviates(Deviation::TowerMissing) {
+        tower(run).await;
     }
     define(run, crds::federation()).await?;
     let mut installed = false;
@@ -53,8 +55,17 @@ pub async fn install(run: &Run<'_>, facts: &Facts) -> Result<(), Failed> {
     if run.release.has(Feature::FederatedMonitoring) {
         run.kubectl.apply(&federation::monitoring_namespace(), Owner::Kubectl).await?;
     }
-    run.note_enabled(facts, "multicluster").await?;
+    if !run.deviates(Deviation::MulticlusterNotNoted) {
+        run.note_enabled(facts, "multicluster").await?;
+    }
     Ok(())
+}
+
+/// The original ignores how this ends.
+async fn tower(run: &Run<'_>) {
+    for object in federation::tower(run.release) {
+        let _ignored = run.kubectl.apply(&object, Owner::Kubectl).await;
+    }
 }
 
 /// `helm upgrade --install kubefed --wait`: true when its Deployments came up.

@@ -15,6 +15,7 @@ mod render;
 mod run;
 mod secret;
 mod spec;
+mod variations;
 pub(crate) mod wait;
 
 use std::pin::pin;
@@ -23,20 +24,24 @@ use futures::StreamExt as _;
 use jiff::tz::TimeZone;
 use kubesphere::Release;
 use kubesphere::names::{namespaces, objects};
+use nodes::logs::LogWriter;
 use nodes::program::{ExitCode, PodContext};
 use serde_json::Value;
 use tokio::sync::watch;
 
 use self::kubectl::{Change, Kubectl, KubectlError, Target};
 use self::run::Run;
-use crate::{Behaviour, delays};
+use crate::{Behaviour, Deviation, delays};
 
 /// The `ClusterConfiguration` that the installer obeys; others are ignored (ks-installer v3.3.2, `installRunner.py`).
 const ORDERS: Target<'static> =
     Target::new("installer.kubesphere.io/v1alpha1", "ClusterConfiguration", namespaces::SYSTEM, objects::INSTALLER);
 
 /// Runs until the pod has to stop.
-pub async fn run(ctx: PodContext, behaviour: Behaviour) -> ExitCode {
+pub async fn run(mut ctx: PodContext, behaviour: Behaviour) -> ExitCode {
+    if behaviour.deviates(Deviation::InstallerSilent) {
+        ctx.log = LogWriter::to(std::io::sink(), ctx.clock.clone());
+    }
     let release = match Release::of_image(&ctx.pod.image) {
         Ok(release) => release,
         Err(error) => {
@@ -66,6 +71,9 @@ async fn serve(ctx: &PodContext, release: &'static Release, behaviour: Behaviour
         while orders.changed().await.is_ok() {
             orders.borrow_and_update();
             Run::new(ctx, release, behaviour).execute().await;
+            if behaviour.deviates(Deviation::OrdersTakenOnce) {
+                return;
+            }
         }
     };
     tokio::join!(observe(ctx, &ordered), work);

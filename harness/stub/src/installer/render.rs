@@ -7,6 +7,8 @@ use kubesphere::{Feature, JwtSecret, Release};
 use serde_json::Value;
 
 use super::spec::{Spec, Undefined, at, is_true, python};
+use super::variations;
+use crate::{Behaviour, Deviation};
 
 /// What is rendered.
 pub struct Settings<'a> {
@@ -18,8 +20,8 @@ pub struct Settings<'a> {
     pub spec: &'a Spec,
     /// The secret in `kubesphere-secret`.
     pub jwt_secret: &'a JwtSecret,
-    /// Deliberate defect: the role in the spec does not count.
-    pub role_ignored: bool,
+    /// What is rendered otherwise.
+    pub behaviour: Behaviour,
 }
 
 /// The text of `kubesphere.yaml`.
@@ -47,13 +49,14 @@ pub fn kubesphere_yaml(settings: &Settings<'_>) -> Result<String, Undefined> {
     );
     text.push_str(&terminal(settings.spec));
     text.push_str(&gateway(settings.release));
-    Ok(text)
+    Ok(variations::of_text(text, settings.behaviour))
 }
 
 fn cluster_role(settings: &Settings<'_>) -> Result<String, Undefined> {
-    if settings.role_ignored {
-        return Ok("none".to_owned());
-    }
+    Ok(variations::of_role(written_role(settings)?, settings.behaviour))
+}
+
+fn written_role(settings: &Settings<'_>) -> Result<String, Undefined> {
     let multicluster = settings.spec.get("multicluster");
     match (multicluster, multicluster.and_then(|section| section.get("clusterRole"))) {
         (_, Some(role)) => Ok(python(role)),
@@ -79,20 +82,20 @@ fn authentication(settings: &Settings<'_>, role: &str) -> String {
            maximumClockSkew: {}\n  \
            multipleLogin: {multiple_login}\n  \
            kubectlImage: kubesphere/kubectl:{}\n  \
-           jwtSecret: \"{}\"\n  \
+           jwtSecret: {}\n  \
            oauthOptions:\n",
         own("authenticateRateLimiterMaxTries", "10"),
         own("authenticateRateLimiterDuration", "10m0s"),
         own("loginHistoryRetentionPeriod", "168h"),
         own("maximumClockSkew", "10s"),
         kubectl_tag(settings.kubernetes_minor),
-        settings.jwt_secret.expose(),
+        variations::of_secret(settings.jwt_secret.expose(), settings.behaviour),
     );
     let member = role == "member";
     if !member || settings.release.has(Feature::MemberOauthOptions) {
         text.push_str(&oauth_options(settings.spec));
     }
-    if member {
+    if member && !settings.behaviour.deviates(Deviation::MemberTokensExpire) {
         text.push_str("    accessTokenMaxAge: 0\n");
     }
     text.push_str("    clients:\n    - name: kubesphere\n      secret: kubesphere\n      redirectURIs:\n      - '*'\n");
@@ -136,6 +139,9 @@ fn multicluster(settings: &Settings<'_>, role: &str) -> String {
         line(&mut text, "agentImage", &format!("kubesphere/tower:{}", settings.release.tower_tag));
         line(&mut text, "proxyPublishService", "tower.kubesphere-system.svc");
         for key in ["proxyPublishAddress", "clusterControllerResyncPeriod", "hostClusterName"] {
+            if key == "hostClusterName" && settings.behaviour.deviates(Deviation::HostNameIgnored) {
+                continue;
+            }
             let value = at(settings.spec, &format!("multicluster.{key}")).filter(|value| !value.is_null());
             if let Some(value) = value.map(python).filter(|value| !value.is_empty()) {
                 line(&mut text, key, &value);
@@ -186,7 +192,7 @@ mod tests {
             kubernetes_minor: 20,
             spec: spec.as_object().unwrap(),
             jwt_secret: &JwtSecret::new(secret),
-            role_ignored: false,
+            behaviour: Behaviour::default(),
         })
     }
 
@@ -266,7 +272,7 @@ mod tests {
             kubernetes_minor: 20,
             spec: role("host").as_object().unwrap(),
             jwt_secret: &JwtSecret::new(SECRET),
-            role_ignored: true,
+            behaviour: Deviation::RoleIgnored.into(),
         });
         assert_eq!(text.unwrap(), expected("none-default", "3.3.2"));
     }

@@ -14,9 +14,10 @@ use super::apply::Owner;
 use super::banner::Banner;
 use super::kubectl::{Kubectl, KubectlError, Target};
 use super::render::{Settings, kubesphere_yaml};
+use super::secret::{self, Wanted};
 use super::spec::{Spec, at, truth};
 use super::{ORDERS, component, core, migration, preinstall, wait};
-use crate::{Behaviour, delays};
+use crate::{Behaviour, Deviation, delays};
 
 /// What every part of a run works with.
 pub struct Run<'a> {
@@ -151,6 +152,10 @@ impl<'a> Run<'a> {
         playbook.end(result)?;
 
         let all_successful = component::install_all(self, facts).await;
+        if self.deviates(Deviation::BannerEarly) {
+            self.line(&self.banner(facts).await);
+            self.ctx.clock.sleep(delays::BANNER_AHEAD).await;
+        }
         if self.configure(facts).await.is_err() {
             self.line("Failed to ansible-playbook ks-config.yaml");
             return Err(Ended);
@@ -160,7 +165,7 @@ impl<'a> Run<'a> {
             self.line("Failed to ansible-playbook result-info.yaml");
             return Err(Ended);
         }
-        if all_successful {
+        if all_successful && !self.deviates(Deviation::BannerEarly) {
             let banner = self.banner(facts).await;
             self.line(&banner);
         }
@@ -171,22 +176,32 @@ impl<'a> Run<'a> {
 
     /// Playbook `ks-config`: the ConfigMap that all components read.
     async fn configure(&self, facts: &Facts) -> Result<(), Failed> {
+        let config = Target::new("v1", "ConfigMap", namespaces::SYSTEM, objects::CONFIG);
+        if self.deviates(Deviation::ConfigNeverRewritten) && self.kubectl.get(config).await?.is_some() {
+            return Ok(());
+        }
         let kept = self.kubectl.get(KEPT_SECRET).await?;
         let kept = kept.ok_or_else(|| Failed(json!({"msg": "secrets \"kubesphere-secret\" not found"})))?;
-        let jwt_secret = JwtSecret::new(secret_text(&kept, "secret").unwrap_or_default());
+        let jwt_secret = match secret::wanted(&facts.spec)? {
+            Wanted::Replace(secret) if self.deviates(Deviation::KeptSecretStale) => secret,
+            _ => JwtSecret::new(secret_text(&kept, "secret").unwrap_or_default()),
+        };
         let text = kubesphere_yaml(&Settings {
             release: self.release,
             kubernetes_minor: facts.kubernetes.1,
             spec: &facts.spec,
             jwt_secret: &jwt_secret,
-            role_ignored: self.behaviour.role_ignored,
+            behaviour: self.behaviour,
         })?;
-        let object = json!({
+        let mut object = json!({
             "apiVersion": "v1",
             "kind": "ConfigMap",
             "metadata": {"name": objects::CONFIG, "namespace": namespaces::SYSTEM},
             "data": {objects::CONFIG_KEY: text},
         });
+        if self.deviates(Deviation::SecretLineTwice) {
+            object["data"]["kubesphere.yaml.bak"] = object["data"][objects::CONFIG_KEY].clone();
+        }
         Ok(self.kubectl.apply(&object, Owner::Kubectl).await?)
     }
 
@@ -235,7 +250,8 @@ impl<'a> Run<'a> {
             password: password.as_deref().unwrap_or(DEFAULT_ADMIN_PASSWORD),
             at: self.ctx.clock.wall(),
         };
-        banner.text()
+        let text = banner.text();
+        if self.deviates(Deviation::BannerWithoutAccount) { text.replace("Account: admin\n", "") } else { text }
     }
 
     /// Playbook `telemetry`: gives the cluster an identity once.
@@ -259,6 +275,11 @@ impl<'a> Run<'a> {
         }
         let at = self.ctx.clock.wall().to_zoned(TimeZone::UTC).strftime("%Y-%m-%dT%H:%M:%SUTC").to_string();
         self.note(&json!({name: {"status": "enabled", "enabledTime": at}})).await
+    }
+
+    /// Whether the installer has `deviation`.
+    pub fn deviates(&self, deviation: Deviation) -> bool {
+        self.behaviour.deviates(deviation)
     }
 
     /// Prints a line.

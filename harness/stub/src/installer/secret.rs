@@ -38,9 +38,9 @@ pub fn wanted(spec: &Spec) -> Result<Wanted, Undefined> {
     }
 }
 
-/// A random secret: 32 letters and digits.
-pub fn generate() -> JwtSecret {
-    JwtSecret::new(random_text(32))
+/// A random secret: 32 letters and digits, or of another form.
+pub fn generate(of_other_form: bool) -> JwtSecret {
+    JwtSecret::new(if of_other_form { format!("{}-{}_", random_text(23), random_text(23)) } else { random_text(32) })
 }
 
 /// `length` random letters and digits, from the system as in the original and not from the run's seed: a secret is part
@@ -177,7 +177,7 @@ mod tests {
 
     #[test]
     fn generates_32_letters_and_digits() {
-        let (one, other) = (generate(), generate());
+        let (one, other) = (generate(false), generate(false));
         assert_ne!(one, other);
         assert_eq!(one.expose().len(), 32);
         assert!(one.expose().chars().all(|c| c.is_ascii_alphanumeric()));

@@ -388,7 +388,7 @@ async fn tells_the_first_password(#[case] chosen: Value, #[case] expected: Optio
 
 #[tokio::test]
 async fn ignores_the_role_when_told_to() {
-    let installation = Installation::start(&Fake::new(), Behaviour { role_ignored: true, ..Behaviour::default() });
+    let installation = Installation::start(&Fake::new(), crate::Deviation::RoleIgnored.into());
     installation.apply(role("member"), BANNER, 1).await;
     assert_eq!(installation.config().cluster_role(), Some(&ClusterRole::None));
 }

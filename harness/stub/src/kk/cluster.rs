@@ -6,15 +6,15 @@ use kubesphere::names::{CLUSTER_CONFIGURATION, namespaces};
 use nodes::clock::Clock;
 use serde_json::{Value, json};
 
-use super::edits::Edits;
+use super::edits::{self, Edits};
 use super::loader::{self, Kubesphere, LoadError, Loaded};
 use super::{KkError, World, arguments, result, sample, versions};
-use crate::delays;
 use crate::installer::apply::Owner;
 use crate::installer::kubectl::{Kubectl, Target};
 use crate::installer::wait;
 use crate::manifests::documents;
 use crate::manifests::installer::kubekey_objects;
+use crate::{Deviation, delays};
 
 const DONE: &str = "Installation is complete.\n\nPlease check the result using the command:\n\n\t";
 const WITH_KUBESPHERE: &str = "kubectl logs -n kubesphere-system $(kubectl get pod -n kubesphere-system -l 'app in \
@@ -26,7 +26,7 @@ const WITHOUT: &str = "kubectl get pod -A";
 /// # Errors
 /// [`KkError`].
 pub async fn create(arguments: &arguments::Cluster, world: World<'_>) -> Result<(), KkError> {
-    let World { kubekey, client, directory, out, clock, .. } = world;
+    let World { kubekey, behaviour, client, directory, out, clock, .. } = world;
     let mut loaded = match &arguments.file {
         Some(file) => loader::load(&directory.join(file))?,
         None => Loaded::default(),
@@ -49,7 +49,10 @@ pub async fn create(arguments: &arguments::Cluster, world: World<'_>) -> Result<
     for name in [namespaces::SYSTEM, namespaces::MONITORING] {
         apply(&kubectl, &json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}})).await?;
     }
-    let edited = Edits::of(&loaded.cluster, kubekey).apply(&(manifest + &kubesphere.document));
+    let mut edited = Edits::of(&loaded.cluster, kubekey).apply(&(manifest + &kubesphere.document));
+    if behaviour.deviates(Deviation::KubekeyDropsSecret) {
+        edited = edits::set(&edited, "jwtSecret", "\"\"");
+    }
     deploy(&kubectl, &edited).await?;
     writeln!(out, "Please wait for the installation to complete: ")?;
     out.flush()?;

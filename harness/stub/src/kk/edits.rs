@@ -101,7 +101,7 @@ fn addresses(spec: &Value, groups: &[&str]) -> Vec<String> {
 }
 
 /// Replaces all that follows the first colon of lines with `word`.
-fn set(text: &str, word: &str, value: &str) -> String {
+pub fn set(text: &str, word: &str, value: &str) -> String {
     let edited = text.split_inclusive('\n').map(|line| match line.split_once(':') {
         Some((key, rest)) if line.contains(word) => {
             let end = if rest.ends_with('\n') { "\n" } else { "" };

@@ -21,11 +21,14 @@ use tokio_util::sync::CancellationToken;
 
 use self::arguments::Command;
 use self::loader::LoadError;
+use crate::Behaviour;
 
 /// All that `kk` sees.
 pub struct World<'a> {
     /// The version of `kk` itself.
     pub kubekey: KubeKey,
+    /// What it does otherwise.
+    pub behaviour: Behaviour,
     /// The cluster, or why there is none.
     pub client: Result<kube::Client, String>,
     /// The working directory, which is also the one of the executable.

@@ -17,6 +17,7 @@ async fn kk(line: &str, directory: &Path, client: Result<kube::Client, String>) 
     let mut out = Vec::new();
     let world = World {
         kubekey: KubeKey::V3_0_13,
+        behaviour: Behaviour::default(),
         client,
         directory,
         out: &mut out,

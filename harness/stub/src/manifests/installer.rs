@@ -5,6 +5,7 @@ use kubesphere::{Feature, KubeKey, Release};
 use serde_json::{Value, json};
 
 use super::{crds, documents};
+use crate::{Behaviour, Deviation};
 
 /// The API groups the installer may do everything in. `cluster.kubesphere.io` is not among them: the installer cannot
 /// touch Cluster objects (ks-installer v3.3.2, `deploy/kubesphere-installer.yaml`).
@@ -51,11 +52,22 @@ pub fn installer_yaml(release: &Release) -> String {
     documents(&installer_objects(release))
 }
 
+/// The same where the stand-in deviates.
+#[must_use]
+pub fn installer_yaml_with(release: &Release, behaviour: Behaviour) -> String {
+    let label = if behaviour.deviates(Deviation::InstallerMislabelled) { "installer" } else { release.installer_label };
+    documents(&objects_labelled(release, label))
+}
+
 /// Its objects, in the order of the file.
 #[must_use]
 pub fn installer_objects(release: &Release) -> Vec<Value> {
+    objects_labelled(release, release.installer_label)
+}
+
+fn objects_labelled(release: &Release, label: &str) -> Vec<Value> {
     let [role, binding] = rights(release);
-    let mut deployment = deployment(release, release.installer_label, "Always");
+    let mut deployment = deployment(release, label, "Always");
     if let Some(container) = deployment.pointer_mut("/spec/template/spec/containers/0") {
         container["resources"] = json!({
             "limits": {"cpu": "1", "memory": "1Gi"},

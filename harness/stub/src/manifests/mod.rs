@@ -8,7 +8,7 @@ pub mod installer;
 pub mod webhook;
 
 pub use configuration::cluster_configuration_yaml;
-pub use installer::installer_yaml;
+pub use installer::{installer_yaml, installer_yaml_with};
 
 use serde_json::Value;
 

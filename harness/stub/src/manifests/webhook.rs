@@ -6,7 +6,7 @@ use base64::engine::general_purpose::STANDARD;
 use kubesphere::names::{self, namespaces, objects};
 use rcgen::{
     BasicConstraints, CertificateParams, DistinguishedName, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair,
-    KeyUsagePurpose, PKCS_ECDSA_P256_SHA256,
+    KeyUsagePurpose, PKCS_ECDSA_P256_SHA256, PKCS_ECDSA_P384_SHA384,
 };
 use serde_json::{Value, json};
 
@@ -46,12 +46,14 @@ impl std::fmt::Debug for ServingCertificate {
 pub struct CertificateError(#[from] rcgen::Error);
 
 impl ServingCertificate {
-    /// A new authority and a certificate that it signs. Both hold at any time that a cluster's clock may show.
+    /// A new authority and a certificate that it signs, with P-256 or `stronger` keys. Both hold at any time that a
+    /// cluster's clock may show.
     ///
     /// # Errors
     /// When no key or no certificate can be made.
-    pub fn generate() -> Result<Self, CertificateError> {
-        let new_key = || KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256);
+    pub fn generate(stronger: bool) -> Result<Self, CertificateError> {
+        let algorithm = if stronger { &PKCS_ECDSA_P384_SHA384 } else { &PKCS_ECDSA_P256_SHA256 };
+        let new_key = || KeyPair::generate_for(algorithm);
         let mut root = params("ks-controller-manager-ca", Vec::new())?;
         root.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         root.key_usages = vec![KeyUsagePurpose::DigitalSignature, KeyUsagePurpose::KeyCertSign];
@@ -157,7 +159,7 @@ mod tests {
 
     #[test]
     fn keeps_a_certificate_for_the_service_in_a_secret() {
-        let made = ServingCertificate::generate().unwrap();
+        let made = ServingCertificate::generate(false).unwrap();
         let kept = ServingCertificate::of_secret(&made.secret()).unwrap();
         assert_eq!(kept.configuration(), made.configuration());
         let (_, leaf) = parse_x509_pem(kept.certificate.as_bytes()).unwrap();
@@ -171,7 +173,7 @@ mod tests {
 
     #[test]
     fn makes_do_with_nothing_less_than_a_whole_certificate() {
-        let mut secret = ServingCertificate::generate().unwrap().secret();
+        let mut secret = ServingCertificate::generate(false).unwrap().secret();
         secret["data"]["tls.key"] = "".into();
         assert!(ServingCertificate::of_secret(&secret).is_none());
         assert!(ServingCertificate::of_secret(&json!({})).is_none());
@@ -179,6 +181,6 @@ mod tests {
 
     #[test]
     fn prints_no_key() {
-        assert_eq!(format!("{:?}", ServingCertificate::generate().unwrap()), "ServingCertificate { .. }");
+        assert_eq!(format!("{:?}", ServingCertificate::generate(false).unwrap()), "ServingCertificate { .. }");
     }
 }
