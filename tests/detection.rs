@@ -70,15 +70,6 @@ fn a_member_without_the_hosts_secret_fails(#[case] scenario: &str) {
     }
 }
 
-#[rstest]
-#[case("host-post-install-kubectl")]
-#[case("member-post-install-kubectl")]
-fn an_installer_that_ignores_the_role_fails(#[case] scenario: &str) {
-    let (cell, text) = only_cell(&[scenario, "--defect", "role-ignored"]);
-    assert_eq!(cell["result"], "failed", "{text}");
-    assert!(text.contains("cluster-role"), "{text}");
-}
-
 /// Adds to the import a step that watches for a join that failed so.
 #[rstest]
 #[case::account("first-join-account-race", "the object has been modified")]
