@@ -36,11 +36,12 @@ const SECRET: &str = "jwt-secret/jwt-get.yaml";
 const UPDATE: &str = "after-import/update-kubeconfig.yaml";
 
 /// Patience that only a cell that fails needs.
-const SHORTER: [(&str, &str); 4] = [
+const SHORTER: [(&str, &str); 5] = [
     ("retry: 5m", "retry: 2s"),
     ("retry: 1m", "retry: 1s"),
-    ("within: 20m", "within: 5m"),
-    ("within: 10m", "within: 5m"),
+    ("within: 20m", "within: 3m"),
+    ("within: 10m", "within: 3m"),
+    ("within: 5m", "within: 150s"),
 ];
 
 const fn on(scenario: &'static str, kills: &'static [Kill]) -> Run {

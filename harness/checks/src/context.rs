@@ -53,7 +53,7 @@ impl<'a> CheckContext<'a> {
 pub struct Facts {
     /// The steps done so far, by name.
     pub steps: BTreeMap<String, StepFact>,
-    /// The kubeconfig a step pasted into the import form or would paste, as YAML.
+    /// The kubeconfig that a step pasted last, into the import form or as an imported Cluster's new one, as YAML.
     pub pasted_kubeconfig: Option<String>,
     /// Name of the Cluster that a step imported.
     pub imported_cluster: Option<String>,

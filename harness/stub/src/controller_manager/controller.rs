@@ -75,7 +75,7 @@ impl Controller {
         let (clock, late) = (self.ctx.clock.clone(), self.deviates(Deviation::HostClusterLate));
         let mut resync = async move {
             if late {
-                clock.sleep(HOST_CLUSTER_LATE).await
+                clock.sleep(HOST_CLUSTER_LATE).await;
             }
         }
         .boxed();

@@ -13,6 +13,7 @@ async fn kk(line: &str, directory: &std::path::Path, cluster: &crate::fixture::C
     let mut out = Vec::new();
     let world = World {
         kubekey: KubeKey::V3_0_13,
+        behaviour: stub::Behaviour::default(),
         client: Ok(cluster.client.clone()),
         directory,
         out: &mut out,
