@@ -149,6 +149,25 @@ fn shards_share_out_every_cell_once() {
 }
 
 #[test]
+fn selects_cells_by_an_expression_over_labels_and_releases() {
+    let select = "part == import && release >= 3.3.0 && !(variant in (negative, edge))";
+    let output = ks_e2e().args(["list", "-o", "name", "import-*", "--select", select]).output().unwrap();
+    let names = String::from_utf8(output.stdout).unwrap();
+    assert_eq!(names, "import-form@3.3.2\nimport-form@3.4.0\nimport-form@3.4.1\n");
+}
+
+#[rstest]
+#[case::key("prat == import", "did you mean \"part\"?")]
+#[case::value("part == improt", "did you mean \"import\"?")]
+#[case::sign("part = import", "column 6")]
+fn refuses_an_expression_that_chooses_nothing(#[case] select: &str, #[case] help: &str) {
+    let output = ks_e2e().args(["run", "--select", select]).env("PATH", "/nonexistent").output().unwrap();
+    let stderr = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(2), "{stderr}");
+    assert!(stderr.contains(help), "{stderr}");
+}
+
+#[test]
 fn finds_no_problem_in_the_built_in_scenarios() {
     ks_e2e().arg("lint").assert().success();
 }

@@ -63,6 +63,13 @@ pub struct Chosen {
     /// any two values meet
     #[arg(long, value_enum)]
     pub matrix: Option<Matrix>,
+    /// Only cells that fulfil this expression, as `part == import && release >= 3.3.0 && !(variant in (negative, edge))`
+    ///
+    /// Keys are `name`, `release`, labels (`part`, or `label.part`) and parameters (`params.KEY`). Comparisons are `==`,
+    /// `!=`, `=~ GLOB`, `in (a, b)`, a key alone (there is one), and `>=`, `<=`, `>`, `<` for the release; `!`, `&&`, `||`
+    /// and parentheses join them.
+    #[arg(long, value_name = "EXPR")]
+    pub select: Option<String>,
     /// Only part K of N equal parts
     #[arg(long, value_name = "K/N")]
     pub shard: Option<Shard>,

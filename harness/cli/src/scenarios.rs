@@ -6,7 +6,7 @@ use engine::library;
 use scenario::model::Scenario;
 use scenario::parse;
 use scenario::plan::{self, Cell};
-use scenario::select::Selection;
+use scenario::select::{self, Keys, Selection, parse_expression};
 
 use crate::arguments::{Chosen, Matrix};
 
@@ -31,6 +31,10 @@ pub fn cells(chosen: &Chosen) -> Result<Vec<Cell>, String> {
     let mut cells = plan::plan(&built_in, &releases, &selection);
     selection.check(&built_in, &cells)?;
     cells.extend(plan::plan(&own, &releases, &Selection::all()));
+    if let Some(text) = &chosen.select {
+        let expression = parse_expression(text, &Keys::of(built_in.iter().chain(&own), &cells))?;
+        cells = select::fulfilling(cells, &expression, text)?;
+    }
     if let Some(shard) = chosen.shard {
         cells.retain(|cell| shard.holds(&cell.id));
     }

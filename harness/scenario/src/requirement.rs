@@ -19,6 +19,17 @@ pub fn parse_release(text: &str) -> Option<[u32; 3]> {
     (count >= 2).then_some(numbers)
 }
 
+/// Whether `release` compares with `bound` so.
+pub(crate) fn compares(release: [u32; 3], comparison: Comparison, bound: [u32; 3]) -> bool {
+    match comparison {
+        Comparison::AtLeast => release >= bound,
+        Comparison::AtMost => release <= bound,
+        Comparison::Newer => release > bound,
+        Comparison::Older => release < bound,
+        Comparison::Exactly => release == bound,
+    }
+}
+
 impl Requirement {
     /// Holds for every release.
     #[must_use]
@@ -29,13 +40,7 @@ impl Requirement {
     /// Whether `release` fulfils it.
     #[must_use]
     pub fn matches(&self, release: [u32; 3]) -> bool {
-        self.0.iter().all(|(comparison, bound)| match comparison {
-            Comparison::AtLeast => release >= *bound,
-            Comparison::AtMost => release <= *bound,
-            Comparison::Newer => release > *bound,
-            Comparison::Older => release < *bound,
-            Comparison::Exactly => release == *bound,
-        })
+        self.0.iter().all(|(comparison, bound)| compares(release, *comparison, *bound))
     }
 
     /// Whether the release named `release` (`3.3.2`) fulfils it; never for a text that is no release.

@@ -1,9 +1,21 @@
-//! Which cells a person asks for: names, globs over names, cell ids, and paths of scenario files.
+//! Which cells a person asks for: names, globs over names, cell ids, and paths of scenario files; and expressions over
+//! what is known of a cell.
+
+mod error;
+mod expression;
+mod keys;
+mod parser;
+mod token;
+
+pub use error::ExpressionError;
+pub use expression::{Expression, Key, Test};
+pub use keys::Keys;
+pub use parser::parse_expression;
 
 use crate::event::CellId;
 use crate::model::Scenario;
 use crate::plan::Cell;
-use crate::problem::closest;
+use crate::problem::{closest, did_you_mean};
 
 /// One thing asked for: `member-post-install-kubectl`, `member-*`, `import-form@3.4.1`, `scenarios/member/` or
 /// `member/post-install-kubectl.yaml`.
@@ -78,6 +90,15 @@ impl Selection {
     }
 }
 
+/// The cells that fulfil `expression`, which was written as `text`.
+///
+/// # Errors
+/// When there are none: a value that was misspelled must not make a run pass.
+pub fn fulfilling(cells: Vec<Cell>, expression: &Expression, text: &str) -> Result<Vec<Cell>, NothingMatches> {
+    let (chosen, others): (Vec<Cell>, Vec<Cell>) = cells.into_iter().partition(|cell| expression.holds(cell));
+    if chosen.is_empty() { Err(NothingMatches::of_expression(expression, text, &others)) } else { Ok(chosen) }
+}
+
 /// A selector that asks for no cell.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NothingMatches {
@@ -96,6 +117,20 @@ impl NothingMatches {
             "`ks-e2e list` shows the names".to_owned()
         };
         Self { selector: selector.text.clone(), help }
+    }
+
+    fn of_expression(expression: &Expression, text: &str, cells: &[Cell]) -> Self {
+        let help = match expression.value_of_none(cells) {
+            Some((key, value)) => {
+                let mut values: Vec<&str> = cells.iter().filter_map(|cell| key.value(cell)).collect();
+                values.sort_unstable();
+                values.dedup();
+                let help = did_you_mean(value, "there are", &values).map(|help| format!("; {help}"));
+                format!("no cell at hand has {key} \"{value}\"{}", help.unwrap_or_default())
+            }
+            None => "`ks-e2e list` shows the cells with their labels".to_owned(),
+        };
+        Self { selector: text.to_owned(), help }
     }
 }
 
@@ -160,6 +195,9 @@ pub fn glob(pattern: &str, text: &str) -> bool {
     }
     pattern[at_pattern..].iter().all(|character| *character == '*')
 }
+
+#[cfg(test)]
+mod expression_tests;
 
 #[cfg(test)]
 mod tests {
