@@ -10,6 +10,9 @@ use std::process::Stdio;
 use assert_cmd::Command;
 use rstest::rstest;
 
+#[path = "cli/telling.rs"]
+mod telling;
+
 fn ks_e2e() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_ks-e2e"));
     command.env("NO_COLOR", "1").env_remove("KS_E2E_PROVIDER");

@@ -40,6 +40,8 @@ pub enum Command {
     Run(RunArguments),
     /// List the cells that `run` would run
     List(ListArguments),
+    /// Tell what a scenario does, in words, as a bash script for real clusters, or as JSON
+    Explain(ExplainArguments),
     /// Check scenario files without running them
     Lint(LintArguments),
     /// Bring two clusters up and hold them, to explore with kubectl, a browser and curl
@@ -50,7 +52,7 @@ pub enum Command {
     Sweep,
 }
 
-#[derive(Args)]
+#[derive(Args, Default)]
 pub struct Chosen {
     /// Scenario names (globs allowed), cells (`name@release`), scenario files or directories; all built-in ones if
     /// none is given
@@ -172,6 +174,26 @@ pub struct ListArguments {
 }
 
 #[derive(Args)]
+pub struct ExplainArguments {
+    /// Scenario: its name, or its file
+    #[arg(value_name = "NAME|PATH")]
+    pub what: String,
+    /// `KubeSphere` release [default: the newest that the scenario is for]
+    #[arg(long, value_name = "RELEASE")]
+    pub release: Option<String>,
+    /// Form of the output
+    #[arg(long, short, value_enum, default_value_t)]
+    pub output: ExplainOutput,
+}
+
+impl ExplainArguments {
+    /// The same as what `run` would be given.
+    pub fn chosen(&self) -> Chosen {
+        Chosen { what: vec![self.what.clone()], release: self.release.iter().cloned().collect(), ..Chosen::default() }
+    }
+}
+
+#[derive(Args)]
 pub struct LintArguments {
     /// Scenario files or directories; the built-in scenarios if none is given
     #[arg(value_name = "PATH")]
@@ -185,6 +207,17 @@ pub enum ListOutput {
     Table,
     /// Cell names, one a line
     Name,
+    /// JSON
+    Json,
+}
+
+#[derive(Clone, Copy, Default, ValueEnum)]
+pub enum ExplainOutput {
+    /// For reading
+    #[default]
+    Text,
+    /// A bash script for real clusters
+    Sh,
     /// JSON
     Json,
 }

@@ -4,6 +4,7 @@ mod arguments;
 mod defect;
 mod down;
 mod exit;
+mod explain;
 mod lint;
 mod list;
 mod output;
@@ -36,6 +37,7 @@ fn main() -> ExitCode {
         match arguments.command {
             Command::Run(arguments) => run::run(arguments).await,
             Command::List(arguments) => list::list(&arguments),
+            Command::Explain(arguments) => explain::explain(&arguments),
             Command::Lint(arguments) => lint::lint(&arguments),
             Command::Up(arguments) => up::up(arguments).await,
             Command::Down(arguments) => down::down(arguments).await,

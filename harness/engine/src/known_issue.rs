@@ -3,6 +3,11 @@
 use scenario::event::Outcome;
 use scenario::model::{KnownIssue, Scenario};
 
+/// What `scenario` expects to fail on `release`.
+pub fn issue_on<'a>(scenario: &'a Scenario, release: &str) -> Option<&'a KnownIssue> {
+    scenario.known_issue.as_ref().filter(|issue| issue.releases.matches_name(release))
+}
+
 /// What a scenario expects to fail on a release, and whether it did.
 pub struct Expectation<'a> {
     issue: Option<&'a KnownIssue>,
@@ -13,8 +18,7 @@ impl<'a> Expectation<'a> {
     /// The expectation of `scenario` on `release`.
     #[must_use]
     pub fn of(scenario: &'a Scenario, release: &str) -> Self {
-        let issue = scenario.known_issue.as_ref().filter(|issue| issue.releases.matches_name(release));
-        Self { issue, occurred: false }
+        Self { issue: issue_on(scenario, release), occurred: false }
     }
 
     /// The outcome of a failure of the step or check `name` with these texts: the known issue or a real failure.

@@ -2,6 +2,7 @@
 
 mod cell;
 mod evidence;
+pub mod explain;
 mod export;
 mod given;
 mod installer_log;

@@ -1,0 +1,30 @@
+//! Commands that tell: `explain`.
+
+use rstest::rstest;
+
+use super::ks_e2e;
+
+fn stdout(arguments: &[&str]) -> String {
+    let output = ks_e2e().args(arguments).output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout).unwrap()
+}
+
+#[test]
+fn explains_a_scenario_on_its_newest_release_or_another_one() {
+    assert!(stdout(&["explain", "jwt-get"]).starts_with("jwt-get on KubeSphere 3.4.1\n"));
+    let data = stdout(&["explain", "jwt-get", "--release", "3.2.1", "-o", "json"]);
+    let data: serde_json::Value = serde_json::from_str(&data).unwrap();
+    assert_eq!(data["release"], "3.2.1");
+    assert!(stdout(&["explain", "jwt-get", "-o", "sh"]).starts_with("#!/usr/bin/env bash\n"));
+}
+
+#[rstest]
+#[case::several("host-*", "host-post-install-kubectl")]
+#[case::misspelled("jwt-gte", "jwt-get")]
+fn refuses_to_explain_anything_but_one_scenario(#[case] name: &str, #[case] suggestion: &str) {
+    let output = ks_e2e().args(["explain", name]).output().unwrap();
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(2), "{stderr}");
+    assert!(stderr.contains(suggestion), "{stderr}");
+}
