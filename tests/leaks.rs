@@ -11,6 +11,8 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use rstest::rstest;
 
+#[path = "leaks/keep.rs"]
+mod keep;
 #[path = "leaks/pairs.rs"]
 mod pairs;
 #[path = "leaks/up.rs"]

@@ -6,6 +6,8 @@ use clap::{Args, CommandFactory as _, FromArgMatches as _, Parser, Subcommand, V
 use scenario::plan::Shard;
 
 use crate::defect::Defects;
+use crate::keep::KeepName;
+use crate::rounds::Often;
 use crate::shape::Shape;
 
 /// End-to-end conformance suite for KubeSphere multi-cluster direct connection.
@@ -107,6 +109,11 @@ pub struct RunArguments {
     /// Write report.json, junit.xml and summary.md into this directory, and the clusters' logs of cells that failed
     #[arg(long, value_name = "DIR")]
     pub report: Option<PathBuf>,
+    #[command(flatten)]
+    pub often: Often,
+    /// Keep the clusters of cells after the run, until Ctrl-C or `ks-e2e down`
+    #[arg(long, value_enum, value_name = "WHEN", default_value_t)]
+    pub keep: KeepName,
     /// Seed of the run's randomness
     #[arg(long, value_name = "N")]
     pub seed: Option<u64>,

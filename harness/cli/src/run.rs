@@ -1,16 +1,16 @@
 //! `ks-e2e run`
 
-use std::io::{self, IsTerminal as _};
 use std::process::ExitCode;
-use std::sync::{Arc, Mutex, PoisonError};
 
+use engine::up::UpError;
 use engine::{RunOptions, Session, SessionOptions, Tools};
-use report::{Terminal, TerminalOptions};
 use scenario::report::Report;
 use scenario::skip::SkipReason;
+use tokio_util::sync::CancellationToken;
 
 use crate::arguments::RunArguments;
-use crate::{exit, output, provider, report_directory, scenarios, signals};
+use crate::rounds::{self, Printed};
+use crate::{exit, keep, output, provider, report_directory, scenarios, signals};
 
 pub async fn run(arguments: RunArguments) -> ExitCode {
     let cells = match scenarios::cells(&arguments.chosen) {
@@ -48,6 +48,7 @@ pub async fn run(arguments: RunArguments) -> ExitCode {
     options.seed = arguments.seed.unwrap_or(options.seed);
     options.behaviour = arguments.defects.behaviour();
     options.export = clusters;
+    options.keep = arguments.keep.into();
     let stop = match signals::stop_on_signal() {
         Ok(stop) => stop,
         Err(error) => return exit::environment(&format!("cannot listen for signals: {error}")),
@@ -57,16 +58,17 @@ pub async fn run(arguments: RunArguments) -> ExitCode {
         Err(error) => return exit::environment(&error.to_string()),
     };
     let printed = Printed::default();
-    let mut terminal = Terminal::new(terminal_options(), std::io::stdout());
-    let noted = printed.clone();
-    let observer = Box::new(move |event: &_| noted.note(terminal.on_event(event)));
-    let report = session.run(options, observer, stop.clone()).await;
+    let report = rounds::run(&session, options, arguments.often, &printed, &stop).await;
     let written = arguments.report.as_ref().map_or(Ok(()), |directory| report::write(directory, &report).map(drop));
+    // Ctrl-C ends what is held; it does not make the run an interrupted one.
+    let interrupted = stop.is_cancelled();
+    let held = if interrupted { Ok(()) } else { hold(&session, &printed, &stop).await };
     let left_over = session.end().await.err();
     let troubles: Vec<String> = [
         printed.error().map(|error| exit::unprinted(&error)),
         written.err().map(|error| error.to_string()),
         unprovided(&report),
+        held.err().map(|error| error.to_string()),
         left_over.map(|error| format!("something of this run is left: {error}; `ks-e2e sweep` removes it")),
     ]
     .into_iter()
@@ -75,7 +77,17 @@ pub async fn run(arguments: RunArguments) -> ExitCode {
     for trouble in &troubles {
         output::say(&format!("error: {trouble}"));
     }
-    ExitCode::from(code(stop.is_cancelled(), report.summary.failed > 0, !troubles.is_empty()))
+    ExitCode::from(code(interrupted, report.summary.failed > 0, !troubles.is_empty()))
+}
+
+/// Tells of the clusters that are kept, if there are any, and holds them until `stop`.
+async fn hold(session: &Session, printed: &Printed, stop: &CancellationToken) -> Result<(), UpError> {
+    let kept = session.kept();
+    if kept.is_empty() {
+        return Ok(());
+    }
+    printed.note(output::print(&keep::shown(&kept)));
+    session.hold(stop).await
 }
 
 /// Why cells got no clusters, if some did not.
@@ -96,28 +108,6 @@ fn code(interrupted: bool, failed: bool, troubled: bool) -> u8 {
     } else {
         exit::SUCCESS
     }
-}
-
-/// The first error of printing. It is told after the run, for it is no reason to leave clusters behind.
-#[derive(Clone, Default)]
-struct Printed(Arc<Mutex<Option<io::Error>>>);
-
-impl Printed {
-    fn note(&self, written: io::Result<()>) {
-        if let Err(error) = output::unless_unread(written) {
-            self.0.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(error);
-        }
-    }
-
-    fn error(&self) -> Option<io::Error> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).take()
-    }
-}
-
-fn terminal_options() -> TerminalOptions {
-    let terminal = std::io::stdout().is_terminal();
-    let no_color = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
-    TerminalOptions { colour: terminal && !no_color, live: terminal && std::io::stderr().is_terminal(), width: None }
 }
 
 #[cfg(test)]

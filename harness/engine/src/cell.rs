@@ -8,15 +8,16 @@ use std::time::Instant;
 use checks::{CheckContext, Facts, Finding};
 use kubesphere::KubeKey;
 use providers::leases::Lease;
-use providers::pool::Pool;
+use providers::pool::{Pool, Taken};
 use providers::{Cluster, ClusterShape, Pair, PairPlan};
-use scenario::event::{CheckReport, Event, Evidence, Outcome, StepReport};
+use scenario::event::{CellId, CheckReport, Event, Evidence, Outcome, StepReport};
 use scenario::model::{Action, CheckCall, GivenCluster, On, Scenario, Step};
 use scenario::plan::Cell;
 use scenario::skip::SkipReason;
 use tokio_util::sync::CancellationToken;
 
 use crate::export;
+use crate::kept::{Keep, Kept};
 use crate::known_issue::Expectation;
 use crate::recorder::Recorder;
 use crate::releases::Releases;
@@ -44,6 +45,12 @@ pub struct Surroundings {
     pub seed: u64,
     /// Where the clusters' own logs go when a cell fails.
     pub export: Option<PathBuf>,
+    /// Which cells keep their clusters.
+    pub keep: Keep,
+    /// Those that did.
+    pub kept: Kept,
+    /// Name of the provider.
+    pub provider: String,
 }
 
 /// What the steps of a cell act on and leave behind.
@@ -151,10 +158,26 @@ async fn provision(cell: &Cell, around: &Surroundings, begin: Instant) -> Verdic
     {
         verdict.evidence.push(Evidence { title: "logs of the clusters".to_owned(), text: error });
     }
-    if let Err(error) = around.pool.give_back(taken).await {
+    if let Some(taken) = keep(cell, around, taken, &mut verdict).await
+        && let Err(error) = around.pool.give_back(taken).await
+    {
         verdict.evidence.push(Evidence { title: "left over".to_owned(), text: error.to_string() });
     }
     verdict
+}
+
+/// Keeps the clusters if they are to stay; else gives them back.
+async fn keep(cell: &Cell, around: &Surroundings, taken: Taken, verdict: &mut Verdict) -> Option<Taken> {
+    if around.stop.is_cancelled() || !around.keep.wants(verdict.result) {
+        return Some(taken);
+    }
+    match around.kept.keep(cell, verdict.result, taken, around).await {
+        Ok(()) => None,
+        Err((taken, error)) => {
+            verdict.evidence.push(Evidence { title: "not kept".to_owned(), text: error.to_string() });
+            Some(*taken)
+        }
+    }
 }
 
 /// What `cell` asks for and the clusters of `pool` do not have.
@@ -179,13 +202,18 @@ pub fn pair_plan(cell: &Cell, seed: u64, behaviour: stub::Behaviour) -> PairPlan
     PairPlan {
         host: shape(&given.host),
         member: given.member.as_ref().map(shape),
-        seed: cell_seed(seed, &cell.id.0),
+        seed: cell_seed(cell.repetition.map_or(seed, |repetition| repetition.seed), &unrepeated(cell).0),
         behaviour,
     }
 }
 
+/// The cell's id without which time it is: the same seed makes the same cell.
+fn unrepeated(cell: &Cell) -> CellId {
+    CellId::new(&cell.scenario.name, &cell.release.name, &cell.params)
+}
+
 /// The cell's name as one of a directory.
-fn directory_of(cell: &Cell) -> String {
+pub(crate) fn directory_of(cell: &Cell) -> String {
     cell.id.0.replace(|c: char| !c.is_ascii_alphanumeric() && c != '-' && c != '.', "_")
 }
 

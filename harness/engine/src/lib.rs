@@ -6,6 +6,7 @@ pub mod explain;
 mod export;
 mod given;
 mod installer_log;
+mod kept;
 mod kk;
 mod known_issue;
 pub mod library;
@@ -24,6 +25,7 @@ mod versions;
 mod waiter;
 
 pub use given::{GivenError, establish_crds, install};
+pub use kept::{Keep, KeptCell, kubeconfig_of};
 pub use recorder::Observer;
 pub use run::RunOptions;
 pub use session::{Session, SessionOptions};

@@ -16,12 +16,14 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use crate::cell::{self, Surroundings};
+use crate::kept::Keep;
 use crate::millis;
 use crate::recorder::{Observer, Recorder};
 use crate::session::Session;
 use crate::tools::Tools;
 
 /// What a run is asked to do.
+#[derive(Clone)]
 pub struct RunOptions {
     /// The cells, in the order of the report.
     pub cells: Vec<Cell>,
@@ -35,6 +37,8 @@ pub struct RunOptions {
     pub behaviour: stub::Behaviour,
     /// Where the clusters' own logs go when a cell fails, a directory for each cell; nowhere if not given.
     pub export: Option<PathBuf>,
+    /// Which cells keep their clusters until the session ends.
+    pub keep: Keep,
 }
 
 impl RunOptions {
@@ -48,6 +52,7 @@ impl RunOptions {
             seed: rand::rng().random::<u32>().into(),
             behaviour: stub::Behaviour::default(),
             export: None,
+            keep: Keep::Never,
         }
     }
 }
@@ -79,7 +84,7 @@ impl Session {
     async fn run_cells(&self, options: RunOptions, recorder: &Recorder, stop: &CancellationToken) -> u64 {
         let slots = Arc::new(Semaphore::new(self.jobs.max(1)));
         let no_more = CancellationToken::new();
-        let RunOptions { cells, tools, fail_fast, seed, behaviour, export } = options;
+        let RunOptions { cells, tools, fail_fast, seed, behaviour, export, keep } = options;
         let around = Surroundings {
             pool: self.pool.clone(),
             lease: self.lease.clone(),
@@ -89,6 +94,9 @@ impl Session {
             behaviour,
             seed,
             export,
+            keep,
+            kept: self.kept.clone(),
+            provider: self.provider.name().to_owned(),
         };
         let mut running = JoinSet::new();
         for cell in self.in_order(cells) {

@@ -10,6 +10,7 @@ use rand::RngExt as _;
 use scenario::plan::Cell;
 
 use crate::cell::{pair_plan, unsupported};
+use crate::kept::Kept;
 
 /// A session: begun before the first cluster, ended after the last one.
 pub struct Session {
@@ -18,6 +19,7 @@ pub struct Session {
     pub(crate) provider: Arc<dyn Provider>,
     pub(crate) shares_pairs: bool,
     pub(crate) jobs: usize,
+    pub(crate) kept: Kept,
 }
 
 /// How a session is begun.
@@ -57,7 +59,7 @@ impl Session {
         let lease = Lease::begin(&state, &std::env::temp_dir(), &run_id)?;
         let pool = Pool::new(provider.clone(), &capabilities, lease.clone(), isolate, jobs);
         let shares_pairs = capabilities.shares_pairs && !isolate;
-        Ok(Self { lease, pool: Arc::new(pool), provider, shares_pairs, jobs })
+        Ok(Self { lease, pool: Arc::new(pool), provider, shares_pairs, jobs, kept: Kept::default() })
     }
 
     /// The session's own directory, removed with it.
@@ -83,6 +85,7 @@ impl Session {
     /// # Errors
     /// When something is left; `ks-e2e sweep` tries again.
     pub async fn end(self) -> Result<(), LeaseError> {
+        self.kept.drain().await;
         self.pool.drain().await;
         self.lease.end().await
     }

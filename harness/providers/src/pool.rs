@@ -31,6 +31,14 @@ pub struct Taken {
     slot: Option<OwnedSemaphorePermit>,
 }
 
+impl Taken {
+    /// The pair, which does not come back; its place in the pool is for another one.
+    #[must_use]
+    pub fn keep(self) -> Pair {
+        self.pair
+    }
+}
+
 impl Pool {
     /// A pool of `provider`'s pairs, of which there are `jobs` at most where they are shared; `isolate` gives every cell
     /// new ones all the same.

@@ -13,6 +13,7 @@ fn info(id: &str) -> CellInfo {
         params: std::collections::BTreeMap::new(),
         basis: Basis::Observed,
         labels: [("part".to_owned(), part.to_owned())].into(),
+        repetition: None,
         steps: 2,
         checks: 1,
     }

@@ -43,8 +43,8 @@ impl Rows {
     }
 }
 
-/// The scenario's name, with the cell's parameters.
+/// The scenario's name, with the cell's parameters and which time it is.
 pub fn name(scenario: &str, id: &CellId) -> String {
-    let params = id.0.split_once('[').map(|(_, params)| format!(" [{params}")).unwrap_or_default();
-    format!("{scenario}{params}")
+    let behind = id.0.find(['[', '#']).map(|at| format!(" {}", &id.0[at..])).unwrap_or_default();
+    format!("{scenario}{behind}")
 }

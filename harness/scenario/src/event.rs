@@ -5,8 +5,9 @@
 use serde::{Deserialize, Serialize};
 
 use crate::model::On;
+use crate::repeat::Repetition;
 
-/// The identity of a cell: `name@release[params]`.
+/// The identity of a cell: `name@release[params]`, with `#2` and so on behind it for the same once more.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct CellId(pub String);
@@ -33,6 +34,9 @@ pub struct CellInfo {
     pub basis: Basis,
     /// The scenario's labels.
     pub labels: std::collections::BTreeMap<String, String>,
+    /// Which time it is, where cells are repeated.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub repetition: Option<Repetition>,
     /// Number of steps, `finally` included.
     pub steps: usize,
     /// Number of checks.

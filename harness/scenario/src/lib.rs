@@ -7,6 +7,7 @@ pub mod model;
 pub mod parse;
 pub mod plan;
 pub mod problem;
+pub mod repeat;
 pub mod report;
 pub mod requirement;
 pub mod select;

@@ -9,6 +9,7 @@ use sha2::{Digest, Sha256};
 
 use crate::event::{Basis, CellId, CellInfo};
 use crate::model::Scenario;
+use crate::repeat::Repetition;
 use crate::select::Selection;
 
 /// A release that cells can run on.
@@ -31,6 +32,8 @@ pub struct Cell {
     pub release: Release,
     /// Parameters, in order of their names.
     pub params: BTreeMap<String, String>,
+    /// Which time it is, of several.
+    pub repetition: Option<Repetition>,
 }
 
 impl Cell {
@@ -44,6 +47,7 @@ impl Cell {
             params: self.params.clone(),
             basis: self.release.basis,
             labels: self.scenario.labels.clone(),
+            repetition: self.repetition,
             steps: self.scenario.steps.len(),
             checks: self.scenario.checks.len(),
         }
@@ -71,8 +75,13 @@ pub fn plan(scenarios: &[Scenario], releases: &[Release], selection: &Selection)
         for release in releases.iter().filter(|release| scenario.releases.matches_name(&release.name)) {
             let id = CellId::new(&scenario.name, &release.name, &scenario.params);
             if selection.matches(scenario, &id) {
-                let params = scenario.params.clone();
-                cells.push(Cell { id, scenario: Arc::clone(&shared), release: release.clone(), params });
+                cells.push(Cell {
+                    id,
+                    scenario: Arc::clone(&shared),
+                    release: release.clone(),
+                    params: scenario.params.clone(),
+                    repetition: None,
+                });
             }
         }
     }

@@ -22,7 +22,7 @@ use serde::{Deserialize, Serialize};
 use stub::Behaviour;
 use tokio_util::sync::CancellationToken;
 
-use self::forward::Forward;
+pub(crate) use self::forward::Forward;
 use crate::cell::shape;
 use crate::given::{self, GivenError};
 use crate::releases::Releases;
@@ -124,6 +124,12 @@ impl Description {
     pub fn read(directory: &Path) -> Option<Self> {
         serde_json::from_slice(&std::fs::read(directory.join(DESCRIPTION)).ok()?).ok()
     }
+
+    /// Puts it where [`Self::read`] finds it.
+    pub(crate) fn write(&self, directory: &Path) -> Result<(), UpError> {
+        let text = serde_json::to_vec_pretty(self).map_err(|error| machine("describe the clusters")(error.into()))?;
+        write(&directory.join(DESCRIPTION), &text)
+    }
 }
 
 /// Clusters that stand until [`Up::end`].
@@ -191,25 +197,43 @@ async fn stand(options: &UpOptions, run_id: &str, lease: &Lease) -> Result<(Pair
         let waiter = PairWaiter::new(&pair, &CancellationToken::new());
         given::bring(&pair, &options.given, Releases::both(options.release), &waiter).await?;
     }
-    let directory = lease.directory();
+    let run = Run { id: run_id, provider: options.provider.name(), directory: lease.directory() };
+    let (description, forwards) = describe(&pair, &options.given, options.release, run).await?;
+    description.write(lease.directory())?;
+    Ok((pair, description, forwards))
+}
+
+/// The run whose clusters are described.
+#[derive(Clone, Copy)]
+pub(crate) struct Run<'a> {
+    pub(crate) id: &'a str,
+    pub(crate) provider: &'a str,
+    /// Where kubeconfigs are written.
+    pub(crate) directory: &'a Path,
+}
+
+/// Makes `pair` reachable for a person, and tells how.
+pub(crate) async fn describe(
+    pair: &Pair,
+    given: &Given,
+    release: &Release,
+    run: Run<'_>,
+) -> Result<(Description, Vec<Forward>), UpError> {
+    let directory = run.directory;
     let kubeconfig = directory.join(KUBECONFIG);
     let merged = kubeconfig::merged(pair.clusters().map(|cluster| (cluster.on(), cluster.admin_kubeconfig())));
     write(&kubeconfig, merged.as_bytes())?;
     let (mut clusters, mut forwards) = (Vec::new(), Vec::new());
     for cluster in pair.clusters() {
         let given = match cluster.on() {
-            On::Host => Some(&options.given.host),
-            On::Member => options.given.member.as_ref(),
+            On::Host => Some(&given.host),
+            On::Member => given.member.as_ref(),
         };
-        clusters.push(place(cluster, given, options.release, directory, &mut forwards).await?);
+        clusters.push(place(cluster, given, release, directory, &mut forwards).await?);
     }
     let process = Process::own().ok_or_else(|| machine("read /proc/self/stat")(io::ErrorKind::NotFound.into()))?;
-    let provider = options.provider.name().to_owned();
-    let description = Description { run_id: run_id.to_owned(), process, provider, kubeconfig, clusters };
-    let text =
-        serde_json::to_vec_pretty(&description).map_err(|error| machine("describe the clusters")(error.into()))?;
-    write(&directory.join(DESCRIPTION), &text)?;
-    Ok((pair, description, forwards))
+    let (run_id, provider) = (run.id.to_owned(), run.provider.to_owned());
+    Ok((Description { run_id, process, provider, kubeconfig, clusters }, forwards))
 }
 
 async fn place(

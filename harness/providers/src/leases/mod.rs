@@ -113,6 +113,12 @@ impl Lease {
         }
     }
 
+    /// The run's id.
+    #[must_use]
+    pub fn run_id(&self) -> &str {
+        &self.0.run_id
+    }
+
     /// The run's own directory, removed with the lease.
     #[must_use]
     pub fn directory(&self) -> &Path {

@@ -31,6 +31,7 @@ pub struct Terminal<W: Write> {
     options: TerminalOptions,
     out: W,
     live: Option<Live>,
+    brief: bool,
     cells: HashMap<CellId, CellInfo>,
     /// All of them: the end is the report's own view of the run.
     events: Vec<Event>,
@@ -39,7 +40,14 @@ pub struct Terminal<W: Write> {
 impl<W: Write> Terminal<W> {
     /// Writes to `out`; progress, if `options` ask for it, is drawn on the standard error.
     pub fn new(options: TerminalOptions, out: W) -> Self {
-        Self { options, out, live: None, cells: HashMap::new(), events: Vec::new() }
+        Self { options, out, live: None, brief: false, cells: HashMap::new(), events: Vec::new() }
+    }
+
+    /// Says nothing of cells that pass but their number, for runs that come again and again.
+    #[must_use]
+    pub fn brief(mut self) -> Self {
+        self.brief = true;
+        self
     }
 
     /// Takes the next event.
@@ -62,7 +70,7 @@ impl<W: Write> Terminal<W> {
                 if let Some(live) = &mut self.live {
                     live.finished(cell, *result);
                 }
-                if self.live.is_none() || *result != Outcome::Passed {
+                if (self.live.is_none() && !self.brief) || *result != Outcome::Passed {
                     let reason = reason.clone().or_else(|| self.first_failure(cell));
                     let line = self.cell_line(cell, *result, reason.as_deref(), *duration_ms);
                     return self.print(&line);
@@ -71,7 +79,8 @@ impl<W: Write> Terminal<W> {
             Event::RunFinished { interrupted, .. } => {
                 self.live = None;
                 let report = Report::from_events(&self.events);
-                let summary = summary::render(&report, &self.cells, self.options, *interrupted);
+                let planned = (!self.brief).then_some(&self.cells);
+                let summary = summary::render(&report, planned, self.options, *interrupted);
                 return self.print(&summary);
             }
             Event::CellProvisioned { cell, replaced: Some(why), .. } => {
@@ -114,7 +123,9 @@ impl<W: Write> Terminal<W> {
         let word = paint(word, style(result), self.options.colour);
         let reason =
             reason.map(|reason| format!("  {}", plain(reason).lines().next().unwrap_or_default())).unwrap_or_default();
-        format!("{word} {:>7}  {cell}{reason}\n", seconds(duration_ms))
+        let repetition = self.cells.get(cell).and_then(|cell| cell.repetition);
+        let seed = repetition.map(|repetition| format!("  --seed {}", repetition.seed)).unwrap_or_default();
+        format!("{word} {:>7}  {cell}{seed}{reason}\n", seconds(duration_ms))
     }
 
     fn print(&mut self, text: &str) -> io::Result<()> {

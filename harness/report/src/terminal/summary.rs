@@ -1,4 +1,4 @@
-//! The end of a run: a table of all cells, what failed and why, the totals.
+//! The end of a run: a table of all cells, if asked for, what failed and why, the totals.
 
 use std::collections::HashMap;
 use std::fmt::Write;
@@ -14,12 +14,12 @@ use crate::text::{result, seconds};
 
 pub fn render(
     report: &Report,
-    cells: &HashMap<CellId, CellInfo>,
+    planned: Option<&HashMap<CellId, CellInfo>>,
     options: TerminalOptions,
     interrupted: bool,
 ) -> String {
     let mut text = String::new();
-    if !report.scenarios.is_empty() {
+    if let Some(cells) = planned.filter(|_| !report.scenarios.is_empty()) {
         text.push('\n');
         text.push_str(&table(report, cells, options));
     }
@@ -28,7 +28,9 @@ pub fn render(
         // Writing to a String cannot fail.
         let _ = write!(text, "\n{heading}\n{}", failure::body(cell));
     }
-    text.push('\n');
+    if planned.is_some() || !text.is_empty() {
+        text.push('\n');
+    }
     text.push_str(&totals(report, options, interrupted));
     text
 }

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, HashMap};
 use serde::{Deserialize, Serialize};
 
 use crate::event::{Basis, CellId, CellInfo, CheckReport, Event, Evidence, Outcome, ProcessUsage, StepReport};
+use crate::repeat::Repetition;
 use crate::skip::SkipReason;
 
 /// Version of the report's shape; it grows when a reader of the old shape would misread the new one.
@@ -111,6 +112,9 @@ pub struct CellReport {
     pub provider: String,
     /// The scenario's labels.
     pub labels: BTreeMap<String, String>,
+    /// Which time it was, where cells were repeated.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub repetition: Option<Repetition>,
     /// Verdict.
     pub result: Outcome,
     /// Why it failed or was skipped.
@@ -284,6 +288,7 @@ fn unfinished(cell: &CellInfo, provider: &str) -> CellReport {
         basis: cell.basis,
         provider: provider.to_owned(),
         labels: cell.labels.clone(),
+        repetition: cell.repetition,
         result: Outcome::Skipped,
         reason: None,
         duration_ms: 0,

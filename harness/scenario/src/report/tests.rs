@@ -10,6 +10,7 @@ fn info(id: &str) -> CellInfo {
         params: BTreeMap::new(),
         basis: Basis::Observed,
         labels: [("part".to_owned(), "member".to_owned())].into(),
+        repetition: None,
         steps: 1,
         checks: 1,
     }

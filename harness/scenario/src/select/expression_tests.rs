@@ -18,7 +18,13 @@ fn cell(name: &str, labels: &str, release: &str, params: &[(&str, &str)]) -> Cel
     let params: BTreeMap<String, String> =
         params.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect();
     let id = CellId::new(name, release, &params);
-    Cell { id, scenario, release: Release { name: release.to_owned(), basis: Basis::Observed }, params }
+    Cell {
+        id,
+        scenario,
+        release: Release { name: release.to_owned(), basis: Basis::Observed },
+        params,
+        repetition: None,
+    }
 }
 
 fn cells() -> Vec<Cell> {
