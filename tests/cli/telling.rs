@@ -1,4 +1,6 @@
-//! Commands that tell: `explain`.
+//! Commands that write and tell: `explain`, `new`.
+
+use std::fs;
 
 use rstest::rstest;
 
@@ -27,4 +29,35 @@ fn refuses_to_explain_anything_but_one_scenario(#[case] name: &str, #[case] sugg
     let stderr = String::from_utf8_lossy(&output.stderr);
     assert_eq!(output.status.code(), Some(2), "{stderr}");
     assert!(stderr.contains(suggestion), "{stderr}");
+}
+
+#[rstest]
+#[case("kubectl")]
+#[case("console")]
+#[case("kk")]
+fn writes_a_scenario_that_is_good_as_it_is(#[case] via: &str) {
+    let directory = tempfile::tempdir().unwrap();
+    let new = || {
+        let mut command = ks_e2e();
+        command.args(["new", "my-scenario", "--via", via]).current_dir(directory.path());
+        command
+    };
+    new().assert().success();
+    let path = directory.path().join("my-scenario.yaml");
+    let text = fs::read_to_string(&path).unwrap();
+    assert!(text.starts_with("# yaml-language-server: $schema="), "{text}");
+    ks_e2e().arg("lint").arg(&path).assert().success();
+    // The second time it is there.
+    let output = new().output().unwrap();
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(2), "{stderr}");
+    assert!(stderr.contains("my-scenario.yaml is there already"), "{stderr}");
+    assert_eq!(stdout(&["new", "my-scenario", "--via", via, "-o", "-"]), text);
+}
+
+#[test]
+fn refuses_a_name_that_no_scenario_may_have() {
+    let directory = tempfile::tempdir().unwrap();
+    ks_e2e().args(["new", "My Scenario"]).current_dir(directory.path()).assert().code(2);
+    assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 0);
 }

@@ -44,8 +44,12 @@ pub enum Command {
     List(ListArguments),
     /// Tell what a scenario does, in words, as a bash script for real clusters, or as JSON
     Explain(ExplainArguments),
+    /// Write a commented scenario file to begin with
+    New(NewArguments),
     /// Check scenario files without running them
     Lint(LintArguments),
+    /// Print the JSON Schema of scenario files, for editors
+    Schema,
     /// Bring two clusters up and hold them, to explore with kubectl, a browser and curl
     Up(UpArguments),
     /// Remove clusters that `up` holds
@@ -201,6 +205,19 @@ impl ExplainArguments {
 }
 
 #[derive(Args)]
+pub struct NewArguments {
+    /// Name of the scenario, which is written to NAME.yaml
+    #[arg(value_name = "NAME")]
+    pub name: String,
+    /// How the page has it done
+    #[arg(long, value_enum, default_value_t)]
+    pub via: Via,
+    /// Write to this file; `-` prints
+    #[arg(long, short, value_name = "FILE")]
+    pub output: Option<PathBuf>,
+}
+
+#[derive(Args)]
 pub struct LintArguments {
     /// Scenario files or directories; the built-in scenarios if none is given
     #[arg(value_name = "PATH")]
@@ -227,6 +244,17 @@ pub enum ExplainOutput {
     Sh,
     /// JSON
     Json,
+}
+
+#[derive(Clone, Copy, Default, ValueEnum)]
+pub enum Via {
+    /// kubectl: a member is prepared
+    #[default]
+    Kubectl,
+    /// The web console: a member is imported
+    Console,
+    /// `KubeKey`: a host is installed
+    Kk,
 }
 
 #[derive(Clone, Copy, Default, ValueEnum)]

@@ -8,12 +8,14 @@ mod explain;
 mod keep;
 mod lint;
 mod list;
+mod new;
 mod output;
 mod provider;
 mod report_directory;
 mod rounds;
 mod run;
 mod scenarios;
+mod schema;
 mod shape;
 mod signals;
 mod sweep;
@@ -40,7 +42,9 @@ fn main() -> ExitCode {
             Command::Run(arguments) => run::run(arguments).await,
             Command::List(arguments) => list::list(&arguments),
             Command::Explain(arguments) => explain::explain(&arguments),
+            Command::New(arguments) => new::new(&arguments),
             Command::Lint(arguments) => lint::lint(&arguments),
+            Command::Schema => schema::schema(),
             Command::Up(arguments) => up::up(arguments).await,
             Command::Down(arguments) => down::down(arguments).await,
             Command::Sweep => sweep::sweep(),

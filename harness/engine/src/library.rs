@@ -12,6 +12,7 @@ use scenario::model::{Location, Scenario};
 use scenario::parse;
 use scenario::plan::Release;
 use scenario::problem::Problem;
+use scenario::schema;
 use stub::delays;
 
 use crate::pairing;
@@ -73,6 +74,26 @@ pub fn from_paths(paths: &[PathBuf]) -> Result<Vec<Scenario>, LoadError> {
     parse_all(files)
 }
 
+/// The scenario in `text`, which is or will be the content of `file`.
+///
+/// # Errors
+/// When it is not usable.
+pub fn from_text(file: &str, text: &str) -> Result<Vec<Scenario>, LoadError> {
+    parse_all(vec![(file.to_owned(), text.as_bytes().to_vec())])
+}
+
+/// The JSON Schema of a scenario file.
+#[must_use]
+pub fn schema() -> serde_json::Value {
+    with_known(schema::schema)
+}
+
+/// The line of a scenario file by which an editor finds the schema.
+#[must_use]
+pub fn editor_line() -> String {
+    schema::editor_line()
+}
+
 /// The releases asked for, each once, in the order asked; all of them if none is asked for.
 ///
 /// # Errors
@@ -110,19 +131,26 @@ fn planned(profile: &Profile) -> Release {
 }
 
 fn parse_all(files: Vec<(String, Vec<u8>)>) -> Result<Vec<Scenario>, LoadError> {
-    let signatures = signatures();
-    let releases: Vec<&str> = Profile::all().iter().map(|release| release.version).collect();
-    let kubekeys = KubeKey::ALL.map(|kubekey| kubekey.version);
-    let known = Known { checks: &signatures, releases: &releases, kubekeys: &kubekeys, delays: &DELAYS };
     let (mut scenarios, mut problems) = (Vec::new(), Vec::new());
-    for (file, bytes) in files {
-        match parse::parse(&file, &bytes, &known) {
+    let parsed = with_known(|known| {
+        files.into_iter().map(|(file, bytes)| parse::parse(&file, &bytes, known)).collect::<Vec<_>>()
+    });
+    for parsed in parsed {
+        match parsed {
             Ok(read) => scenarios.extend(read),
             Err(found) => problems.extend(found),
         }
     }
     problems.extend(parse::check_set(&scenarios));
     if problems.is_empty() { Ok(scenarios) } else { Err(LoadError(problems)) }
+}
+
+/// What a scenario may refer to, for as long as `used` takes.
+fn with_known<T>(used: impl FnOnce(&Known<'_>) -> T) -> T {
+    let signatures = signatures();
+    let releases: Vec<&str> = Profile::all().iter().map(|release| release.version).collect();
+    let kubekeys = KubeKey::ALL.map(|kubekey| kubekey.version);
+    used(&Known { checks: &signatures, releases: &releases, kubekeys: &kubekeys, delays: &DELAYS })
 }
 
 /// The checks as the parser knows them.

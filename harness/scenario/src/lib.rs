@@ -10,6 +10,7 @@ pub mod problem;
 pub mod repeat;
 pub mod report;
 pub mod requirement;
+pub mod schema;
 pub mod select;
 pub mod skip;
 

@@ -22,7 +22,7 @@ pub fn told(scenario: &Scenario, call: &CheckCall) -> ExplainedCheck {
 /// The name under which a step imports a member, for checks that are about that one.
 fn imported(scenario: &Scenario) -> &str {
     let mut names = scenario.steps.iter().filter_map(|step| match &step.action {
-        Action::Console(ConsoleAction::ImportCluster { name, .. }) if step.expect.refused.is_none() => Some(name),
+        Action::Console(ConsoleAction::ImportCluster(form)) if step.expect.refused.is_none() => Some(&form.name),
         _ => None,
     });
     names.next_back().map_or("member", String::as_str)

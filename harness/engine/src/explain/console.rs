@@ -1,8 +1,8 @@
 //! What a person does in the console, what the console sends for it (`stub/src/console`), and the same with curl.
 
 use kubesphere::names::{CLUSTER, namespaces, objects};
-use scenario::model::{ConsoleAction, On, PastedKubeconfig, Step};
-use stub::console::form;
+use scenario::model::{ConsoleAction, EditMode, ImportCluster, KubeconfigSource, On, PastedKubeconfig, Scenario, Step};
+use stub::console::form::{self, AddCluster};
 
 use super::ExplainedStep;
 use super::quote::{Names, quoted, word};
@@ -17,16 +17,17 @@ const CONFIGURATION: &str =
     "/apis/installer.kubesphere.io/v1alpha1/namespaces/kubesphere-system/clusterconfigurations/ks-installer";
 
 /// Tells `action` of `step`.
-pub fn tell(step: &Step, action: &ConsoleAction, names: &Names, told: &mut ExplainedStep) {
+pub fn tell(scenario: &Scenario, step: &Step, action: &ConsoleAction, names: &Names, told: &mut ExplainedStep) {
     let on = step.on;
     let refused = step.expect.refused.as_ref();
     let refused = refused.map(|text| format!("refused {} ", quoted(text, names))).unwrap_or_default();
     match action {
-        ConsoleAction::ImportCluster { name, kubeconfig, .. } => {
+        ConsoleAction::ImportCluster(filled) => {
+            let name = &filled.name;
             told.words.push("In the console: Cluster Management, Add Cluster, Direct connection:".to_owned());
-            told.words.push(format!("  Cluster Name: {name}"));
-            told.words.push(format!("  kubeconfig: {}", pasted_in_words(kubeconfig)));
-            if !name.contains("${") && form::check_name(name).is_err() {
+            told.words.extend(form_in_words(filled));
+            let looks = filled.edit_mode.as_ref().is_none_or(|(mode, _)| *mode == EditMode::Kubeconfig);
+            if looks && !name.contains("${") && form::check_name(name).is_err() {
                 told.words.push("The form refuses this name itself, and sends nothing.".to_owned());
                 told.shell.clear();
                 return;
@@ -36,8 +37,9 @@ pub fn tell(step: &Step, action: &ConsoleAction, names: &Names, told: &mut Expla
                 format!("POST {ACTIONS}/validation (is the kubeconfig good?)"),
                 format!("POST {CLUSTERS}"),
             ];
-            told.shell.push(pasted(kubeconfig, names));
-            told.shell.push(format!("{refused}{on}_add_cluster {} \"$kubeconfig\"", word(name, names)));
+            told.shell.push(pasted(&filled.kubeconfig, scenario, names));
+            let more = template(filled).map(|template| format!(" {}", quoted(&template, names))).unwrap_or_default();
+            told.shell.push(format!("{refused}{on}_add_cluster {} \"$kubeconfig\"{more}", word(name, names)));
         }
         ConsoleAction::EditClusterConfiguration(edit) => {
             let what = format!("CRDs, {}, {}, Edit YAML:", "ClusterConfiguration", objects::INSTALLER);
@@ -55,7 +57,7 @@ pub fn tell(step: &Step, action: &ConsoleAction, names: &Names, told: &mut Expla
             told.words.push(format!("In the console: Cluster Management, {name}, Update KubeConfig:"));
             told.words.push(format!("  kubeconfig: {}", pasted_in_words(kubeconfig)));
             told.requests = vec![format!("PUT {ACTIONS}/{name}/kubeconfig")];
-            told.shell.push(pasted(kubeconfig, names));
+            told.shell.push(pasted(kubeconfig, scenario, names));
             let path = word(&format!("{ACTIONS}/{name}/kubeconfig"), names);
             told.shell.push(format!("{refused}{on}_ks {path} -X PUT -d '{{\"kubeconfig\":\"'\"$kubeconfig\"'\"}}'"));
         }
@@ -70,12 +72,21 @@ pub fn tell(step: &Step, action: &ConsoleAction, names: &Names, told: &mut Expla
 
 /// Every text of `action` that may hold variables.
 pub fn texts(action: &ConsoleAction) -> String {
-    let of = |kubeconfig: &PastedKubeconfig| kubeconfig.server.clone().unwrap_or_default();
+    let of = |kubeconfig: &PastedKubeconfig| {
+        let text = match &kubeconfig.source {
+            KubeconfigSource::Text(text) => text.as_str(),
+            KubeconfigSource::Of(_) | KubeconfigSource::Output(_) => "",
+        };
+        format!("{text} {}", kubeconfig.server.as_deref().unwrap_or_default())
+    };
     match action {
-        ConsoleAction::ImportCluster { name, kubeconfig, .. }
-        | ConsoleAction::UpdateKubeconfig { name, kubeconfig } => {
-            format!("{name} {}", of(kubeconfig))
+        ConsoleAction::ImportCluster(filled) => {
+            let edited = filled.edit_mode.iter().flat_map(|(_, edit)| edit).map(|(_, value)| value.as_str());
+            let typed = [&filled.name, &filled.alias, &filled.tag, &filled.provider, &filled.description];
+            let all: Vec<&str> = typed.into_iter().map(String::as_str).chain(edited).collect();
+            format!("{} {}", all.join(" "), of(&filled.kubeconfig))
         }
+        ConsoleAction::UpdateKubeconfig { name, kubeconfig } => format!("{name} {}", of(kubeconfig)),
         ConsoleAction::EditClusterConfiguration(edit) => {
             edit.iter().map(|(_, value)| value.as_str()).collect::<Vec<_>>().join(" ")
         }
@@ -85,12 +96,74 @@ pub fn texts(action: &ConsoleAction) -> String {
 
 fn pasted_in_words(kubeconfig: &PastedKubeconfig) -> String {
     let server = kubeconfig.server.as_ref().map(|server| format!(", with the server {server}")).unwrap_or_default();
-    format!("that of the {} cluster{server}", kubeconfig.of)
+    match &kubeconfig.source {
+        KubeconfigSource::Of(on) => format!("that of the {on} cluster{server}"),
+        KubeconfigSource::Output(step) => format!("what the step \"{step}\" printed{server}"),
+        KubeconfigSource::Text(text) if text.is_empty() => "nothing".to_owned(),
+        KubeconfigSource::Text(text) => format!("{text:?}{server}"),
+    }
+}
+
+/// What is typed into the form, and changed in its YAML.
+fn form_in_words(filled: &ImportCluster) -> Vec<String> {
+    let typed = [
+        ("Cluster Name", &filled.name),
+        ("Alias", &filled.alias),
+        ("Tag", &filled.tag),
+        ("Provider", &filled.provider),
+        ("Description", &filled.description),
+    ];
+    let filled_in = typed.into_iter().filter(|(label, text)| *label == "Cluster Name" || !text.is_empty());
+    let mut words: Vec<String> = filled_in.map(|(label, text)| format!("  {label}: {text}")).collect();
+    words.push(format!("  kubeconfig: {}", pasted_in_words(&filled.kubeconfig)));
+    if let Some((mode, edit)) = &filled.edit_mode {
+        let step = match mode {
+            EditMode::Basic => "first",
+            EditMode::Kubeconfig => "second",
+        };
+        words.push(format!("In its {step} step switch Edit YAML on, and set there:"));
+        words.extend(fields(edit));
+    }
+    words
+}
+
+/// Where the kubeconfig goes in the object that is sent.
+const KUBECONFIG_GOES_HERE: &str = "@KUBECONFIG@";
+
+/// The object that is sent; none where it is the usual one.
+fn template(filled: &ImportCluster) -> Option<String> {
+    let form = AddCluster {
+        name: filled.name.clone(),
+        alias: filled.alias.clone(),
+        tag: filled.tag.clone(),
+        provider: filled.provider.clone(),
+        description: filled.description.clone(),
+        kubeconfig: KUBECONFIG_GOES_HERE.to_owned(),
+    };
+    let usual = AddCluster::new(form.name.as_str(), KUBECONFIG_GOES_HERE).object();
+    let mut object = form.object();
+    for (path, value) in filled.edit_mode.iter().flat_map(|(_, edit)| edit) {
+        let pointer = format!("/{}", path.replace('.', "/"));
+        if let Some(field) = object.pointer_mut(&pointer) {
+            *field = value.as_str().into();
+        }
+    }
+    (object != usual).then(|| object.to_string())
 }
 
 /// The kubeconfig as the console sends it.
-fn pasted(pasted: &PastedKubeconfig, names: &Names) -> String {
-    let file = kubeconfig(pasted.of);
+fn pasted(pasted: &PastedKubeconfig, scenario: &Scenario, names: &Names) -> String {
+    let file = match &pasted.source {
+        KubeconfigSource::Of(on) => kubeconfig(*on),
+        // What a step shows is the file that kubectl works with there.
+        KubeconfigSource::Output(name) => {
+            let step = scenario.steps.iter().find(|step| step.name == *name);
+            kubeconfig(step.map_or(On::Member, |step| step.on))
+        }
+        KubeconfigSource::Text(text) => {
+            return format!("kubeconfig=$(printf %s {} | base64 | tr -d '\\n')", quoted(text, names));
+        }
+    };
     match &pasted.server {
         Some(server) => {
             let edit = quoted(&format!("s#server: .*#server: {server}#"), names);
@@ -116,13 +189,14 @@ pub fn functions(on: On) -> String {
     curl -sS --fail-with-body -H "Authorization: Bearer ${on}_token" -H 'Content-Type: application/json' \
         "${upper}_KS_APISERVER$1" "${{@:2}}"
 }}
-{on}_add_cluster() {{ # NAME KUBECONFIG-IN-BASE64
+{on}_add_cluster() {{ # NAME KUBECONFIG-IN-BASE64 [CLUSTER]
     local cluster
     if {on}_ks "{CLUSTERS}/$1" >/dev/null 2>&1; then
         echo 'The name already exists. Please enter another name.' && return 1
     fi
     cluster='{{"apiVersion":"{api_version}","kind":"{kind}","metadata":{{"name":"'"$1"'"}},"spec":{{"provider":"",'
     cluster+='"connection":{{"type":"direct","kubeconfig":"'"$2"'"}},"joinFederation":true}}}}'
+    [ -z "${{3:-}}" ] || cluster=${{3/{KUBECONFIG_GOES_HERE}/$2}}
     {on}_ks {ACTIONS}/validation -d "$cluster" && {on}_ks {CLUSTERS} -d "$cluster"
 }}
 "#

@@ -82,7 +82,10 @@ impl Explanation {
     /// Tells the scenario of `cell` on its release.
     #[must_use]
     pub fn of(cell: &Cell) -> Self {
-        let scenario = &cell.scenario;
+        let mut scenario = (*cell.scenario).clone();
+        // A person does last what is done whatever happened.
+        scenario.steps.append(&mut scenario.finally);
+        let scenario = &scenario;
         let mut values = cell.params.clone();
         values.insert("release".to_owned(), cell.release.name.clone());
         let names = Names::of(scenario, values.keys());

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use scenario::model::{Action, Capture, Edit, On, Scenario, Step, Until};
+use scenario::model::{Action, Capture, Edit, Objects, On, Scenario, Step, Until, Wanted};
 use serde_json::{Map, Value};
 
 use super::quote::{Names, in_shell, is_simple, quoted, word};
@@ -43,12 +43,50 @@ pub fn told(scenario: &Scenario, index: usize, names: &Names) -> ExplainedStep {
             }
             told.shell.push(format!("\"${{EDITOR:-vi}}\" {}", word(file, names)));
         }
-        Action::Console(action) => console::tell(step, action, names, &mut told),
+        Action::Console(action) => console::tell(scenario, step, action, names, &mut told),
+        Action::Objects(objects) => look(&mut told, step, objects, names),
         Action::Hold(delay) => no_such_thing(&mut told, &format!("keep {delay} from happening")),
         Action::Release(delay) => no_such_thing(&mut told, &format!("let {delay} happen again")),
     }
     told.words.extend(expected(step));
     told
+}
+
+/// Objects are shown to the person, who compares.
+fn look(told: &mut ExplainedStep, step: &Step, objects: &Objects, names: &Names) {
+    let Objects { wanted, partial } = objects;
+    let within = seconds(step.timeout);
+    told.words.push(match wanted {
+        Wanted::Some => format!("Wait, for {within} at most, until an object is as this one says:"),
+        Wanted::None => format!("Wait, for {within} at most, until no object is as this one says:"),
+        Wanted::Absent => format!("Wait, for {within} at most, until there is no such object:"),
+    });
+    told.words.push(format!("  {partial}"));
+    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+    let (version, kind) = (text(&partial["apiVersion"]), text(&partial["kind"]));
+    let resource = match version.split_once('/') {
+        Some((group, version)) => format!("{kind}.{version}.{group}"),
+        None => kind,
+    };
+    let metadata = &partial["metadata"];
+    let mut command = format!("kubectl get {resource}");
+    for (option, value) in [("", &metadata["name"]), ("-n ", &metadata["namespace"])] {
+        if let Some(value) = value.as_str() {
+            command.push_str(&format!(" {option}{}", word(value, names)));
+        }
+    }
+    if metadata["namespace"].is_null() {
+        // Which is ignored where objects have no namespace.
+        command.push_str(if metadata["name"].is_null() { " --all-namespaces" } else { "" });
+    }
+    for (key, value) in metadata["labels"].as_object().into_iter().flatten() {
+        command.push_str(&format!(" -l {}", word(&format!("{key}={}", text(value)), names)));
+    }
+    let ending = match wanted {
+        Wanted::Some => " -o yaml",
+        Wanted::None | Wanted::Absent => " -o yaml --ignore-not-found",
+    };
+    told.shell.push(command + ending);
 }
 
 /// What a virtual clock can do and a person cannot.
@@ -72,6 +110,7 @@ pub fn texts(step: &Step) -> String {
         Action::Run { command, edit } => format!("{command} {}", edit.as_ref().map(edits).unwrap_or_default()),
         Action::EditFile { edit, .. } => edits(edit),
         Action::Console(action) => console::texts(action),
+        Action::Objects(objects) => objects.partial.to_string(),
         Action::Hold(_) | Action::Release(_) => String::new(),
     };
     let expect = [&step.expect.stdout, &step.expect.stderr, &step.expect.refused].into_iter().flatten();

@@ -6,8 +6,11 @@ use super::step::{Around, cluster, edits, text_with_variables};
 use crate::model::{ConsoleAction, EditMode, ImportCluster, KubeconfigSource, PastedKubeconfig};
 use crate::problem::did_you_mean;
 
+/// The steps of the form on which its toggle is used.
+pub const EDIT_MODES: [(&str, EditMode); 2] = [("basic", EditMode::Basic), ("kubeconfig", EditMode::Kubeconfig)];
+
 /// The acts in the console, with what is written below each.
-const CONSOLE_ACTS: [(&str, &str); 4] = [
+pub const CONSOLE_ACTS: [(&str, &str); 4] = [
     ("importCluster", "{name: NAME, kubeconfig: {of: member}}"),
     ("editClusterConfiguration", "{path.of.the.field: value}"),
     ("updateKubeconfig", "{name: NAME, kubeconfig: {of: member}}"),
@@ -58,9 +61,9 @@ fn import(what: &str, node: &Node, around: &Around<'_>, notes: &mut Notes<'_>) -
         text.flatten().unwrap_or_default()
     });
     let kubeconfig = kubeconfig(&mut fields, around, notes);
-    let modes = [("basic", EditMode::Basic), ("kubeconfig", EditMode::Kubeconfig)];
-    let mode =
-        fields.take("editMode").and_then(|entry| fields::word(&fields.path("editMode"), &entry.node, &modes, notes));
+    let mode = fields
+        .take("editMode")
+        .and_then(|entry| fields::word(&fields.path("editMode"), &entry.node, &EDIT_MODES, notes));
     let edit = fields.take("edit").map(|entry| (entry, edits(&fields.path("edit"), &entry.node, around, notes)));
     if let (None, Some((entry, _))) = (mode, &edit) {
         let help = "add `editMode: basic` or `editMode: kubeconfig`".to_owned();

@@ -90,6 +90,7 @@ mod node;
 mod objects;
 mod scenario;
 mod step;
+pub(crate) mod tables;
 mod variables;
 
 use std::collections::BTreeMap;

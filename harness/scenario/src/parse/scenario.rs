@@ -15,8 +15,8 @@ use crate::model::{
 };
 use crate::problem::did_you_mean;
 
-const API_VERSION: &str = "ks-e2e.dev/v1alpha1";
-const KIND: &str = "Scenario";
+pub const API_VERSION: &str = "ks-e2e.dev/v1alpha1";
+pub const KIND: &str = "Scenario";
 const HOST: &str = "spec.given.host";
 
 pub fn scenario(variant: Variant, known: &Known<'_>, notes: &mut Notes<'_>) -> Option<Scenario> {
@@ -47,7 +47,14 @@ pub fn scenario(variant: Variant, known: &Known<'_>, notes: &mut Notes<'_>) -> O
 }
 
 /// A cluster's nodes share a /24 with nobody else; the first address and the broadcast address are not theirs.
-const MOST_NODES: u8 = 253;
+pub const MOST_NODES: u8 = 253;
+
+pub const PRESENCE: [(&str, GivenKubesphere); 2] =
+    [("installed", GivenKubesphere::Installed), ("absent", GivenKubesphere::Absent)];
+pub const ROLES: [&str; 3] = ["none", "host", "member"];
+pub const SECRETS: [(&str, GivenSecret); 2] = [("generated", GivenSecret::Generated), ("host", GivenSecret::OfHost)];
+pub const FREQUENCIES: [(&str, SyncFrequency); 2] =
+    [("short", SyncFrequency::Short), ("default", SyncFrequency::Default)];
 
 struct Metadata {
     name: String,
@@ -163,20 +170,15 @@ fn given_cluster(what: &str, node: &Node, known: &Known<'_>, notes: &mut Notes<'
     let Some(mut fields) = Fields::of(what, node, notes) else {
         return cluster;
     };
-    let presence = [("installed", GivenKubesphere::Installed), ("absent", GivenKubesphere::Absent)];
     let presence = match fields.take("kubesphere") {
-        Some(entry) => fields::word(&fields.path("kubesphere"), &entry.node, &presence, notes),
+        Some(entry) => fields::word(&fields.path("kubesphere"), &entry.node, &PRESENCE, notes),
         None => Some(GivenKubesphere::Absent),
     };
     cluster.kubesphere = presence.unwrap_or(GivenKubesphere::Absent);
     let role = fields.take("clusterRole");
     if let Some(entry) = role
-        && let Some(role) = fields::word(
-            &fields.path("clusterRole"),
-            &entry.node,
-            &["none", "host", "member"].map(|role| (role, role)),
-            notes,
-        )
+        && let Some(role) =
+            fields::word(&fields.path("clusterRole"), &entry.node, &ROLES.map(|role| (role, role)), notes)
     {
         role.clone_into(&mut cluster.cluster_role);
     }
@@ -186,9 +188,8 @@ fn given_cluster(what: &str, node: &Node, known: &Known<'_>, notes: &mut Notes<'
     cluster.release = version("release", "a release", known.releases, &mut fields, notes);
     cluster.kubekey = version("kubekey", "a version of KubeKey", known.kubekeys, &mut fields, notes);
     let secret = fields.take("jwtSecret");
-    let secrets = [("generated", GivenSecret::Generated), ("host", GivenSecret::OfHost)];
     if let Some(entry) = secret
-        && let Some(value) = fields::word(&fields.path("jwtSecret"), &entry.node, &secrets, notes)
+        && let Some(value) = fields::word(&fields.path("jwtSecret"), &entry.node, &SECRETS, notes)
     {
         if value == GivenSecret::OfHost && what == HOST {
             notes.note(
@@ -204,9 +205,8 @@ fn given_cluster(what: &str, node: &Node, known: &Known<'_>, notes: &mut Notes<'
     {
         cluster.nodes = usize::from(nodes);
     }
-    let frequencies = [("short", SyncFrequency::Short), ("default", SyncFrequency::Default)];
     if let Some(entry) = fields.take("syncFrequency")
-        && let Some(frequency) = fields::word(&fields.path("syncFrequency"), &entry.node, &frequencies, notes)
+        && let Some(frequency) = fields::word(&fields.path("syncFrequency"), &entry.node, &FREQUENCIES, notes)
     {
         cluster.sync_frequency = frequency;
     }

@@ -12,7 +12,8 @@ use crate::model::{Action, Capture, Edit, Expect, On, Step, Until, Wanted};
 /// A step's longest duration where the file gives none: the slowest documented stage, an installation, ends well within.
 pub const DEFAULT_TIMEOUT: Duration = Duration::from_mins(5);
 
-const CLUSTERS: [(&str, On); 2] = [("host", On::Host), ("member", On::Member)];
+/// The clusters, as a step and a kubeconfig name them.
+pub const CLUSTERS: [(&str, On); 2] = [("host", On::Host), ("member", On::Member)];
 
 /// What a step may refer to.
 pub struct Around<'v> {
