@@ -1,6 +1,7 @@
-//! Commands that write and tell: `explain`, `new`.
+//! Commands that write and tell: `explain`, `new`, `completion`.
 
 use std::fs;
+use std::process::{Command, Stdio};
 
 use rstest::rstest;
 
@@ -60,4 +61,28 @@ fn refuses_a_name_that_no_scenario_may_have() {
     let directory = tempfile::tempdir().unwrap();
     ks_e2e().args(["new", "My Scenario"]).current_dir(directory.path()).assert().code(2);
     assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 0);
+}
+
+#[rstest]
+#[case("bash")]
+#[case("zsh")]
+#[case("fish")]
+fn completes_commands_and_options(#[case] shell: &str) {
+    let script = stdout(&["completion", shell]);
+    assert!(script.contains("explain") && script.contains("until-failure"), "{script}");
+}
+
+#[test]
+fn completes_scenario_names_in_bash() {
+    let script = r#"
+        source <(ks-e2e completion bash)
+        COMP_WORDS=(ks-e2e run jwt) COMP_CWORD=2
+        _ks-e2e_with_names ks-e2e jwt run
+        printf '%s\n' "${COMPREPLY[@]}"
+    "#;
+    let directory = std::path::Path::new(env!("CARGO_BIN_EXE_ks-e2e")).parent().unwrap();
+    let path = format!("{}:{}", directory.display(), std::env::var("PATH").unwrap());
+    let output = Command::new("bash").args(["-c", script]).env("PATH", path).stdin(Stdio::null()).output().unwrap();
+    let names = String::from_utf8_lossy(&output.stdout);
+    assert!(names.lines().any(|name| name == "jwt-get"), "{names}{}", String::from_utf8_lossy(&output.stderr));
 }

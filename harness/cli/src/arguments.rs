@@ -56,6 +56,8 @@ pub enum Command {
     Down(DownArguments),
     /// Remove what dead runs left behind
     Sweep,
+    /// Print a shell's completions, as `source <(ks-e2e completion bash)`
+    Completion(CompletionArguments),
 }
 
 #[derive(Args, Default)]
@@ -218,6 +220,13 @@ pub struct NewArguments {
 }
 
 #[derive(Args)]
+pub struct CompletionArguments {
+    /// The shell
+    #[arg(value_enum, value_name = "SHELL")]
+    pub shell: ShellName,
+}
+
+#[derive(Args)]
 pub struct LintArguments {
     /// Scenario files or directories; the built-in scenarios if none is given
     #[arg(value_name = "PATH")]
@@ -255,6 +264,16 @@ pub enum Via {
     Console,
     /// `KubeKey`: a host is installed
     Kk,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+pub enum ShellName {
+    /// bash
+    Bash,
+    /// zsh
+    Zsh,
+    /// fish
+    Fish,
 }
 
 #[derive(Clone, Copy, Default, ValueEnum)]

@@ -1,6 +1,7 @@
 //! `ks-e2e`: runs KubeSphere's documented direct-connection procedures as scenarios, and says which step does not hold.
 
 mod arguments;
+mod completion;
 mod defect;
 mod down;
 mod exit;
@@ -48,6 +49,7 @@ fn main() -> ExitCode {
             Command::Up(arguments) => up::up(arguments).await,
             Command::Down(arguments) => down::down(arguments).await,
             Command::Sweep => sweep::sweep(),
+            Command::Completion(arguments) => completion::completion(&arguments),
         }
     })
 }

@@ -1,0 +1,37 @@
+//! `ks-e2e completion`
+
+use std::process::ExitCode;
+
+use clap::CommandFactory as _;
+use clap_complete::Shell;
+
+use crate::arguments::{Arguments, CompletionArguments, ShellName};
+use crate::{exit, output};
+
+/// What `ks-e2e run` and its like are given, beside files: names, asked of the command when they are needed.
+const NAMES_IN_BASH: &str = r#"
+_ks-e2e_with_names() {
+    _ks-e2e "$@"
+    case "${COMP_WORDS[1]}:${COMP_WORDS[COMP_CWORD]}" in
+        run:-* | list:-* | explain:-*) ;;
+        run:* | list:* | explain:*)
+            COMPREPLY+=($(compgen -W "$(ks-e2e list -o name 2>/dev/null | sed 's/@.*//' | uniq)" -- "${COMP_WORDS[COMP_CWORD]}"))
+            ;;
+    esac
+}
+complete -F _ks-e2e_with_names -o bashdefault -o default ks-e2e
+"#;
+const NAMES_IN_FISH: &str = r#"
+complete -c ks-e2e -n "__fish_seen_subcommand_from run list explain" -a "(ks-e2e list -o name 2>/dev/null | string replace -r '@.*' '' | uniq)"
+"#;
+
+pub fn completion(arguments: &CompletionArguments) -> ExitCode {
+    let (shell, names) = match arguments.shell {
+        ShellName::Bash => (Shell::Bash, NAMES_IN_BASH),
+        ShellName::Zsh => (Shell::Zsh, ""),
+        ShellName::Fish => (Shell::Fish, NAMES_IN_FISH),
+    };
+    let mut script = Vec::new();
+    clap_complete::generate(shell, &mut Arguments::command(), "ks-e2e", &mut script);
+    exit::after_printing(output::print(&(String::from_utf8_lossy(&script).into_owned() + names)))
+}
