@@ -90,6 +90,19 @@ fn keeps_the_clusters_of_a_cell_that_failed_until_they_are_taken_down() {
 }
 
 #[test]
+fn leaves_nothing_to_do_where_all_steps_are_done_and_a_check_failed() {
+    let place = Place::new();
+    let check = "  checks:\n    - no-cluster-object: {name: m}\n    - host-cluster-object: {name: host}\n";
+    let path = place.scenario(&format!("{}{check}", FAILING.replace("not-there", "default")));
+    let (mut child, said) = place.holding(&path, "on-failure");
+    assert!(said.iter().any(|line| line.starts_with("kept failing@3.4.1 (failed at the check ")), "{said:?}");
+    assert!(said.iter().all(|line| !line.contains("to go on")), "{said:?}");
+    signal(&child, Signal::SIGTERM);
+    assert_eq!(child.wait().unwrap().code(), Some(1));
+    assert_eq!(place.files(), Vec::<String>::new());
+}
+
+#[test]
 fn keeps_the_clusters_of_a_cell_that_passed_until_a_signal() {
     let place = Place::new();
     let path = place.scenario(&FAILING.replace("not-there", "default"));

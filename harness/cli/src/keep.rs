@@ -40,8 +40,8 @@ pub fn shown(kept: &[KeptCell]) -> String {
 }
 
 fn cell(kept: &KeptCell) -> Vec<String> {
-    let how = match (&kept.failed_step, kept.result) {
-        (Some(step), _) => format!("failed at the step \"{step}\""),
+    let how = match (&kept.failed_at, kept.result) {
+        (Some(what), _) => format!("failed at {what}"),
         (None, Outcome::Failed) => "failed".to_owned(),
         (None, Outcome::KnownIssue) => "known issue".to_owned(),
         (None, _) => "passed".to_owned(),

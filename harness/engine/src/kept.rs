@@ -52,8 +52,8 @@ pub struct KeptCell {
     pub description: Description,
     /// Its directory, with one for each cluster in which the steps ran.
     pub directory: PathBuf,
-    /// The step that failed.
-    pub failed_step: Option<String>,
+    /// The step or check that failed, in words.
+    pub failed_at: Option<String>,
     /// The scenario, told, for what is left of it.
     pub explanation: Explanation,
     /// The first step that is left.
@@ -142,16 +142,14 @@ async fn told(
     let release = Release::find(&cell.release.name).unwrap_or_else(|_| Release::newest());
     let run = Run { id: around.lease.run_id(), provider: &around.provider, directory: &directory };
     let (description, forwards) = describe(pair, &cell.scenario.given, release, run).await?;
-    let failed = failed_step(cell, &around.recorder.events());
-    let from = failed.unwrap_or(if result == Outcome::Failed { 0 } else { cell.scenario.steps.len() });
+    let (from, failed_at) = end(cell, result, &around.recorder.events());
     let explanation = Explanation::of(cell);
     let script = directory.join("go-on.sh");
     let variables: Vec<(String, String)> =
         description.clusters.iter().flat_map(|place| variables(place, &directory)).collect();
     fs::write(&script, explanation.rest(&cell.scenario, from, &variables)).map_err(machine)?;
-    let failed_step = failed.and_then(|index| cell.scenario.steps.get(index)).map(|step| step.name.clone());
     let id = cell.id.clone();
-    Ok((KeptCell { cell: id, result, description, directory, failed_step, explanation, from, script }, forwards))
+    Ok((KeptCell { cell: id, result, description, directory, failed_at, explanation, from, script }, forwards))
 }
 
 /// What a script has to know of a cluster.
@@ -172,11 +170,24 @@ pub fn kubeconfig_of(directory: &Path, on: On) -> PathBuf {
     directory.join(on.to_string()).join("home/.kube/config")
 }
 
-fn failed_step(cell: &Cell, events: &[Event]) -> Option<usize> {
-    let steps = events.iter().filter_map(|event| match event {
-        Event::StepFinished { cell: id, step } if *id == cell.id => Some(step.result),
-        _ => None,
-    });
-    // An earlier failure was expected, or the cell would have ended with it.
-    steps.enumerate().filter(|(_, result)| *result == Outcome::Failed).last().map(|(index, _)| index)
+/// The first step that is left, and what failed.
+fn end(cell: &Cell, result: Outcome, events: &[Event]) -> (usize, Option<String>) {
+    let (mut steps, mut failed_step, mut failed_check) = (0, None, None);
+    for event in events {
+        match event {
+            Event::StepFinished { cell: id, step } if *id == cell.id && step.result != Outcome::Skipped => {
+                // The last one counts: an earlier failure was expected, or the cell would have ended with it.
+                failed_step = (step.result == Outcome::Failed).then(|| (steps, format!("the step \"{}\"", step.name)));
+                steps += 1;
+            }
+            Event::CheckFinished { cell: id, check } if *id == cell.id && check.result == Outcome::Failed => {
+                failed_check.get_or_insert_with(|| format!("the check {}", check.name));
+            }
+            _ => {}
+        }
+    }
+    match failed_step {
+        Some((index, name)) if result == Outcome::Failed => (index, Some(name)),
+        _ => (steps, failed_check),
+    }
 }

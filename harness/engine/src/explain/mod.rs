@@ -1,6 +1,7 @@
 //! A scenario told to a person: what to do on which cluster, as words, as a shell script, or as data.
 
 mod by_hand;
+mod capture;
 mod console;
 mod quote;
 mod script;
