@@ -156,9 +156,13 @@ fn shards_share_out_every_cell_once() {
 #[test]
 fn selects_cells_by_an_expression_over_labels_and_releases() {
     let select = "part == import && release >= 3.3.0 && !(variant in (negative, edge))";
-    let output = ks_e2e().args(["list", "-o", "name", "import-*", "--select", select]).output().unwrap();
+    let output = ks_e2e().args(["list", "-o", "name", "import-form*", "--select", select]).output().unwrap();
     let names = String::from_utf8(output.stdout).unwrap();
-    assert_eq!(names, "import-form@3.3.2\nimport-form@3.4.0\nimport-form@3.4.1\n");
+    assert_eq!(
+        names,
+        "import-form-complete@3.3.2\nimport-form-complete@3.4.0\nimport-form-complete@3.4.1\n\
+         import-form@3.3.2\nimport-form@3.4.0\nimport-form@3.4.1\n"
+    );
 }
 
 #[rstest]

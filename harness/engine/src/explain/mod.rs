@@ -145,7 +145,10 @@ fn given(scenario: &Scenario) -> BTreeMap<On, String> {
 fn in_words(given: &GivenCluster) -> String {
     let mut words = vec![match given.kubesphere {
         GivenKubesphere::Absent => "Kubernetes without KubeSphere".to_owned(),
-        GivenKubesphere::Installed => format!("KubeSphere with clusterRole {}", given.cluster_role),
+        GivenKubesphere::Installed => {
+            let release = given.release.as_deref().map_or_else(String::new, |release| format!(" {release}"));
+            format!("KubeSphere{release} with clusterRole {}", given.cluster_role)
+        }
     }];
     words.extend(given.host_cluster_name.iter().map(|name| format!("hostClusterName {name}")));
     if given.jwt_secret == GivenSecret::OfHost {

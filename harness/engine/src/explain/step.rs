@@ -70,24 +70,22 @@ fn look(told: &mut ExplainedStep, step: &Step, objects: &Objects, names: &Names)
         None => kind,
     };
     let metadata = &partial["metadata"];
-    let mut command = format!("kubectl get {resource}");
-    for (option, value) in [("", &metadata["name"]), ("-n ", &metadata["namespace"])] {
-        if let Some(value) = value.as_str() {
-            command.push_str(&format!(" {option}{}", word(value, names)));
-        }
-    }
-    if metadata["namespace"].is_null() {
+    let mut words = vec!["kubectl get".to_owned(), resource];
+    words.extend(metadata["name"].as_str().map(|name| word(name, names)));
+    words.extend(metadata["namespace"].as_str().map(|namespace| format!("-n {}", word(namespace, names))));
+    if metadata["namespace"].is_null() && metadata["name"].is_null() {
         // Which is ignored where objects have no namespace.
-        command.push_str(if metadata["name"].is_null() { " --all-namespaces" } else { "" });
+        words.push("--all-namespaces".to_owned());
     }
     for (key, value) in metadata["labels"].as_object().into_iter().flatten() {
-        command.push_str(&format!(" -l {}", word(&format!("{key}={}", text(value)), names)));
+        words.push(format!("-l {}", word(&format!("{key}={}", text(value)), names)));
     }
     let ending = match wanted {
-        Wanted::Some => " -o yaml",
-        Wanted::None | Wanted::Absent => " -o yaml --ignore-not-found",
+        Wanted::Some => "-o yaml",
+        Wanted::None | Wanted::Absent => "-o yaml --ignore-not-found",
     };
-    told.shell.push(command + ending);
+    words.push(ending.to_owned());
+    told.shell.push(words.join(" "));
 }
 
 /// What a virtual clock can do and a person cannot.

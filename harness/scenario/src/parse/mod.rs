@@ -134,8 +134,9 @@ pub fn check_set(scenarios: &[Scenario]) -> Vec<Problem> {
     let mut problems = Vec::new();
     for scenario in scenarios {
         if let Some(earlier) = first.get(scenario.name.as_str()) {
-            if earlier.location == scenario.location {
-                continue; // another combination of one file's matrix
+            let same = earlier.params == scenario.params && earlier.releases == scenario.releases;
+            if earlier.location == scenario.location && !same {
+                continue; // another combination of one matrix
             }
             problems.push(Problem {
                 location: scenario.location.clone(),

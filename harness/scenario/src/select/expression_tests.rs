@@ -13,8 +13,8 @@ fn cell(name: &str, labels: &str, release: &str, params: &[(&str, &str)]) -> Cel
     let text = format!(
         "apiVersion: ks-e2e.dev/v1alpha1\nkind: Scenario\nmetadata: {{name: {name}, labels: {{{labels}}}}}\nspec:\n  steps:\n    - {{name: a, on: host, run: 'true'}}\n"
     );
-    let known = Known { checks: &[], releases: &[], delays: &[] };
-    let scenario = Arc::new(crate::parse("a.yaml", text.as_bytes(), &known).unwrap());
+    let known = Known { checks: &[], releases: &[], kubekeys: &[], delays: &[] };
+    let scenario = Arc::new(crate::parse("a.yaml", text.as_bytes(), &known).unwrap().remove(0));
     let params: BTreeMap<String, String> =
         params.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect();
     let id = CellId::new(name, release, &params);
