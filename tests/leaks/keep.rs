@@ -70,12 +70,12 @@ fn keeps_the_clusters_of_a_cell_that_failed_until_they_are_taken_down() {
     let path = place.scenario(FAILING);
     let (mut child, said) = place.holding(&path, "on-failure");
     assert!(said.iter().any(|line| line == "kept failing@3.4.1 (failed at the step \"fail\")"), "{said:?}");
-    let kubeconfig = after(&said, "both").strip_prefix("export KUBECONFIG=").unwrap();
+    let kubeconfig = after(&said, "both").strip_prefix("export KUBECONFIG=").unwrap().trim_matches('\'');
     let made =
         Command::new("kubectl").args(["get", "namespace", "made-by-a-step"]).env("KUBECONFIG", kubeconfig).output();
     assert!(made.unwrap().status.success());
-    assert!(Path::new(after(&said, "sandbox").strip_prefix("cd ").unwrap()).is_dir());
-    let script = after(&said, "to go on").strip_prefix("bash ").unwrap();
+    assert!(Path::new(after(&said, "sandbox").strip_prefix("cd ").unwrap().trim_matches('\'')).is_dir());
+    let script = after(&said, "to go on").strip_prefix("bash ").unwrap().trim_matches('\'');
     let text = fs::read_to_string(script).unwrap();
     assert!(text.contains("kubectl get namespace not-there") && !text.contains("kubectl create namespace"), "{text}");
     // It goes on from the failed step, once that is mended.

@@ -1,9 +1,7 @@
 //! `--keep`: where the clusters of a cell are that stay after the run.
 
-use std::path::Path;
-
 use clap::ValueEnum;
-use engine::{Keep, KeptCell, kubeconfig_of};
+use engine::{Keep, KeptCell, kubeconfig_of, quoted};
 use scenario::event::Outcome;
 
 #[derive(Clone, Copy, Default, ValueEnum)]
@@ -47,18 +45,18 @@ fn cell(kept: &KeptCell) -> Vec<String> {
         (None, _) => "passed".to_owned(),
     };
     let mut lines = vec![format!("\nkept {} ({how})", kept.cell)];
-    lines.push(format!("  both        export KUBECONFIG={}", word(&kept.description.kubeconfig)));
+    lines.push(format!("  both        export KUBECONFIG={}", quoted(&kept.description.kubeconfig)));
     for place in &kept.description.clusters {
         let on = place.on.to_string();
         let sandbox = kept.directory.join(&on);
-        lines.push(format!("  {on:<10}  export KUBECONFIG={}", word(&kubeconfig_of(&kept.directory, place.on))));
-        lines.push(format!("  sandbox     cd {}", word(&sandbox.join("work"))));
+        lines.push(format!("  {on:<10}  export KUBECONFIG={}", quoted(&kubeconfig_of(&kept.directory, place.on))));
+        lines.push(format!("  sandbox     cd {}", quoted(&sandbox.join("work"))));
         lines.extend(place.console.iter().map(|console| format!("  console     {console} (user admin)")));
         lines.push(format!("  to paste    {}", place.kubeconfig_to_paste.display()));
     }
     let left: Vec<String> = kept.explanation.steps.iter().enumerate().skip(kept.from).flat_map(step).collect();
     if !left.is_empty() {
-        lines.push(format!("  to go on    bash {}", word(&kept.script)));
+        lines.push(format!("  to go on    bash {}", quoted(&kept.script)));
         lines.extend(left);
     }
     lines
@@ -70,25 +68,4 @@ fn step((index, step): (usize, &engine::explain::ExplainedStep)) -> Vec<String> 
     lines.extend(step.command.iter().flat_map(|command| command.lines()).map(|line| format!("       $ {line}")));
     lines.extend(step.words.iter().map(|words| format!("       {words}")));
     lines
-}
-
-/// A path as one word of a shell.
-fn word(path: &Path) -> String {
-    let text = path.display().to_string();
-    let plain = |character: char| character.is_ascii_alphanumeric() || "/._-@".contains(character);
-    if text.chars().all(plain) { text } else { format!("'{}'", text.replace('\'', r"'\''")) }
-}
-
-#[cfg(test)]
-mod tests {
-    use rstest::rstest;
-
-    use super::*;
-
-    #[rstest]
-    #[case("/tmp/ks-e2e-1/a_3.3.2", "/tmp/ks-e2e-1/a_3.3.2")]
-    #[case("/tmp/it's here", r"'/tmp/it'\''s here'")]
-    fn writes_a_path_as_a_shell_reads_it(#[case] path: &str, #[case] expected: &str) {
-        assert_eq!(word(Path::new(path)), expected);
-    }
 }

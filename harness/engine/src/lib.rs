@@ -28,6 +28,7 @@ pub use given::{GivenError, establish_crds, install};
 pub use kept::{Keep, KeptCell, kubeconfig_of};
 pub use recorder::Observer;
 pub use run::RunOptions;
+pub use sandbox::quoted;
 pub use session::{Session, SessionOptions};
 pub use stub::{Behaviour, Deviation, DeviationKind};
 pub use tools::{KUBECTL_VARIABLE, Tools};
