@@ -10,6 +10,7 @@ use assert_cmd::Command;
 use rstest::rstest;
 use serde_json::Value;
 
+
 fn run(arguments: &[&str], report: &Path) -> Output {
     Command::new(env!("CARGO_BIN_EXE_ks-e2e"))
         .arg("run")
@@ -304,6 +305,23 @@ fn the_scenario_of_the_readme_passes_and_fails_as_it_says() {
     fs::write(&path, scenario.replace("spec.authentication.jwtSecret: \"${jwtSecret}\", ", "")).unwrap();
     let (cell, text) = only_cell(&[&path.display().to_string()]);
     assert_eq!(failed_checks(&cell), ["jwt-secret-equal"], "{text}");
+}
+
+/// The first imports come before the member's installer has written its part.
+#[rstest]
+#[case::never("", "failed")]
+#[case::long_enough("      retry: 10m\n", "passed")]
+fn the_console_is_asked_again(#[case] retry: &str, #[case] result: &str) {
+    let refusal = "      expect: {refused: failed to validate member cluster configuration}\n";
+    let (_directory, path) = replaced("import/import-too-early.yaml", refusal, retry);
+    let text = fs::read_to_string(&path).unwrap();
+    let (steps, rest) = text.split_once("    - name: watch the installer\n").unwrap();
+    let checks = rest.split_once("  checks:\n").unwrap().1;
+    fs::write(&path, format!("{steps}  checks:\n{checks}")).unwrap();
+    let (cell, text) = only_cell(&[&path]);
+    assert_eq!(cell["result"], result, "{text}");
+    let last = cell["steps"].as_array().unwrap().last().unwrap();
+    assert_eq!((&last["name"], &last["result"]), (&"add the cluster at once".into(), &result.into()), "{text}");
 }
 
 /// The banner comes without the kubelets, and the host's Cluster only when they have brought the changed ConfigMap.

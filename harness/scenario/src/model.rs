@@ -187,8 +187,8 @@ pub struct Step {
     pub until: Option<Until>,
     /// What a good end is.
     pub expect: Expect,
-    /// How long a command that does not end well is given again, on the clusters' clock: a person who follows a page
-    /// tries again while a pod is being created. Never when absent.
+    /// How long a command that does not end well is given again, or the console asked again, on the clusters' clock: a
+    /// person who follows a page tries again while a pod is being created. Never when absent.
     pub retry: Option<Duration>,
     /// Longest duration on the clusters' clock.
     pub timeout: Duration,

@@ -21,6 +21,8 @@ pub fn tell(scenario: &Scenario, step: &Step, action: &ConsoleAction, names: &Na
     let on = step.on;
     let refused = step.expect.refused.as_ref();
     let refused = refused.map(|text| format!("refused {} ", quoted(text, names))).unwrap_or_default();
+    let again = step.retry.map(|retry| format!("again {} ", retry.as_secs().max(1))).unwrap_or_default();
+    let wrapped = again + &refused;
     match action {
         ConsoleAction::ImportCluster(filled) => {
             let name = &filled.name;
@@ -39,7 +41,7 @@ pub fn tell(scenario: &Scenario, step: &Step, action: &ConsoleAction, names: &Na
             ];
             told.shell.push(pasted(&filled.kubeconfig, scenario, names));
             let more = template(filled).map(|template| format!(" {}", quoted(&template, names))).unwrap_or_default();
-            told.shell.push(format!("{refused}{on}_add_cluster {} \"$kubeconfig\"{more}", word(name, names)));
+            told.shell.push(format!("{wrapped}{on}_add_cluster {} \"$kubeconfig\"{more}", word(name, names)));
         }
         ConsoleAction::EditClusterConfiguration(edit) => {
             let what = format!("CRDs, {}, {}, Edit YAML:", "ClusterConfiguration", objects::INSTALLER);
@@ -49,7 +51,7 @@ pub fn tell(scenario: &Scenario, step: &Step, action: &ConsoleAction, names: &Na
             let patch = quoted(&merge(edit), names);
             let namespace = namespaces::SYSTEM;
             told.shell.push(format!(
-                "{refused}kubectl patch cc {} -n {namespace} --type merge -p {patch}",
+                "{wrapped}kubectl patch cc {} -n {namespace} --type merge -p {patch}",
                 objects::INSTALLER
             ));
         }
@@ -59,13 +61,13 @@ pub fn tell(scenario: &Scenario, step: &Step, action: &ConsoleAction, names: &Na
             told.requests = vec![format!("PUT {ACTIONS}/{name}/kubeconfig")];
             told.shell.push(pasted(kubeconfig, scenario, names));
             let path = word(&format!("{ACTIONS}/{name}/kubeconfig"), names);
-            told.shell.push(format!("{refused}{on}_ks {path} -X PUT -d '{{\"kubeconfig\":\"'\"$kubeconfig\"'\"}}'"));
+            told.shell.push(format!("{wrapped}{on}_ks {path} -X PUT -d '{{\"kubeconfig\":\"'\"$kubeconfig\"'\"}}'"));
         }
         ConsoleAction::RemoveCluster { name } => {
             told.words.push(format!("In the console: Cluster Management, {name}, Remove Cluster."));
             told.requests = vec![format!("DELETE {CLUSTERS}/{name}")];
             let path = word(&format!("{CLUSTERS}/{name}"), names);
-            told.shell.push(format!("{refused}{on}_ks {path} -X DELETE"));
+            told.shell.push(format!("{wrapped}{on}_ks {path} -X DELETE"));
         }
     }
 }

@@ -31,6 +31,7 @@ fn assert_bash_reads(script: &str) {
 #[case("import-unreachable-kubeconfig")]
 #[case("member-pre-install-k8s")]
 #[case("remove-cluster")]
+#[case("update-kubeconfig")]
 fn writes_a_script_for_real_clusters(#[case] name: &str) {
     let explanation = newest(name);
     insta::with_settings!({omit_expression => true}, {

@@ -36,14 +36,7 @@ struct Done {
 pub async fn perform(step: &Step, world: &mut World<'_>) -> StepReport {
     let started_at = world.pair.clock.wall();
     let begin = Instant::now();
-    let done = match &step.action {
-        Action::Run { command, edit } => run_until_good(step, command, edit.as_ref(), world).await,
-        Action::EditFile { file, edit } => edit_file(step, file, edit, world),
-        Action::Console(action) => act::act(step, action, world).await,
-        Action::Objects(wanted) => objects::wait(step, wanted, world).await,
-        Action::Hold(delay) => on_the_virtual_clock(world, format!("hold {delay}"), |clock| clock.hold(delay)),
-        Action::Release(delay) => on_the_virtual_clock(world, format!("release {delay}"), |clock| clock.release(delay)),
-    };
+    let done = until_good(step, world).await;
     if changes_configuration(&step.action) {
         world.facts.last_edit.insert(step.on, started_at);
     }
@@ -111,23 +104,29 @@ fn on_the_virtual_clock(world: &World<'_>, told: String, act: impl FnOnce(&Virtu
 /// Between two attempts of a person who tries again.
 const PAUSE: Delay = Delay::new("try-again", Duration::from_secs(2));
 
-/// Gives the command again while it does not end well, as long as the step's `retry` says.
-async fn run_until_good(
-    step: &Step,
-    command: &str,
-    edit: Option<&scenario::model::Edit>,
-    world: &mut World<'_>,
-) -> Done {
+/// Does the step again while it does not end well, as long as its `retry` says.
+async fn until_good(step: &Step, world: &mut World<'_>) -> Done {
     let clock = world.pair.clock.clone();
     let last_attempt = step.retry.map(|retry| clock.now() + retry);
     loop {
-        let done = run(step, command, edit, world).await;
+        let done = once(step, world).await;
         let again = done.failure.is_some() && last_attempt.is_some_and(|last| clock.now() < last);
         if !again || world.stop.is_cancelled() {
             return done;
         }
         let _progress = clock.wants_progress();
         clock.sleep(PAUSE).await;
+    }
+}
+
+async fn once(step: &Step, world: &mut World<'_>) -> Done {
+    match &step.action {
+        Action::Run { command, edit } => run(step, command, edit.as_ref(), world).await,
+        Action::EditFile { file, edit } => edit_file(step, file, edit, world),
+        Action::Console(action) => act::act(step, action, world).await,
+        Action::Objects(wanted) => objects::wait(step, wanted, world).await,
+        Action::Hold(delay) => on_the_virtual_clock(world, format!("hold {delay}"), |clock| clock.hold(delay)),
+        Action::Release(delay) => on_the_virtual_clock(world, format!("release {delay}"), |clock| clock.release(delay)),
     }
 }
 

@@ -28,7 +28,7 @@
 //!       capture: {jwtSecret: 'jwtSecret: "?([^"\s]+)"?'} # pattern on standard output: first group, else whole match
 //!       expect: {exitCode: 0, stdout: text, stderr: text} # v; exit code 0 when absent
 //!       timeout: 2m                   # DEFAULT_TIMEOUT when absent
-//!       retry: 5m                     # give the command again while it does not end well; never when absent
+//!       retry: 5m                     # do it again while it does not end well; never when absent
 //!     - name: set the role
 //!       on: member
 //!       run: kubectl edit cc ks-installer -n kubesphere-system

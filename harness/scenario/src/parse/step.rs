@@ -57,10 +57,14 @@ pub fn step(what: &str, node: &Node, around: &mut Around<'_>, notes: &mut Notes<
     let until_entry = fields.take("until");
     let retry = fields.take("retry");
     if run.is_none() {
-        for entry in [capture, until_entry, retry].into_iter().flatten() {
+        for entry in [capture, until_entry].into_iter().flatten() {
             let help = format!("move `{}` to a step that runs a command", entry.key);
             notes.note(entry.at, format!("\"{}\" needs \"run\"", entry.key), help);
         }
+    }
+    if let Some(entry) = retry.filter(|_| run.is_none() && console.is_none()) {
+        let help = "move `retry` to a step that runs a command or acts in the console".to_owned();
+        notes.note(entry.at, "\"retry\" needs \"run\" or \"console\"", Some(help));
     }
     let until = until_entry.and_then(|entry| until(&fields.path("until"), &entry.node, around, notes));
     let good_end = match fields.take("expect") {

@@ -317,6 +317,11 @@ fn problems_of_bytes(bytes: &[u8]) -> String {
     "      until: {output: done, within: 1s}",
     "f.yaml:28:7: \"until\" needs \"run\"\n  help: move `until` to a step that runs a command"
 )]
+#[case::retry_of_a_file(
+    "      run: kubectl logs -n kubesphere-system ${POD} -f\n      until: {output: Welcome to KubeSphere, within: 60s}\n",
+    "      file: config-sample.yaml\n      edit: {spec.multicluster.clusterRole: member}\n      retry: 1m\n",
+    "f.yaml:25:7: \"retry\" needs \"run\" or \"console\"\n  help: move `retry` to a step that runs a command or acts in the console"
+)]
 #[case::until_without_within(
     "{output: Welcome to KubeSphere, within: 60s}",
     "{output: Welcome to KubeSphere}",

@@ -9,7 +9,7 @@ use crate::parse::tables;
 const KINDS: [(&str, &[&str]); 8] = [
     ("run", &["edit", "capture", "until", "retry", "expect"]),
     ("file", &["edit"]),
-    ("console", &["expect"]),
+    ("console", &["retry", "expect"]),
     ("assert", &[]),
     ("error", &[]),
     ("absent", &[]),
@@ -49,7 +49,7 @@ pub fn step() -> Value {
                 "additionalProperties": false,
                 "properties": {"output": {"$ref": "#/$defs/text"}, "within": {"$ref": "#/$defs/duration"}},
             },
-            "retry": {"description": "For how long the command is given again while it does not end well.", "$ref": "#/$defs/duration"},
+            "retry": {"description": "For how long the command is given again, or the console asked again, while it does not end well.", "$ref": "#/$defs/duration"},
             "timeout": {"description": "Longest duration; 5m when absent.", "$ref": "#/$defs/duration"},
             "expect": {
                 "description": "What a good end is.",
