@@ -10,6 +10,8 @@ use assert_cmd::Command;
 use rstest::rstest;
 use serde_json::Value;
 
+#[path = "detection/output.rs"]
+mod output;
 
 fn run(arguments: &[&str], report: &Path) -> Output {
     Command::new(env!("CARGO_BIN_EXE_ks-e2e"))

@@ -49,7 +49,7 @@ impl Finding {
     #[must_use]
     pub fn with(mut self, title: impl Into<String>, text: impl Into<String>) -> Self {
         if let Self::Holds { evidence } | Self::Fails { evidence, .. } = &mut self {
-            evidence.push(Evidence { title: title.into(), text: text.into() });
+            evidence.push(Evidence { title: title.into(), text: text.into(), whole: false });
         }
         self
     }

@@ -139,7 +139,8 @@ async fn provision(cell: &Cell, around: &Surroundings, begin: Instant) -> Verdic
         None => Verdict::interrupted(),
         Some(Err(error)) => {
             let mut verdict = Verdict::failed(format!("precondition: {error}"));
-            verdict.evidence = evidence::collect(pair).await;
+            let masker = around.recorder.masker();
+            verdict.evidence = evidence::collect(pair, &Facts::default(), Vec::new(), masker).await;
             verdict
         }
         Some(Ok(())) => {
@@ -156,12 +157,12 @@ async fn provision(cell: &Cell, around: &Surroundings, begin: Instant) -> Verdic
         && let Some(directory) = &around.export
         && let Err(error) = export::masked(pair, &directory.join(directory_of(cell)), around.recorder.masker()).await
     {
-        verdict.evidence.push(Evidence { title: "logs of the clusters".to_owned(), text: error });
+        verdict.evidence.push(evidence::shown("logs of the clusters".to_owned(), error));
     }
     if let Some(taken) = keep(cell, around, taken, &mut verdict).await
         && let Err(error) = around.pool.give_back(taken).await
     {
-        verdict.evidence.push(Evidence { title: "left over".to_owned(), text: error.to_string() });
+        verdict.evidence.push(evidence::shown("left over".to_owned(), error.to_string()));
     }
     verdict
 }
@@ -174,7 +175,7 @@ async fn keep(cell: &Cell, around: &Surroundings, taken: Taken, verdict: &mut Ve
     match around.kept.keep(cell, verdict.result, taken, around).await {
         Ok(()) => None,
         Err((taken, error)) => {
-            verdict.evidence.push(Evidence { title: "not kept".to_owned(), text: error.to_string() });
+            verdict.evidence.push(evidence::shown("not kept".to_owned(), error.to_string()));
             Some(*taken)
         }
     }
@@ -238,8 +239,9 @@ async fn act(cell: &Cell, around: &Surroundings, releases: Releases, pair: &Pair
     if failure.is_none() && !around.stop.is_cancelled() {
         failure = foreign_image(pair).await;
     }
+    let mut seen = Vec::new();
     if failure.is_none() && !around.stop.is_cancelled() {
-        failure = do_checks(cell, around, &world, releases, &mut expectation).await;
+        (failure, seen) = do_checks(cell, around, &world, releases, &mut expectation).await;
     } else {
         for call in &cell.scenario.checks {
             around.recorder.record(&Event::CheckFinished { cell: cell.id.clone(), check: not_tried(call) });
@@ -258,7 +260,7 @@ async fn act(cell: &Cell, around: &Surroundings, releases: Releases, pair: &Pair
         Verdict { result, reason, evidence: Vec::new(), kubectl_calls: 0 }
     };
     if verdict.result == Outcome::Failed {
-        verdict.evidence = evidence::collect(pair).await;
+        verdict.evidence = evidence::collect(pair, &world.facts, seen, around.recorder.masker()).await;
         secrets::learn(around.recorder.masker(), pair).await;
     }
     verdict.kubectl_calls = kubectl_calls;
@@ -354,13 +356,14 @@ async fn do_step(
     failure
 }
 
+/// The first failure that the scenario does not expect, in words, and what the checks that failed have seen.
 async fn do_checks(
     cell: &Cell,
     around: &Surroundings,
     world: &World<'_>,
     releases: Releases,
     expectation: &mut Expectation<'_>,
-) -> Option<String> {
+) -> (Option<String>, Vec<Evidence>) {
     let context = CheckContext {
         host: world.pair.host.view(),
         member: world.pair.member.as_deref().map(Cluster::view),
@@ -369,18 +372,21 @@ async fn do_checks(
         facts: &world.facts,
         waiter: world.waiter,
     };
-    let mut failure = None;
+    let (mut failure, mut seen) = (None, Vec::new());
     for call in &cell.scenario.checks {
         let begin = Instant::now();
         let finding = checks::run(&call.name, &call.args, &context).await;
         if around.stop.is_cancelled() {
-            return None;
+            return (None, Vec::new());
         }
         let mut report = CheckReport { result: Outcome::Passed, ..not_tried(call) };
         match finding {
             Ok(Finding::Holds { .. }) => {}
-            Ok(Finding::Fails { expected, actual, message, .. }) => {
+            Ok(Finding::Fails { expected, actual, message, evidence }) => {
                 report.result = expectation.judge(&call.name, &[&message, &actual]);
+                if report.result == Outcome::Failed {
+                    seen.extend(evidence);
+                }
                 (report.expected, report.actual, report.message) = (Some(expected), Some(actual), Some(message));
             }
             Ok(Finding::CannotTell { reason, .. }) => {
@@ -400,7 +406,7 @@ async fn do_checks(
         secrets::learn(around.recorder.masker(), world.pair).await;
         around.recorder.record(&Event::CheckFinished { cell: cell.id.clone(), check: report });
     }
-    failure
+    (failure, seen)
 }
 
 fn sandboxes(

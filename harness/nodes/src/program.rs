@@ -50,6 +50,15 @@ pub struct PodIdentity {
     pub env: BTreeMap<String, String>,
 }
 
+impl PodIdentity {
+    /// How the program names itself to API servers: its image's name and tag, as `ks-apiserver/v3.3.2`.
+    #[must_use]
+    pub fn agent(&self) -> String {
+        let image = self.image.rsplit('/').next().unwrap_or_default();
+        image.replacen(':', "/", 1)
+    }
+}
+
 /// The whole world of a program. It has no other way to read the environment, the time, files or the network.
 #[derive(Clone)]
 pub struct PodContext {

@@ -75,6 +75,7 @@ impl Access {
                 identity: self.identity.clone(),
             },
             authorization: self.token.as_ref().map(|token| format!("Bearer {token}")),
+            agent: Some(concat!("ks-e2e/v", env!("CARGO_PKG_VERSION")).to_owned()),
         })
     }
 }

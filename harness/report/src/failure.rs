@@ -34,7 +34,7 @@ pub fn check(check: &CheckReport) -> String {
 /// Every step and check that failed, the cell's reason, and the evidence.
 pub fn body(cell: &CellReport) -> String {
     let mut body = Body::default();
-    if let Some(reason) = &cell.reason {
+    if let Some(reason) = cell.reason.as_ref().filter(|reason| !is_told_below(cell, reason)) {
         body.text(1, reason);
     }
     for step in cell.steps.iter().filter(|step| step.result == Outcome::Failed) {
@@ -43,11 +43,22 @@ pub fn body(cell: &CellReport) -> String {
     for check in cell.checks.iter().filter(|check| check.result == Outcome::Failed) {
         body.check(check);
     }
-    for evidence in &cell.evidence {
+    for evidence in cell.evidence.iter().filter(|evidence| !evidence.whole) {
         body.line(1, &format!("evidence: {}", plain(&evidence.title)));
         body.text(2, &tail(&evidence.text));
     }
+    match cell.evidence.iter().filter(|evidence| evidence.whole).count() {
+        0 => {}
+        whole => body.line(1, &format!("evidence: {whole} whole objects, in report.json of --report DIR")),
+    }
     body.0
+}
+
+/// Whether the reason is that of a step or check which is told of in full.
+fn is_told_below(cell: &CellReport, reason: &str) -> bool {
+    let steps = cell.steps.iter().filter(|step| step.result == Outcome::Failed).map(|step| &step.actual);
+    let checks = cell.checks.iter().filter(|check| check.result == Outcome::Failed).map(|check| &check.message);
+    steps.chain(checks).flatten().any(|told| reason.ends_with(told.as_str()))
 }
 
 #[derive(Default)]

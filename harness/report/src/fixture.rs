@@ -55,10 +55,11 @@ fn check(result: Outcome) -> CheckReport {
 
 fn finished(id: &str, result: Outcome, reason: Option<&str>, duration_ms: u64) -> Event {
     let evidence = if result == Outcome::Failed {
-        vec![Evidence {
-            title: "member: ConfigMap kubesphere-system/kubesphere-config".to_owned(),
-            text: "a: 1\nb: 2\n".to_owned(),
-        }]
+        let titled = |title: &str, whole| Evidence { title: title.to_owned(), text: "a: 1\nb: 2\n".to_owned(), whole };
+        vec![
+            titled("member: what is set, and who wrote it last", false),
+            titled("member: ConfigMap kubesphere-config", true),
+        ]
     } else {
         Vec::new()
     };

@@ -154,6 +154,9 @@ pub struct Evidence {
     pub title: String,
     /// Text.
     pub text: String,
+    /// A whole object, which is kept in the report and takes too much room on a terminal.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub whole: bool,
 }
 
 /// A verdict on a cell or a check.

@@ -10,6 +10,9 @@ use stub::console::browser::{Answer, Body, Browser, Call, Http, Unexpected};
 /// Longest wait of a browser for one answer.
 const ANSWER: Delay = Delay::new("browser", Duration::from_mins(1));
 
+/// What browsers call themselves. API servers take the name before the slash for the writer's.
+const BROWSER: &str = "Mozilla/5.0 (compatible; ks-e2e)";
+
 /// The console of one cluster as a browser reaches it.
 pub struct Console {
     http: reqwest::Client,
@@ -86,6 +89,7 @@ fn http_client(kubeconfig: &str) -> Result<(reqwest::Client, String), ConsoleErr
     let access = Access::of(kubeconfig).map_err(|error| unusable(&error))?;
     let authority = reqwest::Certificate::from_pem(&access.authority_pem).map_err(|error| unusable(&error))?;
     let mut builder = reqwest::Client::builder()
+        .user_agent(BROWSER)
         .cookie_store(true)
         .redirect(reqwest::redirect::Policy::none())
         .no_proxy()

@@ -31,6 +31,7 @@ impl Surroundings {
             server: self.server,
             tls: TlsSettings { authorities_pem: account.ca_pem.to_vec(), ..TlsSettings::default() },
             authorization: Some(format!("Bearer {}", account.token)),
+            agent: Some(self.pod.agent()),
         };
         let failed = |source| InPodError::Client { server: account.server.clone(), source };
         let client = client(network.clone(), &clock, &endpoint).map_err(failed)?;

@@ -90,6 +90,7 @@ impl Parts<'_> {
                 server: kubelet.server_uri.clone(),
                 tls: TlsSettings { authorities_pem: service_account.ca_pem.to_vec(), ..TlsSettings::default() },
                 authorization: (!token.is_empty()).then(|| format!("Bearer {token}")),
+                agent: Some(identity.agent()),
             };
             let clock = kubelet.cluster.clock.clone();
             Ok(PodContext {

@@ -24,6 +24,9 @@ pub struct Endpoint {
     pub tls: TlsSettings,
     /// Value of the `Authorization` header, if any (`Bearer …`, `Basic …`).
     pub authorization: Option<String>,
+    /// Value of the `User-Agent` header of requests that bring none, as `ks-apiserver/v3.3.2`: an API server takes the
+    /// writer's name in `metadata.managedFields` from what stands before the slash.
+    pub agent: Option<String>,
 }
 
 /// An endpoint that no client can be made for.
@@ -35,6 +38,9 @@ pub enum EndpointError {
     /// The authorization value cannot be a header.
     #[error("the credentials hold characters that no header may")]
     Authorization,
+    /// The program's name cannot be a header.
+    #[error("the program's name holds characters that no header may")]
+    Agent,
 }
 
 /// A Kubernetes client for `endpoint` whose every connection goes over `network`. Its failures to connect carry a
@@ -72,10 +78,12 @@ fn speaking(
         value.set_sensitive(true);
         authorization = Some(value);
     }
+    let agent = endpoint.agent.as_deref().map(HeaderValue::from_str).transpose().map_err(|_| EndpointError::Agent)?;
     let service = Service {
         http: HttpClient::builder(TokioExecutor::new()).build(connector),
         server: endpoint.server.clone(),
         authorization,
+        agent,
         clock: clock.clone(),
     };
     Ok(kube::Client::new(service.map_err(|error: hyper_util::client::legacy::Error| error), "default"))
@@ -86,6 +94,7 @@ struct Service {
     http: HttpClient<Connector, Body>,
     server: Uri,
     authorization: Option<HeaderValue>,
+    agent: Option<HeaderValue>,
     clock: Clock,
 }
 
@@ -100,10 +109,10 @@ impl tower::Service<Request<Body>> for Service {
 
     fn call(&mut self, mut request: Request<Body>) -> Self::Future {
         *request.uri_mut() = absolute(&self.server, request.uri());
-        if let Some(value) = &self.authorization
-            && !request.headers().contains_key(header::AUTHORIZATION)
-        {
-            request.headers_mut().insert(header::AUTHORIZATION, value.clone());
+        for (name, value) in [(header::AUTHORIZATION, &self.authorization), (header::USER_AGENT, &self.agent)] {
+            if let Some(value) = value {
+                request.headers_mut().entry(name).or_insert_with(|| value.clone());
+            }
         }
         let (http, clock) = (self.http.clone(), self.clock.clone());
         Box::pin(async move {

@@ -129,7 +129,7 @@ fn member_of(server: &Server, name: &str, cluster: &Value) -> Option<Member> {
     let kubeconfig = decode_base64(connection["kubeconfig"].as_str()?.as_bytes()).ok()?;
     let endpoint = connection["kubernetesAPIEndpoint"].as_str().filter(|endpoint| !endpoint.is_empty())?;
     let config = kubeconfig::load(&kubeconfig).ok()?.at(endpoint);
-    let client = config.connect(&server.ctx.network, &server.ctx.clock, None).ok()?;
+    let client = config.connect(&server.ctx, None).ok()?;
     let member = Member { config, client };
     members.insert(name.to_owned(), (connection.clone(), member.clone()));
     Some(member)

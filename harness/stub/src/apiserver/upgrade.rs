@@ -31,8 +31,7 @@ pub async fn forward(
     target: &str,
     carried_as: Option<HeaderName>,
 ) -> Result<Answer, String> {
-    let client =
-        config.connect_for_upgrade(&server.ctx.network, &server.ctx.clock).map_err(|error| error.to_string())?;
+    let client = config.connect_for_upgrade(&server.ctx).map_err(|error| error.to_string())?;
     let asked = kept(&request.headers);
     let mut onward = proxy::onward(request, target, carried_as)?;
     onward.headers_mut().extend(asked);

@@ -35,7 +35,12 @@ const SESSION: &str = "token";
 
 /// Runs ks-console until the pod has to stop.
 pub async fn run(ctx: PodContext) -> ExitCode {
-    let endpoint = Endpoint { server: Uri::from_static(APISERVER), tls: TlsSettings::default(), authorization: None };
+    let endpoint = Endpoint {
+        server: Uri::from_static(APISERVER),
+        tls: TlsSettings::default(),
+        authorization: None,
+        agent: Some(ctx.pod.agent()),
+    };
     let started = async {
         let upstream = client(ctx.network.clone(), &ctx.clock, &endpoint).map_err(|error| error.to_string())?;
         let listener = ctx.network.listen(PORT).await.map_err(|error| error.to_string())?;

@@ -84,14 +84,14 @@ impl Controller {
         let config = kubeconfig::load(&kubeconfig)
             .map_err(|error| format!("failed to create cluster config for {name}: {error}"))?;
         let member = config
-            .connect(&self.ctx.network, &self.ctx.clock, None)
+            .connect(&self.ctx, None)
             .map_err(|error| format!("failed to create cluster client for {name}: {error}"))?;
         Ok(Some((config, member)))
     }
 
     /// Whether the member tells its version in time.
     async fn answers(&self, config: &RestConfig) -> bool {
-        let Ok(member) = config.connect(&self.ctx.network, &self.ctx.clock, Some(PROBE_LIMIT)) else { return false };
+        let Ok(member) = config.connect(&self.ctx, Some(PROBE_LIMIT)) else { return false };
         member.get(&Target::path("/version")).await.is_ok()
     }
 

@@ -122,7 +122,7 @@ impl Reviewer {
         let text = decode_base64(encoded.as_bytes()).map_err(|error| error.to_string())?;
         let config =
             kubeconfig::load(&text).map_err(|error| format!("failed to load cluster config for {name}: {error}"))?;
-        let member = config.connect(&self.ctx.network, &self.ctx.clock, None).map_err(|error| error.to_string())?;
+        let member = config.connect(&self.ctx, None).map_err(|error| error.to_string())?;
         let system = Target::core("namespaces").named("kube-system");
         let system = member.get(&system).await.map_err(|error| error.to_string())?;
         if system["metadata"]["uid"] == known { Ok(()) } else { Err(OTHER_CLUSTER.to_owned()) }

@@ -1,15 +1,14 @@
 //! Where an API server is and who asks, as client-go's `rest.Config` has it, and a client made of that.
 
 use std::fmt;
-use std::sync::Arc;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use http::Uri;
-use nodes::clock::{Clock, Delay};
-use nodes::network::Network;
+use nodes::clock::Delay;
 use nodes::network::client::{Endpoint, EndpointError, client, upgradable_client};
 use nodes::network::tls::{ClientIdentity, TlsSettings};
+use nodes::program::PodContext;
 
 use super::api_client::ApiClient;
 
@@ -71,7 +70,7 @@ fn words_of(error: &EndpointError) -> String {
         EndpointError::Tls(nodes::network::tls::TlsSettingsError::Identity(_)) => {
             "tls: private key does not match public key".to_owned()
         }
-        EndpointError::Authorization => error.to_string(),
+        EndpointError::Authorization | EndpointError::Agent => error.to_string(),
     }
 }
 
@@ -146,35 +145,29 @@ impl RestConfig {
         &self.credentials.client_certificate
     }
 
-    /// A client whose calls end after `limit`, over `network`.
+    /// A client of the program in `ctx` whose calls end after `limit`.
     ///
     /// # Errors
     /// [`ClientError`] in client-go's words.
-    pub fn connect(
-        &self,
-        network: &Arc<dyn Network>,
-        clock: &Clock,
-        limit: Option<Delay>,
-    ) -> Result<ApiClient, ClientError> {
-        let endpoint = self.endpoint()?;
-        let kube = client(network.clone(), clock, &endpoint)?;
-        let base = self.with_scheme();
-        Ok(ApiClient::new(kube, &base, network.clone(), clock.clone(), limit, self.credentials.exec.clone()))
+    pub fn connect(&self, ctx: &PodContext, limit: Option<Delay>) -> Result<ApiClient, ClientError> {
+        let (network, clock) = (ctx.network.clone(), ctx.clock.clone());
+        let kube = client(network.clone(), &clock, &self.endpoint(ctx)?)?;
+        Ok(ApiClient::new(kube, &self.with_scheme(), network, clock, limit, self.credentials.exec.clone()))
     }
 
     /// A client whose connections can become something else, as a `WebSocket`.
     ///
     /// # Errors
     /// [`ClientError`] in client-go's words.
-    pub fn connect_for_upgrade(&self, network: &Arc<dyn Network>, clock: &Clock) -> Result<kube::Client, ClientError> {
-        Ok(upgradable_client(network.clone(), clock, &self.endpoint()?)?)
+    pub fn connect_for_upgrade(&self, ctx: &PodContext) -> Result<kube::Client, ClientError> {
+        Ok(upgradable_client(ctx.network.clone(), &ctx.clock, &self.endpoint(ctx)?)?)
     }
 
     fn with_scheme(&self) -> String {
         if self.server.contains("://") { self.server.clone() } else { format!("http://{}", self.server) }
     }
 
-    fn endpoint(&self) -> Result<Endpoint, ClientError> {
+    fn endpoint(&self, ctx: &PodContext) -> Result<Endpoint, ClientError> {
         if let Some(name) = &self.credentials.auth_provider {
             return Err(ClientError::AuthProvider(name.clone()));
         }
@@ -194,6 +187,7 @@ impl RestConfig {
                 identity: self.identity(),
             },
             authorization: self.authorization(),
+            agent: Some(ctx.pod.agent()),
         })
     }
 

@@ -10,7 +10,7 @@ use crate::member::{ApiClient, RestConfig, Target};
 
 /// A client for the questions of the handlers.
 pub fn connect(server: &Server, config: &RestConfig) -> Result<ApiClient, String> {
-    config.connect(&server.ctx.network, &server.ctx.clock, Some(REQUEST_LIMIT)).map_err(|error| error.to_string())
+    config.connect(&server.ctx, Some(REQUEST_LIMIT)).map_err(|error| error.to_string())
 }
 
 /// The UID of the member's `kube-system`, by which clusters are told apart.
