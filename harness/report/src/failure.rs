@@ -105,7 +105,8 @@ impl Body {
         {
             self.field("exit code", Some(&code.to_string()));
         }
-        self.field("stdout", step.stdout.as_deref());
+        // The console has one answer for both.
+        self.field("stdout", step.stdout.as_deref().filter(|said| step.actual.as_deref() != Some(said)));
         self.field("stderr", step.stderr.as_deref());
     }
 

@@ -26,7 +26,7 @@ async fn check(view: &dyn ClusterView, name: &str) -> Seen<Finding> {
             format!("no Cluster {name} on the host"),
             format!("Cluster {name}: {}", found.conditions_line()),
             format!(
-                "host cluster: there is a Cluster {name} although its import was refused; remove it: kubectl delete cluster {name}"
+                "host cluster: there is a Cluster {name}, where its import is to be refused and leave nothing; remove it: kubectl delete cluster {name}"
             ),
         ),
     })
@@ -57,6 +57,6 @@ mod tests {
         Run::new(host_with(&["host", "member1"]), FakeCluster::member())
             .check("no-cluster-object", &[("name", "member1")])
             .await
-            .fails("host cluster: there is a Cluster member1 although its import was refused; remove it: kubectl delete cluster member1");
+            .fails("host cluster: there is a Cluster member1, where its import is to be refused and leave nothing; remove it: kubectl delete cluster member1");
     }
 }

@@ -46,9 +46,7 @@ pub(crate) async fn collect(pair: &Pair, facts: &Facts, seen: Vec<Evidence>, mas
             evidence.push(shown(format!("{on}: warnings"), warnings.join("\n")));
         }
         if let Some(log) = installer_log::read(cluster.client()).await {
-            let lines: Vec<_> = log.lines().collect();
-            let tail = lines[lines.len().saturating_sub(LOG_TAIL)..].join("\n");
-            evidence.push(shown(format!("{on}: end of the installer's log"), tail));
+            evidence.push(shown(format!("{on}: end of the installer's log"), log_tail(&log)));
         }
         whole.extend(objects.into_whole().map(|(kind, object)| Evidence {
             title: format!("{on}: {kind} {}", object.metadata.name.clone().unwrap_or_default()),
@@ -58,6 +56,16 @@ pub(crate) async fn collect(pair: &Pair, facts: &Facts, seen: Vec<Evidence>, mas
     }
     evidence.extend(whole);
     evidence
+}
+
+/// The last lines, or that they are the banner, with its date.
+fn log_tail(log: &str) -> String {
+    let lines: Vec<_> = log.trim_end().lines().collect();
+    let last = lines.iter().rfind(|line| !line.starts_with('#')).copied().unwrap_or_default();
+    match last.strip_prefix("https://kubesphere.io") {
+        Some(date) => format!("its banner, {}", date.trim()),
+        None => lines[lines.len().saturating_sub(LOG_TAIL)..].join("\n"),
+    }
 }
 
 /// What a terminal shows, too.
@@ -79,13 +87,13 @@ impl Objects {
         }
     }
 
-    /// A warning in a line. One of a pod that is well now says what has passed.
+    /// A warning in a line. One of a pod that is well or gone says what has passed.
     fn warning(&self, event: &DynamicObject) -> Option<String> {
         let text = |pointer: &str| event.data.pointer(pointer).and_then(|value| value.as_str()).unwrap_or_default();
         let (kind, name) = (text("/involvedObject/kind"), text("/involvedObject/name"));
-        let is_well =
-            kind == "Pod" && self.pods.iter().any(|pod| settings::name(pod) == name && settings::is_well(pod));
-        (text("/type") != "Normal" && !is_well)
+        let mut pods = self.pods.iter().filter(|pod| settings::name(pod) == name);
+        let has_passed = kind == "Pod" && pods.next().is_none_or(settings::is_well);
+        (text("/type") != "Normal" && !has_passed)
             .then(|| format!("{kind} {name}: {}: {}", text("/reason"), text("/message")))
     }
 
@@ -124,4 +132,23 @@ async fn list(
     };
     // A kind that is not served is told by its absence.
     api.list(&ListParams::default()).await.map(|list| list.items).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use rstest::rstest;
+
+    #[rstest]
+    #[case::ended(
+        "TASK one\n### Welcome\nhttps://kubesphere.io   2026-01-01 10:00:00\n######\n",
+        "its banner, 2026-01-01 10:00:00"
+    )]
+    #[case::failed(
+        "https://kubesphere.io  2026-01-01 10:00:00\n###\nTASK one\n",
+        "https://kubesphere.io  2026-01-01 10:00:00\n###\nTASK one"
+    )]
+    #[case::runs("TASK one\n", "TASK one")]
+    fn tells_how_a_log_ends(#[case] log: &str, #[case] told: &str) {
+        assert_eq!(super::log_tail(log), told);
+    }
 }
