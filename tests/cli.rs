@@ -10,6 +10,8 @@ use std::process::Stdio;
 use assert_cmd::Command;
 use rstest::rstest;
 
+#[path = "cli/reports.rs"]
+mod reports;
 #[path = "cli/schema.rs"]
 mod schema;
 #[path = "cli/telling.rs"]

@@ -1,4 +1,4 @@
-//! Commands that write and tell: `explain`, `new`, `completion`.
+//! Commands that write and tell: `explain`, `new`, `completion`, `man`.
 
 use std::fs;
 use std::process::{Command, Stdio};
@@ -85,4 +85,13 @@ fn completes_scenario_names_in_bash() {
     let output = Command::new("bash").args(["-c", script]).env("PATH", path).stdin(Stdio::null()).output().unwrap();
     let names = String::from_utf8_lossy(&output.stdout);
     assert!(names.lines().any(|name| name == "jwt-get"), "{names}{}", String::from_utf8_lossy(&output.stderr));
+}
+
+#[test]
+fn writes_a_manual_page_for_each_command() {
+    assert!(stdout(&["man"]).contains(".SH SUBCOMMANDS"));
+    let directory = tempfile::tempdir().unwrap();
+    ks_e2e().arg("man").arg("-o").arg(directory.path().join("man1")).assert().success();
+    let page = fs::read_to_string(directory.path().join("man1/ks-e2e-run.1")).unwrap();
+    assert!(page.contains("\\-\\-fail\\-fast"), "{page}");
 }

@@ -54,13 +54,19 @@ pub enum Command {
     Up(UpArguments),
     /// Remove clusters that `up` holds
     Down(DownArguments),
+    /// Run scenarios on several providers and lay the verdicts side by side; exit 1 if some differ for no known reason
+    Parity(ParityArguments),
+    /// Work with reports that runs have written
+    Report(ReportArguments),
     /// Remove what dead runs left behind
     Sweep,
     /// Print a shell's completions, as `source <(ks-e2e completion bash)`
     Completion(CompletionArguments),
+    /// Print the manual page, as `ks-e2e man | man -l -`
+    Man(ManArguments),
 }
 
-#[derive(Args, Default)]
+#[derive(Args, Clone, Default)]
 pub struct Chosen {
     /// Scenario names (globs allowed), cells (`name@release`), scenario files or directories; all built-in ones if
     /// none is given
@@ -127,7 +133,7 @@ pub struct RunArguments {
     pub defects: Defects,
 }
 
-#[derive(Args)]
+#[derive(Args, Clone)]
 #[command(next_help_heading = "Options for --provider kind")]
 pub struct KindArguments {
     /// Node image, which has to be in the container engine [default: kindest/node:v1.20.15]
@@ -139,6 +145,55 @@ pub struct KindArguments {
     /// kind configuration of the member cluster: a name of kind-configs/ or a file
     #[arg(long, value_name = "NAME|FILE")]
     pub member_config: Option<String>,
+}
+
+#[derive(Args)]
+pub struct ParityArguments {
+    #[command(flatten)]
+    pub chosen: Chosen,
+    /// The providers, with commas between: at least two
+    #[arg(long, value_enum, value_name = "PROVIDER", value_delimiter = ',', required_unless_present = "reports")]
+    pub providers: Vec<ProviderName>,
+    /// Compare what these runs reported, and run nothing: report.json of each, or the directory that holds it, with commas
+    /// between
+    #[arg(long, value_name = "DIR|FILE", value_delimiter = ',', conflicts_with_all = ["providers", "what", "report"])]
+    pub reports: Vec<PathBuf>,
+    #[command(flatten)]
+    pub kind: KindArguments,
+    /// Run on Kubernetes versions, too, that the `KubeSphere` release does not name as supported
+    #[arg(long)]
+    pub allow_unsupported_kubernetes: bool,
+    /// Write the report of each provider's run into a directory of this one
+    #[arg(long, value_name = "DIR")]
+    pub report: Option<PathBuf>,
+    /// Seed of the runs' randomness
+    #[arg(long, value_name = "N")]
+    pub seed: Option<u64>,
+    /// Form of the output
+    #[arg(long, short, value_enum, default_value_t)]
+    pub output: ParityOutput,
+}
+
+#[derive(Args)]
+pub struct ReportArguments {
+    #[command(subcommand)]
+    pub command: ReportCommand,
+}
+
+#[derive(Subcommand)]
+pub enum ReportCommand {
+    /// Join the reports of a run's shards into one; exit 1 if a cell failed in any of them
+    Merge(MergeArguments),
+}
+
+#[derive(Args)]
+pub struct MergeArguments {
+    /// report.json of each shard, or the directory that holds it
+    #[arg(value_name = "DIR|FILE", required = true)]
+    pub reports: Vec<PathBuf>,
+    /// Write report.json, junit.xml and summary.md into this directory
+    #[arg(long, value_name = "DIR")]
+    pub report: PathBuf,
 }
 
 #[derive(Args)]
@@ -227,6 +282,13 @@ pub struct CompletionArguments {
 }
 
 #[derive(Args)]
+pub struct ManArguments {
+    /// Write this page and one for each command into a directory, as `/usr/local/share/man/man1`
+    #[arg(long, short, value_name = "DIR")]
+    pub output: Option<PathBuf>,
+}
+
+#[derive(Args)]
 pub struct LintArguments {
     /// Scenario files or directories; the built-in scenarios if none is given
     #[arg(value_name = "PATH")]
@@ -282,6 +344,15 @@ pub enum UpOutput {
     #[default]
     Text,
     /// A line of JSON
+    Json,
+}
+
+#[derive(Clone, Copy, Default, ValueEnum)]
+pub enum ParityOutput {
+    /// A table
+    #[default]
+    Table,
+    /// JSON
     Json,
 }
 

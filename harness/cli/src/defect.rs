@@ -6,7 +6,7 @@ use clap::Args;
 use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 use engine::{Behaviour, Deviation, DeviationKind};
 
-#[derive(Args)]
+#[derive(Args, Default)]
 pub struct Defects {
     /// Put these faults into the stub, with commas between, to see scenarios notice them; `--help` lists them
     #[arg(

@@ -9,10 +9,13 @@ mod explain;
 mod keep;
 mod lint;
 mod list;
+mod man;
 mod new;
 mod output;
+mod parity;
 mod provider;
 mod report_directory;
+mod report_files;
 mod rounds;
 mod run;
 mod scenarios;
@@ -48,8 +51,11 @@ fn main() -> ExitCode {
             Command::Schema => schema::schema(),
             Command::Up(arguments) => up::up(arguments).await,
             Command::Down(arguments) => down::down(arguments).await,
+            Command::Parity(arguments) => parity::parity(&arguments).await,
+            Command::Report(arguments) => report_files::report(&arguments),
             Command::Sweep => sweep::sweep(),
             Command::Completion(arguments) => completion::completion(&arguments),
+            Command::Man(arguments) => man::man(&arguments),
         }
     })
 }

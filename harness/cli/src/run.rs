@@ -4,6 +4,7 @@ use std::process::ExitCode;
 
 use engine::up::UpError;
 use engine::{RunOptions, Session, SessionOptions, Tools};
+use providers::Missing;
 use scenario::report::Report;
 use scenario::skip::SkipReason;
 use tokio_util::sync::CancellationToken;
@@ -13,32 +14,40 @@ use crate::rounds::{self, Printed};
 use crate::{exit, keep, output, provider, report_directory, scenarios, signals};
 
 pub async fn run(arguments: RunArguments) -> ExitCode {
-    let cells = match scenarios::cells(&arguments.chosen) {
-        Ok(cells) => cells,
-        Err(message) => return exit::usage(&message),
+    let stop = match signals::stop_on_signal() {
+        Ok(stop) => stop,
+        Err(error) => return exit::environment(&format!("cannot listen for signals: {error}")),
     };
-    if let Some(directory) = &arguments.report
-        && let Err(message) = report_directory::prepare(directory)
-    {
-        return exit::environment(&message);
+    match perform(&arguments, &stop).await {
+        Ok(ran) => ExitCode::from(code(ran.interrupted, ran.report.summary.failed > 0, ran.troubled)),
+        Err(code) => code,
+    }
+}
+
+/// A run that has ended.
+pub struct Ran {
+    pub report: Report,
+    pub interrupted: bool,
+    /// Something went wrong around it, which has been told.
+    pub troubled: bool,
+}
+
+/// Runs, prints and reports; what keeps it from beginning is told, and its exit code returned.
+pub async fn perform(arguments: &RunArguments, stop: &CancellationToken) -> Result<Ran, ExitCode> {
+    let cells = scenarios::cells(&arguments.chosen).map_err(|message| exit::usage(&message))?;
+    if let Some(directory) = &arguments.report {
+        report_directory::prepare(directory).map_err(|message| exit::environment(&message))?;
     }
     let clusters = arguments.report.as_ref().map(|directory| directory.join("clusters"));
-    let provider = match provider::make(arguments.provider, &arguments.kind, clusters.clone()) {
-        Ok(provider) => provider,
-        Err(message) => return exit::usage(&message),
-    };
-    let found = match provider.probe().await {
-        Ok(capabilities) => Tools::find().await.map(|tools| (capabilities, tools)),
-        Err(missing) => Err(missing),
-    };
-    let (capabilities, tools) = match found {
-        Ok(found) => found,
-        Err(missing) => return exit::environment(&missing.to_string()),
-    };
+    let provider = provider::make(arguments.provider, &arguments.kind, clusters.clone());
+    let provider = provider.map_err(|message| exit::usage(&message))?;
+    let missing = |missing: Missing| exit::environment(&missing.to_string());
+    let capabilities = provider.probe().await.map_err(missing)?;
+    let tools = Tools::find().await.map_err(missing)?;
     if !arguments.allow_unsupported_kubernetes
         && let Some(message) = engine::unsupported_kubernetes(&cells, &capabilities)
     {
-        return exit::environment(&message);
+        return Err(exit::environment(&message));
     }
     let mut session = SessionOptions::new(provider, capabilities);
     session.isolate = arguments.isolate;
@@ -49,20 +58,13 @@ pub async fn run(arguments: RunArguments) -> ExitCode {
     options.behaviour = arguments.defects.behaviour();
     options.export = clusters;
     options.keep = arguments.keep.into();
-    let stop = match signals::stop_on_signal() {
-        Ok(stop) => stop,
-        Err(error) => return exit::environment(&format!("cannot listen for signals: {error}")),
-    };
-    let session = match Session::begin(session) {
-        Ok(session) => session,
-        Err(error) => return exit::environment(&error.to_string()),
-    };
+    let session = Session::begin(session).map_err(|error| exit::environment(&error.to_string()))?;
     let printed = Printed::default();
-    let report = rounds::run(&session, options, arguments.often, &printed, &stop).await;
+    let report = rounds::run(&session, options, arguments.often, &printed, stop).await;
     let written = arguments.report.as_ref().map_or(Ok(()), |directory| report::write(directory, &report).map(drop));
     // Ctrl-C ends what is held; it does not make the run an interrupted one.
     let interrupted = stop.is_cancelled();
-    let held = if interrupted { Ok(()) } else { hold(&session, &printed, &stop).await };
+    let held = if interrupted { Ok(()) } else { hold(&session, &printed, stop).await };
     let left_over = session.end().await.err();
     let troubles: Vec<String> = [
         printed.error().map(|error| exit::unprinted(&error)),
@@ -77,7 +79,7 @@ pub async fn run(arguments: RunArguments) -> ExitCode {
     for trouble in &troubles {
         output::say(&format!("error: {trouble}"));
     }
-    ExitCode::from(code(interrupted, report.summary.failed > 0, !troubles.is_empty()))
+    Ok(Ran { report, interrupted, troubled: !troubles.is_empty() })
 }
 
 /// Tells of the clusters that are kept, if there are any, and holds them until `stop`.

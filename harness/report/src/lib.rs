@@ -5,6 +5,8 @@ mod json;
 mod junit;
 mod list;
 mod markdown;
+mod merge;
+mod parity;
 mod table;
 mod terminal;
 mod text;
@@ -14,6 +16,8 @@ pub use json::to_json;
 pub use junit::{JunitError, to_junit};
 pub use list::list_table;
 pub use markdown::to_markdown;
+pub use merge::{MergeError, merge};
+pub use parity::{Difference, Parity, Reason, Side};
 pub use terminal::{Terminal, TerminalOptions};
 pub use write::{WriteError, write};
 

@@ -13,8 +13,12 @@ pub struct Rows(Table);
 
 impl Rows {
     pub fn new<const N: usize>(heading: [&str; N]) -> Self {
+        Self::of(heading.into_iter().map(str::to_owned))
+    }
+
+    pub fn of(heading: impl IntoIterator<Item = String>) -> Self {
         let mut table = Table::new();
-        table.load_style(comfy_table::presets::NOTHING).set_header(heading);
+        table.load_style(comfy_table::presets::NOTHING).set_header(heading.into_iter().collect::<Vec<_>>());
         if let Some(first) = table.column_mut(0) {
             first.set_padding((0, 1));
         }
@@ -22,7 +26,11 @@ impl Rows {
     }
 
     pub fn push<const N: usize>(&mut self, row: [String; N]) {
-        self.0.add_row(row);
+        self.add(row);
+    }
+
+    pub fn add(&mut self, row: impl IntoIterator<Item = String>) {
+        self.0.add_row(row.into_iter().collect::<Vec<_>>());
     }
 
     /// For numbers. To be called when all rows are there.
