@@ -14,6 +14,7 @@ use std::sync::Arc;
 use libtest_mimic::{Arguments, Trial};
 use promises::{Grounds, PROMISES};
 use providers::Provider;
+use providers::containers::Images;
 use providers::kind::KindOptions;
 use tokio::runtime::Runtime;
 
@@ -28,7 +29,7 @@ fn main() -> ExitCode {
     let _inside = runtime.enter();
     let (mut trials, mut all) = (Vec::new(), Vec::new());
     let node_image = std::env::var("KS_E2E_NODE_IMAGE").ok();
-    for provider in providers::all(KindOptions { node_image, ..KindOptions::default() }) {
+    for provider in providers::all(KindOptions { node_image, ..KindOptions::default() }, Images::of_environment()) {
         let name = provider.name();
         let why_not = runtime.block_on(why_not(provider.as_ref()));
         if let Some(why_not) = &why_not {

@@ -9,6 +9,7 @@ use std::sync::{Arc, Mutex};
 
 use engine::{RunOptions, Session, SessionOptions, Tools, library};
 use libtest_mimic::{Arguments, Failed, Trial};
+use providers::containers::Images;
 use providers::kind::KindOptions;
 use providers::{Capabilities, Provider};
 use report::{Terminal, TerminalOptions};
@@ -78,7 +79,7 @@ fn cells() -> Result<Vec<Cell>, String> {
 async fn needs() -> Result<(Arc<dyn Provider>, Capabilities, Tools), String> {
     let asked = std::env::var("KS_E2E_PROVIDER").unwrap_or_default();
     let node_image = std::env::var("KS_E2E_NODE_IMAGE").ok();
-    let all = providers::all(KindOptions { node_image, ..KindOptions::default() });
+    let all = providers::all(KindOptions { node_image, ..KindOptions::default() }, Images::of_environment());
     let names: Vec<_> = all.iter().map(|provider| provider.name()).collect();
     let asked = if asked.is_empty() { names[0] } else { &asked };
     let provider =

@@ -21,9 +21,9 @@ const SCENARIO: &str = "member-post-install-kubectl";
 
 fn main() -> ExitCode {
     let provider = std::env::var("KS_E2E_PROVIDER").unwrap_or_default();
-    let ignored = !matches!(provider.as_str(), "envtest" | "kind");
+    let ignored = !matches!(provider.as_str(), "envtest" | "containers" | "kind");
     if ignored {
-        eprintln!("ignored: KS_E2E_PROVIDER names neither envtest nor kind");
+        eprintln!("ignored: KS_E2E_PROVIDER names none of envtest, containers and kind");
     }
     let tests = [
         ("sigkill_and_sweep_leave_nothing", sigkill_and_sweep as fn(&str)),

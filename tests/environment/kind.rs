@@ -127,14 +127,14 @@ fn says_which_port_is_taken(#[case] configuration: &str, #[case] udp: bool) {
 #[case::too_new(
     "kindest/node:v1.31.0",
     "error: KubeSphere 3.3.2 supports Kubernetes 1.19 to 1.24, and the clusters would have Kubernetes v1.31.0; choose \
-     another one (for kind with --node-image, for envtest with KUBEBUILDER_ASSETS), or add \
-     --allow-unsupported-kubernetes\n"
+     another one (for kind with --node-image, for envtest with KUBEBUILDER_ASSETS, for containers with \
+     --apiserver-image), or add --allow-unsupported-kubernetes\n"
 )]
 #[case::untold(
     "kindest/node:latest",
     "error: KubeSphere 3.3.2 supports Kubernetes 1.19 to 1.24, and which one the clusters would have, the tag of their \
-     node image does not tell; choose another one (for kind with --node-image, for envtest with KUBEBUILDER_ASSETS), or \
-     add --allow-unsupported-kubernetes\n"
+     image does not tell; choose another one (for kind with --node-image, for envtest with KUBEBUILDER_ASSETS, for \
+     containers with --apiserver-image), or add --allow-unsupported-kubernetes\n"
 )]
 fn refuses_an_unsupported_kubernetes_unless_it_is_allowed(#[case] image: &str, #[case] expected: &str) {
     let machine = Machine::able().with("kind", &[KIND, "exit 1"].concat());

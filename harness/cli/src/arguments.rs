@@ -106,6 +106,8 @@ pub struct RunArguments {
     pub provider: ProviderName,
     #[command(flatten)]
     pub kind: KindArguments,
+    #[command(flatten)]
+    pub containers: ContainersArguments,
     /// Run on Kubernetes versions, too, that the `KubeSphere` release does not name as supported
     #[arg(long)]
     pub allow_unsupported_kubernetes: bool,
@@ -160,6 +162,8 @@ pub struct ParityArguments {
     pub reports: Vec<PathBuf>,
     #[command(flatten)]
     pub kind: KindArguments,
+    #[command(flatten)]
+    pub containers: ContainersArguments,
     /// Run on Kubernetes versions, too, that the `KubeSphere` release does not name as supported
     #[arg(long)]
     pub allow_unsupported_kubernetes: bool,
@@ -196,6 +200,18 @@ pub struct MergeArguments {
     pub report: PathBuf,
 }
 
+#[derive(Args, Clone)]
+#[command(next_help_heading = "Options for --provider containers")]
+pub struct ContainersArguments {
+    /// Image of kube-apiserver, which has to be in the container engine
+    /// [default: registry.k8s.io/kube-apiserver:v1.20.15]
+    #[arg(long, value_name = "IMAGE", env = "KS_E2E_APISERVER_IMAGE")]
+    pub apiserver_image: Option<String>,
+    /// Image of etcd, which has to be in the container engine [default: registry.k8s.io/etcd:3.4.13-0]
+    #[arg(long, value_name = "IMAGE", env = "KS_E2E_ETCD_IMAGE")]
+    pub etcd_image: Option<String>,
+}
+
 #[derive(Args)]
 pub struct UpArguments {
     /// What makes the clusters
@@ -203,6 +219,8 @@ pub struct UpArguments {
     pub provider: ProviderName,
     #[command(flatten)]
     pub kind: KindArguments,
+    #[command(flatten)]
+    pub containers: ContainersArguments,
     /// `KubeSphere` release of both clusters [default: the newest]
     #[arg(long, value_name = "RELEASE")]
     pub release: Option<String>,
@@ -363,6 +381,8 @@ pub enum ProviderName {
     Embedded,
     /// A real kube-apiserver and etcd for each cluster, with simulated nodes
     Envtest,
+    /// The same, in containers
+    Containers,
     /// Two kind clusters
     Kind,
 }

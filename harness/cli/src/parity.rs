@@ -62,6 +62,7 @@ fn of(arguments: &ParityArguments, provider: ProviderName) -> RunArguments {
         chosen: arguments.chosen.clone(),
         provider,
         kind: arguments.kind.clone(),
+        containers: arguments.containers.clone(),
         allow_unsupported_kubernetes: arguments.allow_unsupported_kubernetes,
         isolate: false,
         jobs: None,

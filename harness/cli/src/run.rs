@@ -39,7 +39,7 @@ pub async fn perform(arguments: &RunArguments, stop: &CancellationToken) -> Resu
         report_directory::prepare(directory).map_err(|message| exit::environment(&message))?;
     }
     let clusters = arguments.report.as_ref().map(|directory| directory.join("clusters"));
-    let provider = provider::make(arguments.provider, &arguments.kind, clusters.clone());
+    let provider = provider::make(arguments.provider, &arguments.kind, &arguments.containers, clusters.clone());
     let provider = provider.map_err(|message| exit::usage(&message))?;
     let missing = |missing: Missing| exit::environment(&missing.to_string());
     let capabilities = provider.probe().await.map_err(missing)?;

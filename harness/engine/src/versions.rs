@@ -15,11 +15,11 @@ pub fn unsupported_kubernetes(cells: &[Cell], capabilities: &Capabilities) -> Op
         let (oldest, newest) = release.kubernetes();
         let clusters = match version {
             Some(version) => format!("the clusters would have Kubernetes {version}"),
-            None => "which one the clusters would have, the tag of their node image does not tell".to_owned(),
+            None => "which one the clusters would have, the tag of their image does not tell".to_owned(),
         };
         format!(
             "KubeSphere {} supports Kubernetes {oldest} to {newest}, and {clusters}; choose another one (for kind with \
-             --node-image, for envtest with KUBEBUILDER_ASSETS), or add --allow-unsupported-kubernetes",
+             --node-image, for envtest with KUBEBUILDER_ASSETS, for containers with --apiserver-image), or add --allow-unsupported-kubernetes",
             release.version
         )
     })

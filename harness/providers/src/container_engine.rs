@@ -7,6 +7,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::Missing;
+use crate::leases::{EngineObject, EngineObjectKind, Lease};
 use crate::program::{self, on_path};
 
 /// Names the engine where both are there; kind's own variable (kind 0.27, `pkg/cluster/provider.go`).
@@ -242,6 +243,18 @@ impl ContainerEngine {
         self.call(&arguments).map(|_| true)
     }
 
+    /// Removes the container `container` with its volumes; false when there was none. Blocks.
+    ///
+    /// # Errors
+    /// When it stays.
+    pub fn remove_container(&self, container: &str) -> Result<bool, EngineError> {
+        let filter = format!("name=^{container}$");
+        if self.call(&["ps", "-a", "--filter", &filter, "--format", "{{.Names}}"])?.is_empty() {
+            return Ok(false);
+        }
+        self.call(&["rm", "-f", "-v", container]).map(|_| true)
+    }
+
     /// Removes the network `network`; false when there was none. Blocks.
     ///
     /// # Errors
@@ -261,6 +274,30 @@ impl ContainerEngine {
     }
 }
 
+/// `v1.20.2` of `kindest/node:v1.20.2@sha256:…`.
+pub(crate) fn version_in(image: &str) -> Option<String> {
+    let tagged = image.split('@').next()?;
+    let (_, tag) = tagged.rsplit_once(':')?;
+    let version = tag.strip_prefix('v')?;
+    version.split('.').take(2).all(|part| part.parse::<u32>().is_ok()).then(|| tag.to_owned())
+}
+
+/// The run's own network, so that nothing of another run or person is on it and it can go with the run.
+pub(crate) async fn make_network(
+    lease: &Lease,
+    engine: &ContainerEngine,
+) -> Result<String, Box<dyn std::error::Error + Send + Sync>> {
+    let name = lease.name();
+    lease.own_engine_object(EngineObject {
+        engine: engine.clone(),
+        what: EngineObjectKind::Network,
+        name: name.clone(),
+    })?;
+    let label = format!("ks-e2e.dev/run={name}");
+    engine.ask(&["network", "create", "--driver", "bridge", "--label", &label, &name]).await?;
+    Ok(name)
+}
+
 fn cluster_filter(cluster: &str) -> String {
     format!("label={CLUSTER_LABEL}={cluster}")
 }
@@ -278,6 +315,8 @@ fn nodes_call(filter: &str) -> [&str; 6] {
 
 #[cfg(test)]
 mod tests {
+    use rstest::rstest;
+
     use super::*;
 
     #[test]
@@ -285,5 +324,14 @@ mod tests {
         let listed =
             "a run-1-host-control-plane\nb\nc x run-1-host-worker2\nd run-1-hosts-worker\ne run-1-member-worker";
         assert_eq!(volumes_of("run-1-host", listed), ["a", "c"]);
+    }
+
+    #[rstest]
+    #[case("kindest/node:v1.20.15", Some("v1.20.15"))]
+    #[case("localhost:5000/node:v1.24.17@sha256:00", Some("v1.24.17"))]
+    #[case("localhost:5000/node", None)]
+    #[case("kindest/node:latest", None)]
+    fn reads_the_version_off_the_image(#[case] image: &str, #[case] version: Option<&str>) {
+        assert_eq!(version_in(image).as_deref(), version);
     }
 }

@@ -1,8 +1,9 @@
-//! Makers of clusters: embedded, envtest, kind; and the leases over everything a run creates.
+//! Makers of clusters: embedded, envtest, containers, kind; and the leases over everything a run creates.
 
 pub mod access;
 mod cluster;
 pub mod container_engine;
+pub mod containers;
 mod delays;
 pub mod embedded;
 pub mod envtest;
@@ -18,6 +19,7 @@ mod probe;
 pub mod process;
 pub mod program;
 mod provider;
+mod real_server;
 mod simulated;
 
 pub use cluster::{Cluster, Identity, identity};
@@ -37,8 +39,13 @@ pub fn own_executable() -> std::io::Result<PathBuf> {
     if link.exists() { Ok(link) } else { std::env::current_exe() }
 }
 
-/// Every provider, with `options` for kind; the default one first.
+/// Every provider, with its options; the default one first.
 #[must_use]
-pub fn all(options: kind::KindOptions) -> Vec<Arc<dyn Provider>> {
-    vec![Arc::new(embedded::Embedded), Arc::new(envtest::Envtest::default()), Arc::new(kind::Kind::new(options))]
+pub fn all(kind: kind::KindOptions, images: containers::Images) -> Vec<Arc<dyn Provider>> {
+    vec![
+        Arc::new(embedded::Embedded),
+        Arc::new(envtest::Envtest::default()),
+        Arc::new(containers::Containers::new(images)),
+        Arc::new(kind::Kind::new(kind)),
+    ]
 }

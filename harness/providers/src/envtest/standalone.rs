@@ -4,10 +4,10 @@ use apiserver::pki::Authority;
 use scenario::model::On;
 
 use super::assets::Surroundings;
-use super::server::RealServer;
-use super::{NAME, built_in};
+use super::{NAME, start};
 use crate::leases::Lease;
 use crate::provider::{Missing, ProviderError};
+use crate::real_server::{RealServer, built_in};
 
 /// A kube-apiserver and its etcd, owned by a lease.
 pub struct Standalone {
@@ -31,8 +31,8 @@ impl Standalone {
         let assets = Surroundings::of_this_process()
             .find()
             .map_err(|missing| ProviderError::new(NAME, "find its programs", missing))?;
-        let server = RealServer::start(lease, &assets, On::Host, lease.directory().join("standalone")).await?;
-        built_in(&server.client).await?;
+        let server = start::start(lease, &assets, On::Host, lease.directory().join("standalone")).await?;
+        built_in(NAME, &server.client).await?;
         Ok(Self { server })
     }
 

@@ -23,12 +23,12 @@ pub use self::configuration::{Configuration, ConfigurationError};
 use self::create::{Cause, Made, Workshop};
 use self::machine::Free;
 use self::probe::{find_kind, name_for_kind, storage_of};
-use crate::container_engine::{About, ContainerEngine};
+use crate::container_engine::{About, ContainerEngine, make_network, version_in};
 use crate::delays;
 use crate::image::{Layer, Settings};
 use crate::inside::BEHAVIOUR_VARIABLE;
 use crate::inventory::Keeper;
-use crate::leases::{EngineObject, EngineObjectKind, Lease};
+use crate::leases::Lease;
 use crate::pair::{Life, Pair, PairPlan};
 use crate::provider::{Capabilities, Missing, Provider, ProviderError, Standing};
 
@@ -143,27 +143,6 @@ impl Provider for Kind {
     }
 }
 
-/// `v1.20.2` of `kindest/node:v1.20.2@sha256:…`.
-fn version_in(image: &str) -> Option<String> {
-    let tagged = image.split('@').next()?;
-    let (_, tag) = tagged.rsplit_once(':')?;
-    let version = tag.strip_prefix('v')?;
-    version.split('.').take(2).all(|part| part.parse::<u32>().is_ok()).then(|| tag.to_owned())
-}
-
-/// The run's own network, so that nothing of another run or person is on it and it can go with the run.
-async fn make_network(lease: &Lease, engine: &ContainerEngine) -> Result<String, Cause> {
-    let name = lease.name();
-    lease.own_engine_object(EngineObject {
-        engine: engine.clone(),
-        what: EngineObjectKind::Network,
-        name: name.clone(),
-    })?;
-    let label = format!("ks-e2e.dev/run={name}");
-    engine.ask(&["network", "create", "--driver", "bridge", "--label", &label, &name]).await?;
-    Ok(name)
-}
-
 /// Packs this executable for the nodes.
 async fn pack(lease: &Lease, engine: &ContainerEngine) -> Result<Arc<Layer>, Cause> {
     let architecture = engine.tell(About::Architecture).await?;
@@ -238,21 +217,5 @@ impl Life for Running {
         let removed = tokio::task::spawn_blocking(move || lease.remove_engine_objects(|one| names.contains(&one.name)));
         let removed = removed.await.map_err(|error| error.to_string()).and_then(|removed| removed);
         removed.map_err(|error| ProviderError::new(NAME, "remove the clusters", error))
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use rstest::rstest;
-
-    use super::*;
-
-    #[rstest]
-    #[case("kindest/node:v1.20.15", Some("v1.20.15"))]
-    #[case("localhost:5000/node:v1.24.17@sha256:00", Some("v1.24.17"))]
-    #[case("localhost:5000/node", None)]
-    #[case("kindest/node:latest", None)]
-    fn reads_the_version_off_the_image(#[case] image: &str, #[case] version: Option<&str>) {
-        assert_eq!(version_in(image).as_deref(), version);
     }
 }

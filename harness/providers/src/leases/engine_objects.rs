@@ -1,4 +1,4 @@
-//! What a run makes in a container engine: clusters of node containers, and the network they are on.
+//! What a run makes in a container engine: containers, clusters of node containers, and the network they are on.
 
 use serde::{Deserialize, Serialize};
 
@@ -19,6 +19,8 @@ pub struct EngineObject {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum EngineObjectKind {
+    /// A container.
+    Container,
     /// A kind cluster: its node containers and their volumes.
     KindCluster,
     /// A network; it can go only after the clusters on it.
@@ -32,6 +34,7 @@ impl EngineObject {
     /// When it stays.
     pub fn remove(&self) -> Result<bool, EngineError> {
         match self.what {
+            EngineObjectKind::Container => self.engine.remove_container(&self.name),
             EngineObjectKind::KindCluster => self.engine.remove_cluster(&self.name),
             EngineObjectKind::Network => self.engine.remove_network(&self.name),
         }
@@ -41,6 +44,7 @@ impl EngineObject {
 impl std::fmt::Display for EngineObject {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self.what {
+            EngineObjectKind::Container => write!(f, "container {}", self.name),
             EngineObjectKind::KindCluster => write!(f, "kind cluster {}", self.name),
             EngineObjectKind::Network => write!(f, "network {}", self.name),
         }

@@ -16,7 +16,7 @@ use tokio_util::task::TaskTracker;
 const LONGEST_HEAD: usize = 4096;
 
 /// A running proxy. Its socket is a file of the run's directory.
-pub(super) struct Egress {
+pub(crate) struct Egress {
     socket: PathBuf,
     behind: Arc<Mutex<Option<Arc<dyn Dialer>>>>,
     stop: CancellationToken,
