@@ -105,9 +105,7 @@ pub struct RunArguments {
     #[arg(long, value_enum, default_value_t, env = PROVIDER_VARIABLE)]
     pub provider: ProviderName,
     #[command(flatten)]
-    pub kind: KindArguments,
-    #[command(flatten)]
-    pub containers: ContainersArguments,
+    pub options: ProviderOptions,
     /// Run on Kubernetes versions, too, that the `KubeSphere` release does not name as supported
     #[arg(long)]
     pub allow_unsupported_kubernetes: bool,
@@ -133,6 +131,15 @@ pub struct RunArguments {
     pub seed: Option<u64>,
     #[command(flatten)]
     pub defects: Defects,
+}
+
+/// What providers can be told.
+#[derive(Args, Clone)]
+pub struct ProviderOptions {
+    #[command(flatten)]
+    pub kind: KindArguments,
+    #[command(flatten)]
+    pub containers: ContainersArguments,
 }
 
 #[derive(Args, Clone)]
@@ -161,9 +168,7 @@ pub struct ParityArguments {
     #[arg(long, value_name = "DIR|FILE", value_delimiter = ',', conflicts_with_all = ["providers", "what", "report"])]
     pub reports: Vec<PathBuf>,
     #[command(flatten)]
-    pub kind: KindArguments,
-    #[command(flatten)]
-    pub containers: ContainersArguments,
+    pub options: ProviderOptions,
     /// Run on Kubernetes versions, too, that the `KubeSphere` release does not name as supported
     #[arg(long)]
     pub allow_unsupported_kubernetes: bool,
@@ -218,9 +223,7 @@ pub struct UpArguments {
     #[arg(long, value_enum, default_value_t, env = PROVIDER_VARIABLE)]
     pub provider: ProviderName,
     #[command(flatten)]
-    pub kind: KindArguments,
-    #[command(flatten)]
-    pub containers: ContainersArguments,
+    pub options: ProviderOptions,
     /// `KubeSphere` release of both clusters [default: the newest]
     #[arg(long, value_name = "RELEASE")]
     pub release: Option<String>,

@@ -1,6 +1,33 @@
 //! What is printed. A reader that went away (`| head`) is no error; whatever else keeps output from its reader is.
 
-use std::io::{self, ErrorKind, Write as _};
+use std::io::{self, ErrorKind, IsTerminal as _, Write as _};
+
+/// Where a run tells of itself.
+#[derive(Clone, Copy)]
+pub enum Stream {
+    /// The standard output.
+    Out,
+    /// The standard error.
+    Err,
+}
+
+impl Stream {
+    /// A writer to it.
+    pub fn writer(self) -> Box<dyn io::Write + Send> {
+        match self {
+            Self::Out => Box::new(io::stdout()),
+            Self::Err => Box::new(io::stderr()),
+        }
+    }
+
+    /// Whether a person sees it as it is written.
+    pub fn is_terminal(self) -> bool {
+        match self {
+            Self::Out => io::stdout().is_terminal(),
+            Self::Err => io::stderr().is_terminal(),
+        }
+    }
+}
 
 /// Prints `text` to the standard output.
 pub fn print(text: &str) -> io::Result<()> {

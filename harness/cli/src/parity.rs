@@ -9,19 +9,20 @@ use scenario::Report;
 use crate::arguments::{ParityArguments, ParityOutput, ProviderName, RunArguments};
 use crate::defect::Defects;
 use crate::keep::KeepName;
+use crate::output::Stream;
 use crate::rounds::Often;
 use crate::{exit, output, report_files, run, signals};
 
 pub async fn parity(arguments: &ParityArguments) -> ExitCode {
+    if arguments.providers.len().max(arguments.reports.len()) < 2 {
+        return exit::usage("error: parity needs two providers or more: --providers embedded,envtest");
+    }
     let reports = if arguments.reports.is_empty() {
         run_all(arguments).await
     } else {
         report_files::read_all(&arguments.reports).map_err(|message| exit::usage(&message))
     };
     let reports = match reports {
-        Ok(reports) if reports.len() < 2 => {
-            return exit::usage("error: parity needs two providers or more: --providers embedded,envtest");
-        }
         Ok(reports) => reports,
         Err(code) => return code,
     };
@@ -37,13 +38,14 @@ pub async fn parity(arguments: &ParityArguments) -> ExitCode {
     if parity.untyped() > 0 { ExitCode::from(exit::FAILED) } else { exit::after_printing(printed) }
 }
 
-/// Runs on each provider in turn: real clusters leave no room beside each other.
+/// Runs on each provider in turn: real clusters leave no room beside each other. The runs tell of themselves on the
+/// standard error, since the comparison is the output.
 async fn run_all(arguments: &ParityArguments) -> Result<Vec<Report>, ExitCode> {
     let failed = |error| exit::environment(&format!("cannot listen for signals: {error}"));
     let stop = signals::stop_on_signal().map_err(failed)?;
     let mut reports = Vec::new();
     for provider in &arguments.providers {
-        let ran = run::perform(&of(arguments, *provider), &stop).await?;
+        let ran = run::perform(&of(arguments, *provider), Stream::Err, &stop).await?;
         if ran.interrupted {
             return Err(ExitCode::from(exit::INTERRUPTED));
         }
@@ -61,8 +63,7 @@ fn of(arguments: &ParityArguments, provider: ProviderName) -> RunArguments {
     RunArguments {
         chosen: arguments.chosen.clone(),
         provider,
-        kind: arguments.kind.clone(),
-        containers: arguments.containers.clone(),
+        options: arguments.options.clone(),
         allow_unsupported_kubernetes: arguments.allow_unsupported_kubernetes,
         isolate: false,
         jobs: None,

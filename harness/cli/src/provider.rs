@@ -8,19 +8,15 @@ use providers::Provider;
 use providers::containers::Images;
 use providers::kind::{Configuration, KindOptions};
 
-use crate::arguments::{ContainersArguments, KindArguments, ProviderName};
+use crate::arguments::{ProviderName, ProviderOptions};
 
 /// The provider of that name with its options, or what is wrong with them. What it has to tell of a failure goes into
 /// `logs`, if that is given.
-pub fn make(
-    name: ProviderName,
-    kind: &KindArguments,
-    containers: &ContainersArguments,
-    logs: Option<PathBuf>,
-) -> Result<Arc<dyn Provider>, String> {
+pub fn make(name: ProviderName, options: &ProviderOptions, logs: Option<PathBuf>) -> Result<Arc<dyn Provider>, String> {
     let configuration = |named: &Option<String>| {
         named.as_deref().map(Configuration::named).transpose().map_err(|error| format!("error: {error}"))
     };
+    let ProviderOptions { kind, containers } = options;
     let named = |image: &Option<String>| image.clone().filter(|image| !image.is_empty());
     let images = Images { apiserver: named(&containers.apiserver_image), etcd: named(&containers.etcd_image) };
     let options = KindOptions {

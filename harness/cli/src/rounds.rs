@@ -1,6 +1,6 @@
 //! A run, or the same run again and again until a cell fails.
 
-use std::io::{self, IsTerminal as _};
+use std::io::{self, IsTerminal as _, Write as _};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use clap::Args;
@@ -10,7 +10,7 @@ use scenario::Report;
 use scenario::repeat::{derived, repeated};
 use tokio_util::sync::CancellationToken;
 
-use crate::output;
+use crate::output::{self, Stream};
 
 /// How often cells run.
 #[derive(Args, Debug, Clone, Copy)]
@@ -24,12 +24,13 @@ pub struct Often {
     pub until_failure: bool,
 }
 
-/// Runs `options` as often as asked for, and returns the report of the last round.
+/// Runs `options` as often as asked for, tells of it on a stream, where errors of that are noted, and returns the report
+/// of the last round.
 pub async fn run(
     session: &Session,
     options: RunOptions,
     often: Often,
-    printed: &Printed,
+    (to, printed): (Stream, &Printed),
     stop: &CancellationToken,
 ) -> Report {
     let mut round = 0;
@@ -39,9 +40,9 @@ pub async fn run(
         options.cells = repeated(options.cells, often.repeat, options.seed);
         options.fail_fast |= often.until_failure;
         round += 1;
-        let mut terminal = Terminal::new(terminal_options(), io::stdout());
+        let mut terminal = Terminal::new(terminal_options(to), to.writer());
         if often.until_failure {
-            printed.note(output::print(&format!("round {round}, --seed {}\n", options.seed)));
+            printed.note(writeln!(to.writer(), "round {round}, --seed {}", options.seed));
             terminal = terminal.brief();
         }
         let noted = printed.clone();
@@ -58,8 +59,8 @@ fn goes_on(report: &Report) -> bool {
     report.summary.failed == 0 && report.summary.passed + report.summary.known_issue > 0
 }
 
-fn terminal_options() -> TerminalOptions {
-    let terminal = io::stdout().is_terminal();
+fn terminal_options(to: Stream) -> TerminalOptions {
+    let terminal = to.is_terminal();
     let no_color = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
     TerminalOptions { colour: terminal && !no_color, live: terminal && io::stderr().is_terminal(), width: None }
 }

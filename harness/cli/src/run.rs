@@ -10,6 +10,7 @@ use scenario::skip::SkipReason;
 use tokio_util::sync::CancellationToken;
 
 use crate::arguments::RunArguments;
+use crate::output::Stream;
 use crate::rounds::{self, Printed};
 use crate::{exit, keep, output, provider, report_directory, scenarios, signals};
 
@@ -18,7 +19,7 @@ pub async fn run(arguments: RunArguments) -> ExitCode {
         Ok(stop) => stop,
         Err(error) => return exit::environment(&format!("cannot listen for signals: {error}")),
     };
-    match perform(&arguments, &stop).await {
+    match perform(&arguments, Stream::Out, &stop).await {
         Ok(ran) => ExitCode::from(code(ran.interrupted, ran.report.summary.failed > 0, ran.troubled)),
         Err(code) => code,
     }
@@ -33,13 +34,13 @@ pub struct Ran {
 }
 
 /// Runs, prints and reports; what keeps it from beginning is told, and its exit code returned.
-pub async fn perform(arguments: &RunArguments, stop: &CancellationToken) -> Result<Ran, ExitCode> {
+pub async fn perform(arguments: &RunArguments, to: Stream, stop: &CancellationToken) -> Result<Ran, ExitCode> {
     let cells = scenarios::cells(&arguments.chosen).map_err(|message| exit::usage(&message))?;
     if let Some(directory) = &arguments.report {
         report_directory::prepare(directory).map_err(|message| exit::environment(&message))?;
     }
     let clusters = arguments.report.as_ref().map(|directory| directory.join("clusters"));
-    let provider = provider::make(arguments.provider, &arguments.kind, &arguments.containers, clusters.clone());
+    let provider = provider::make(arguments.provider, &arguments.options, clusters.clone());
     let provider = provider.map_err(|message| exit::usage(&message))?;
     let missing = |missing: Missing| exit::environment(&missing.to_string());
     let capabilities = provider.probe().await.map_err(missing)?;
@@ -60,7 +61,7 @@ pub async fn perform(arguments: &RunArguments, stop: &CancellationToken) -> Resu
     options.keep = arguments.keep.into();
     let session = Session::begin(session).map_err(|error| exit::environment(&error.to_string()))?;
     let printed = Printed::default();
-    let report = rounds::run(&session, options, arguments.often, &printed, stop).await;
+    let report = rounds::run(&session, options, arguments.often, (to, &printed), stop).await;
     let written = arguments.report.as_ref().map_or(Ok(()), |directory| report::write(directory, &report).map(drop));
     // Ctrl-C ends what is held; it does not make the run an interrupted one.
     let interrupted = stop.is_cancelled();

@@ -20,7 +20,7 @@ pub async fn up(arguments: UpArguments) -> ExitCode {
         Ok(release) => release,
         Err(error) => return exit::usage(&format!("error: {error}")),
     };
-    let provider = match provider::make(arguments.provider, &arguments.kind, &arguments.containers, None) {
+    let provider = match provider::make(arguments.provider, &arguments.options, None) {
         Ok(provider) => provider,
         Err(message) => return exit::usage(&message),
     };

@@ -92,16 +92,10 @@ impl Parity {
         Self { providers, cells }
     }
 
-    /// How many cells differ so.
-    #[must_use]
-    pub fn count(&self, wanted: impl Fn(Difference) -> bool) -> usize {
-        self.cells.iter().filter_map(|side| side.difference).filter(|difference| wanted(*difference)).count()
-    }
-
     /// How many cells differ for no known reason.
     #[must_use]
     pub fn untyped(&self) -> usize {
-        self.count(|difference| difference == Difference::Untyped)
+        self.cells.iter().filter(|side| side.difference == Some(Difference::Untyped)).count()
     }
 
     /// A table, what the reasons are, and the totals.
@@ -132,9 +126,8 @@ impl Parity {
 
     fn totals(&self) -> String {
         let (all, untyped) = (self.cells.len(), self.untyped());
-        let typed = self.count(|difference| difference != Difference::Untyped);
-        let providers = self.providers.join(", ");
-        let equal = all - typed - untyped;
+        let equal = self.cells.iter().filter(|side| side.difference.is_none()).count();
+        let (typed, providers) = (all - equal - untyped, self.providers.join(", "));
         format!("{all} cells on {providers}: {equal} alike, {typed} different for a known reason, {untyped} for none")
     }
 }
@@ -199,20 +192,20 @@ impl Side {
     }
 }
 
-/// Verdicts that have a reason to differ do not count; the others have to be alike.
+/// Verdicts that have a reason to differ do not count; the others have to be alike. Where a cell was not tried for any
+/// other reason nobody knows whether it is.
 fn difference(verdicts: &[Option<Verdict>]) -> Option<Difference> {
-    let exception = verdicts.iter().flatten().find_map(Verdict::exception);
-    let mut tried = verdicts.iter().filter(|verdict| verdict.as_ref().is_none_or(|one| one.exception().is_none()));
-    let first = tried.next()?;
-    let alike = tried.all(|other| match (first, other) {
-        (Some(first), Some(other)) => first.is_as(other),
-        _ => false,
-    });
-    match (alike && first.is_some(), exception) {
-        (true, None) => None,
-        (true, Some(reason)) => Some(Difference::Typed(reason)),
-        (false, _) => Some(Difference::Untyped),
+    let (mut first, mut exception) = (None, None);
+    for verdict in verdicts {
+        let Some(verdict) = verdict else { return Some(Difference::Untyped) };
+        match verdict.exception() {
+            Some(reason) => exception = Some(reason),
+            None if verdict.result == Outcome::Skipped => return Some(Difference::Untyped),
+            None if first.is_some_and(|first: &Verdict| !first.is_as(verdict)) => return Some(Difference::Untyped),
+            None => first = Some(verdict),
+        }
     }
+    exception.map(Difference::Typed)
 }
 
 #[cfg(test)]
@@ -224,9 +217,16 @@ mod tests {
 
     const HELD: &str = "unsupported: only a virtual clock, as embedded clusters have, can hold a delay";
 
-    /// The fixture's report on `provider`, with another verdict on one of its cells.
-    fn report(provider: &str, id: &str, verdict: Outcome, reason: Option<&str>) -> Report {
+    /// The fixture's report without the cell that was skipped.
+    fn tried() -> Report {
         let mut report = fixture::report();
+        report.scenarios.retain(|cell| cell.result != Outcome::Skipped);
+        report
+    }
+
+    /// That report on `provider`, with another verdict on one of its cells.
+    fn report(provider: &str, id: &str, verdict: Outcome, reason: Option<&str>) -> Report {
+        let mut report = tried();
         provider.clone_into(&mut report.provider);
         for cell in report.scenarios.iter_mut().filter(|cell| cell.id.0 == id) {
             (cell.result, cell.reason) = (verdict, reason.map(str::to_owned));
@@ -245,7 +245,7 @@ mod tests {
         #[case] difference: Option<Difference>,
     ) {
         let id = "member-kubectl@3.3.2";
-        let parity = Parity::of(&[fixture::report(), report("kind", id, verdict, reason)]);
+        let parity = Parity::of(&[tried(), report("kind", id, verdict, reason)]);
         let side = parity.cells.iter().find(|side| side.id.0 == id).unwrap();
         assert_eq!(side.difference, difference);
         assert_eq!(parity.untyped(), usize::from(difference == Some(Difference::Untyped)));
@@ -253,18 +253,23 @@ mod tests {
 
     #[test]
     fn takes_a_cell_that_is_missing_for_a_difference() {
-        let mut other = fixture::report();
+        let mut other = tried();
         other.scenarios.remove(0);
-        assert_eq!(Parity::of(&[fixture::report(), other]).untyped(), 1);
+        assert_eq!(Parity::of(&[tried(), other]).untyped(), 1);
+    }
+
+    #[test]
+    fn takes_a_cell_that_nobody_tried_for_a_difference() {
+        assert_eq!(Parity::of(&[fixture::report(), fixture::report()]).untyped(), 1);
     }
 
     #[test]
     fn takes_other_failures_for_a_difference() {
-        let mut other = fixture::report();
+        let mut other = tried();
         let failed = other.scenarios.iter_mut().find(|cell| cell.result == Outcome::Failed).unwrap();
         failed.steps.clear();
         failed.checks.clear();
-        assert_eq!(Parity::of(&[fixture::report(), other]).untyped(), 1);
+        assert_eq!(Parity::of(&[tried(), other]).untyped(), 1);
     }
 
     #[test]

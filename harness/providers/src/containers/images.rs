@@ -4,24 +4,24 @@ use crate::container_engine::{About, ContainerEngine, ENGINE_VARIABLE, EngineNam
 use crate::provider::Missing;
 
 /// Image of kube-apiserver where nothing else is said: the last of Kubernetes 1.20, inside every release's range.
-pub const DEFAULT_APISERVER_IMAGE: &str = "registry.k8s.io/kube-apiserver:v1.20.15";
+const DEFAULT_APISERVER_IMAGE: &str = "registry.k8s.io/kube-apiserver:v1.20.15";
 /// Image of etcd where nothing else is said: the one that kubeadm 1.20 takes (kubernetes v1.20,
 /// `cmd/kubeadm/app/constants`).
-pub const DEFAULT_ETCD_IMAGE: &str = "registry.k8s.io/etcd:3.4.13-0";
+const DEFAULT_ETCD_IMAGE: &str = "registry.k8s.io/etcd:3.4.13-0";
 
 /// Which images the control plane comes from.
 #[derive(Debug, Clone, Default)]
 pub struct Images {
-    /// Of kube-apiserver; [`DEFAULT_APISERVER_IMAGE`] if not given.
+    /// Of kube-apiserver; `registry.k8s.io/kube-apiserver:v1.20.15` if not given.
     pub apiserver: Option<String>,
-    /// Of etcd; [`DEFAULT_ETCD_IMAGE`] if not given.
+    /// Of etcd; `registry.k8s.io/etcd:3.4.13-0` if not given.
     pub etcd: Option<String>,
 }
 
 /// Names the image of kube-apiserver.
-pub const APISERVER_IMAGE_VARIABLE: &str = "KS_E2E_APISERVER_IMAGE";
+const APISERVER_IMAGE_VARIABLE: &str = "KS_E2E_APISERVER_IMAGE";
 /// Names the image of etcd.
-pub const ETCD_IMAGE_VARIABLE: &str = "KS_E2E_ETCD_IMAGE";
+const ETCD_IMAGE_VARIABLE: &str = "KS_E2E_ETCD_IMAGE";
 
 impl Images {
     /// Those that this process's environment names.

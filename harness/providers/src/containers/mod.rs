@@ -18,9 +18,7 @@ use scenario::model::On;
 #[cfg(feature = "containers")]
 use tokio::sync::OnceCell;
 
-pub use self::images::{
-    APISERVER_IMAGE_VARIABLE, DEFAULT_APISERVER_IMAGE, DEFAULT_ETCD_IMAGE, ETCD_IMAGE_VARIABLE, Images,
-};
+pub use self::images::Images;
 use crate::container_engine::version_in;
 use crate::leases::Lease;
 use crate::pair::{Pair, PairPlan};

@@ -111,7 +111,9 @@ impl Containers {
         // The path is the same inside: kube-apiserver's configuration names it.
         let path =
             directory.to_str().ok_or("the run's directory has a name that is no text; set TMPDIR to another one")?;
-        let (repository, tag) = wanted.image.rsplit_once(':').unwrap_or((wanted.image, "latest"));
+        // A colon before a slash belongs to the host's port.
+        let tagged = wanted.image.rsplit_once(':').filter(|(_, tag)| !tag.contains('/'));
+        let (repository, tag) = tagged.unwrap_or((wanted.image, "latest"));
         let network = wanted.network;
         let request = GenericImage::new(repository, tag)
             .with_entrypoint(wanted.program)
