@@ -161,3 +161,27 @@ impl Waiter for NoWait {
         attempt().await
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::testing::step;
+
+    use super::*;
+
+    #[test]
+    fn tells_of_facts_without_their_secrets() {
+        let printed = step(On::Host, "kubectl get cm").prints("jwtSecret: 12345678").complains("token 87654321");
+        let facts = Facts {
+            steps: BTreeMap::from([("read".to_owned(), printed)]),
+            pasted_kubeconfig: Some("users: 12345678".to_owned()),
+            ..Facts::default()
+        };
+        let told = format!("{facts:?}");
+        for known in ["steps: {\"read\"", "command: \"kubectl get cm\"", "stdout: 19", "pasted_kubeconfig: Some(15)"] {
+            assert!(told.contains(known), "{told}");
+        }
+        for secret in ["12345678", "87654321", &facts.admin_password] {
+            assert!(!told.contains(secret), "{told}");
+        }
+    }
+}

@@ -4,10 +4,13 @@
 use std::collections::BTreeMap;
 use std::convert::Infallible;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use base64::Engine as _;
 use bytes::Bytes;
+use futures::future::BoxFuture;
 use http::{Request, Response};
 use http_body_util::Full;
 use jiff::Timestamp;
@@ -15,7 +18,7 @@ use kube::client::Body;
 use scenario::model::On;
 use serde_json::{Value, json};
 
-use crate::context::{CheckContext, Facts, NoWait, ValidationFact};
+use crate::context::{CheckContext, Facts, ValidationFact, Waiter};
 use crate::finding::Finding;
 use crate::view::{ClusterView, Probe, ViewError};
 
@@ -324,13 +327,14 @@ impl Run {
     /// Runs a check, which must not tell a secret.
     pub(crate) async fn check(&self, name: &str, args: &[(&str, &str)]) -> Checked {
         let args = args.iter().map(|(arg, value)| ((*arg).to_owned(), (*value).to_owned())).collect();
+        let waiter = Twice::default();
         let ctx = CheckContext {
             host: &self.host,
             member: Some(&self.member),
             release: self.release,
             member_release: self.release,
             facts: &self.facts,
-            waiter: &NoWait,
+            waiter: &waiter,
         };
         let finding = crate::run(name, &args, &ctx).await.unwrap();
         let shown = format!("{finding:?}");
@@ -338,17 +342,53 @@ impl Run {
         for secret in [&self.host, &self.member].into_iter().flat_map(|cluster| &cluster.secrets) {
             assert!(secret.len() < 8 || !shown.contains(secret), "check {name} tells a secret: {shown}");
         }
-        Checked(finding)
+        Checked(finding, waiter.spent.into_inner())
     }
 }
 
-/// What a check found, to compare with.
-pub(crate) struct Checked(Finding);
+/// Attempts twice, and knows whether a wait was spent to its end.
+#[derive(Default)]
+struct Twice {
+    spent: AtomicBool,
+}
+
+#[async_trait]
+impl Waiter for Twice {
+    async fn until_holds<'a>(
+        &self,
+        _budget: Duration,
+        attempt: &(dyn Fn() -> BoxFuture<'a, Finding> + Send + Sync),
+    ) -> Finding {
+        let first = attempt().await;
+        if first.is_holding() {
+            return first;
+        }
+        self.spent.store(true, Ordering::SeqCst);
+        attempt().await
+    }
+}
+
+/// What a check found, and whether it has waited for something else to the end.
+pub(crate) struct Checked(Finding, bool);
 
 impl Checked {
     #[track_caller]
     pub(crate) fn holds(self) {
         assert!(self.0.is_holding(), "{:?}", self.0);
+    }
+
+    /// It may still become good: it was looked at again.
+    #[track_caller]
+    pub(crate) fn after_a_wait(self) -> Self {
+        assert!(self.1, "decided at once: {:?}", self.0);
+        self
+    }
+
+    /// Waiting would not change it: nobody waits for nothing.
+    #[track_caller]
+    pub(crate) fn at_once(self) -> Self {
+        assert!(!self.1, "waited: {:?}", self.0);
+        self
     }
 
     #[track_caller]

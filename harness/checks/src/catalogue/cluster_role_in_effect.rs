@@ -116,6 +116,7 @@ mod tests {
     const NONE: &str = "multicluster:\n  clusterRole: none\n";
     const HOST: &str = "multicluster:\n  clusterRole: host\n  enable: true\n";
     const MEMBER: &str = "multicluster:\n  clusterRole: member\n  enable: false\n";
+    const HALF_MEMBER: &str = "multicluster:\n  clusterRole: member\n";
     const TYPO: &str = "multicluster:\n  clusterRole: hosts\n";
     const OLD_NONE: &str = "authentication:\n  jwtSecret: \"x\"\n";
     const OLD_HOST: &str = "multicluster:\n  enable: true\n";
@@ -155,6 +156,7 @@ mod tests {
     #[case("3.3.2", NONE, "member")]
     #[case("3.3.2", TYPO, "host")]
     #[case("3.3.2", MEMBER, "none")]
+    #[case("3.3.2", HALF_MEMBER, "member")]
     #[case("3.2.1", OLD_NONE, "host")]
     #[case("3.2.1", OLD_NONE, "member")]
     #[case("3.2.1", OLD_MEMBER, "none")]

@@ -217,9 +217,19 @@ mod tests {
 
     #[tokio::test]
     async fn fails_without_trying_a_wrong_password_again() {
-        run(200, "").password("wrong").check("dispatch-reaches-member", &[]).await.fails(
+        run(200, "").password("wrong").check("dispatch-reaches-member", &[]).await.at_once().fails(
             "host cluster: ks-apiserver issues no token for user admin: 400 incorrect password; see whether admin's password is the one \
              this run uses",
         );
+    }
+
+    #[rstest]
+    #[case::about_to_start(500)]
+    #[case::not_there_yet(503)]
+    #[tokio::test]
+    async fn waits_for_a_server_that_cannot_log_in_yet(#[case] status: u16) {
+        let host = FakeCluster::host().logs_in("P@88w0rd", &token("shared")).answers("POST", "/oauth/token", status, "");
+        let run = Run::new(host, FakeCluster::member()).imported("m1");
+        run.check("dispatch-reaches-member", &[]).await.after_a_wait().fails_with("ks-apiserver issues no token");
     }
 }
