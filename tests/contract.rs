@@ -3,6 +3,8 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test stops at the first surprise")]
 
+#[path = "contract/existing.rs"]
+mod existing;
 #[path = "contract/kind.rs"]
 mod kind;
 #[path = "contract/promises.rs"]
@@ -14,8 +16,6 @@ use std::sync::Arc;
 use libtest_mimic::{Arguments, Trial};
 use promises::{Grounds, PROMISES};
 use providers::Provider;
-use providers::containers::Images;
-use providers::kind::KindOptions;
 use tokio::runtime::Runtime;
 
 fn main() -> ExitCode {
@@ -28,8 +28,7 @@ fn main() -> ExitCode {
     let runtime = Arc::new(Runtime::new().expect("a runtime"));
     let _inside = runtime.enter();
     let (mut trials, mut all) = (Vec::new(), Vec::new());
-    let node_image = std::env::var("KS_E2E_NODE_IMAGE").ok();
-    for provider in providers::all(KindOptions { node_image, ..KindOptions::default() }, Images::of_environment()) {
+    for provider in providers::all(providers::Options::of_environment()) {
         let name = provider.name();
         let why_not = runtime.block_on(why_not(provider.as_ref()));
         if let Some(why_not) = &why_not {

@@ -9,8 +9,6 @@ use std::sync::{Arc, Mutex};
 
 use engine::{RunOptions, Session, SessionOptions, Tools, library};
 use libtest_mimic::{Arguments, Failed, Trial};
-use providers::containers::Images;
-use providers::kind::KindOptions;
 use providers::{Capabilities, Provider};
 use report::{Terminal, TerminalOptions};
 use scenario::event::Outcome;
@@ -78,8 +76,7 @@ fn cells() -> Result<Vec<Cell>, String> {
 
 async fn needs() -> Result<(Arc<dyn Provider>, Capabilities, Tools), String> {
     let asked = std::env::var("KS_E2E_PROVIDER").unwrap_or_default();
-    let node_image = std::env::var("KS_E2E_NODE_IMAGE").ok();
-    let all = providers::all(KindOptions { node_image, ..KindOptions::default() }, Images::of_environment());
+    let all = providers::all(providers::Options::of_environment());
     let names: Vec<_> = all.iter().map(|provider| provider.name()).collect();
     let asked = if asked.is_empty() { names[0] } else { &asked };
     let provider =
@@ -96,7 +93,7 @@ async fn needs() -> Result<(Arc<dyn Provider>, Capabilities, Tools), String> {
 fn trial(cell: Cell, shared: Option<Arc<Shared>>) -> Trial {
     let name = cell.id.to_string();
     let unsupported = shared.as_ref().and_then(|shared| shared.session.unsupported(&cell));
-    if let Some(reason) = unsupported {
+    if let Some(reason) = &unsupported {
         eprintln!("{name} is ignored: {reason}");
     }
     Trial::test(name, move || shared.map_or(Ok(()), |shared| shared.runtime.block_on(run(cell, &shared))))

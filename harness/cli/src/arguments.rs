@@ -58,6 +58,8 @@ pub enum Command {
     Parity(ParityArguments),
     /// Work with reports that runs have written
     Report(ReportArguments),
+    /// Write the container image of this program, for clusters that are there
+    Image(ImageArguments),
     /// Remove what dead runs left behind
     Sweep,
     /// Print a shell's completions, as `source <(ks-e2e completion bash)`
@@ -140,6 +142,8 @@ pub struct ProviderOptions {
     pub kind: KindArguments,
     #[command(flatten)]
     pub containers: ContainersArguments,
+    #[command(flatten)]
+    pub existing: ExistingArguments,
 }
 
 #[derive(Args, Clone)]
@@ -215,6 +219,48 @@ pub struct ContainersArguments {
     /// Image of etcd, which has to be in the container engine [default: registry.k8s.io/etcd:3.4.13-0]
     #[arg(long, value_name = "IMAGE", env = "KS_E2E_ETCD_IMAGE")]
     pub etcd_image: Option<String>,
+}
+
+#[derive(Args, Clone)]
+#[command(next_help_heading = "Options for --provider existing")]
+pub struct ExistingArguments {
+    /// Kubeconfig of the host cluster [default: what kubectl reads]
+    #[arg(long, value_name = "FILE")]
+    pub host_kubeconfig: Option<PathBuf>,
+    /// Context of the host cluster [default: the current one of --host-kubeconfig]
+    #[arg(long, value_name = "CONTEXT")]
+    pub host_context: Option<String>,
+    /// Address at which the member reaches the host's API server, where it is not the kubeconfig's
+    #[arg(long, value_name = "URL")]
+    pub host_server: Option<String>,
+    /// Kubeconfig of the member cluster [default: what kubectl reads]
+    #[arg(long, value_name = "FILE")]
+    pub member_kubeconfig: Option<PathBuf>,
+    /// Context of the member cluster [default: the current one of --member-kubeconfig]
+    #[arg(long, value_name = "CONTEXT")]
+    pub member_context: Option<String>,
+    /// Address at which the host reaches the member's API server, where it is not the kubeconfig's
+    #[arg(long, value_name = "URL")]
+    pub member_server: Option<String>,
+    /// The image that `ks-e2e image` has written, by a name that the clusters' nodes can pull or have
+    #[arg(long, value_name = "IMAGE", env = "KS_E2E_STUB_IMAGE")]
+    pub stub_image: Option<String>,
+    /// Install the stand-in for `KubeSphere` where no `KubeSphere` is
+    #[arg(long)]
+    pub allow_install: bool,
+    /// Do not ask before the clusters are used
+    #[arg(long, short)]
+    pub yes: bool,
+}
+
+#[derive(Args)]
+pub struct ImageArguments {
+    /// Name of the image, as `registry.example.com/ks-e2e:v1`
+    #[arg(long, short, value_name = "NAME", default_value = concat!("ks-e2e:v", env!("CARGO_PKG_VERSION")))]
+    pub tag: String,
+    /// The file, for `docker load -i`, `kind load image-archive` or `ctr images import`
+    #[arg(long, short, value_name = "FILE")]
+    pub output: PathBuf,
 }
 
 #[derive(Args)]
@@ -388,4 +434,6 @@ pub enum ProviderName {
     Containers,
     /// Two kind clusters
     Kind,
+    /// Clusters that are there
+    Existing,
 }

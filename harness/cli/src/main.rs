@@ -6,6 +6,7 @@ mod defect;
 mod down;
 mod exit;
 mod explain;
+mod image;
 mod keep;
 mod lint;
 mod list;
@@ -53,6 +54,7 @@ fn main() -> ExitCode {
             Command::Down(arguments) => down::down(arguments).await,
             Command::Parity(arguments) => parity::parity(&arguments).await,
             Command::Report(arguments) => report_files::report(&arguments),
+            Command::Image(arguments) => image::image(arguments).await,
             Command::Sweep => sweep::sweep(),
             Command::Completion(arguments) => completion::completion(&arguments),
             Command::Man(arguments) => man::man(&arguments),

@@ -45,6 +45,7 @@ pub async fn perform(arguments: &RunArguments, to: Stream, stop: &CancellationTo
     let missing = |missing: Missing| exit::environment(&missing.to_string());
     let capabilities = provider.probe().await.map_err(missing)?;
     let tools = Tools::find().await.map_err(missing)?;
+    provider::consent(provider.as_ref(), arguments.options.existing.yes).map_err(|message| exit::usage(&message))?;
     if !arguments.allow_unsupported_kubernetes
         && let Some(message) = engine::unsupported_kubernetes(&cells, &capabilities)
     {

@@ -27,6 +27,9 @@ pub async fn up(arguments: UpArguments) -> ExitCode {
     if let Err(missing) = provider.probe().await {
         return exit::environment(&missing.to_string());
     }
+    if let Err(message) = provider::consent(provider.as_ref(), arguments.options.existing.yes) {
+        return exit::usage(&message);
+    }
     let stop = match signals::stop_on_signal() {
         Ok(stop) => stop,
         Err(error) => return exit::environment(&format!("cannot listen for signals: {error}")),

@@ -17,6 +17,7 @@ use scenario::skip::SkipReason;
 use tokio_util::sync::CancellationToken;
 
 use crate::export;
+use crate::given::GivenError;
 use crate::kept::{Keep, Kept};
 use crate::known_issue::Expectation;
 use crate::recorder::Recorder;
@@ -137,6 +138,7 @@ async fn provision(cell: &Cell, around: &Surroundings, begin: Instant) -> Verdic
     let mut verdict = match prepared {
         _ if around.stop.is_cancelled() => Verdict::interrupted(),
         None => Verdict::interrupted(),
+        Some(Err(error @ GivenError::Otherwise { .. })) => Verdict::skipped(SkipReason::Unsupported.with(error)),
         Some(Err(error)) => {
             let mut verdict = Verdict::failed(format!("precondition: {error}"));
             let masker = around.recorder.masker();
@@ -182,10 +184,13 @@ async fn keep(cell: &Cell, around: &Surroundings, taken: Taken, verdict: &mut Ve
 }
 
 /// What `cell` asks for and the clusters of `pool` do not have.
-pub fn unsupported(cell: &Cell, pool: &Pool) -> Option<&'static str> {
+pub fn unsupported(cell: &Cell, pool: &Pool) -> Option<String> {
     let holds = cell.scenario.steps.iter().any(|step| matches!(step.action, Action::Hold(_)));
-    (holds && !pool.has_virtual_clock()).then_some("only a virtual clock, as embedded clusters have, can hold a delay")
+    let held = (holds && !pool.has_virtual_clock()).then_some(HELD_DELAY);
+    held.map(str::to_owned).or_else(|| pool.cannot(&cell.scenario))
 }
+
+const HELD_DELAY: &str = "only a virtual clock, as embedded clusters have, can hold a delay";
 
 /// What a cluster that holds `given` needs of a provider.
 pub fn shape(given: &GivenCluster) -> ClusterShape {
@@ -419,13 +424,17 @@ fn sandboxes(
     for cluster in pair.clusters() {
         let release = releases.on(cluster.on());
         let files = [
-            ("kubesphere-installer.yaml", stub::manifests::installer_yaml_with(release, around.behaviour)),
+            (
+                "kubesphere-installer.yaml",
+                stub::manifests::installer_yaml_with(release, around.behaviour, cluster.stub_image()),
+            ),
             ("cluster-configuration.yaml", stub::manifests::cluster_configuration_yaml(release)),
         ];
         let root = around.lease.directory().join(directory_of(cell)).join(cluster.on().to_string());
         let sandbox = Sandbox::create(root, &around.tools, cluster.admin_kubeconfig(), &files)?;
         let given = given_on(cell, cluster.on()).and_then(|given| given.kubekey.as_deref());
-        sandbox.add_kubekey(given.and_then(KubeKey::find).unwrap_or(release.kubekey), around.behaviour)?;
+        let kubekey = given.and_then(KubeKey::find).unwrap_or(release.kubekey);
+        sandbox.add_kubekey(kubekey, around.behaviour, cluster.stub_image())?;
         sandboxes.insert(cluster.on(), sandbox);
     }
     Ok(sandboxes)

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use checks::{CheckContext, Facts, Finding, Waiter};
+use checks::{CheckContext, Facts, Finding, NoWait, Waiter};
 use futures::FutureExt as _;
 use futures::future::BoxFuture;
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
@@ -17,11 +17,12 @@ use providers::{Cluster, Pair};
 use scenario::model::{Given, GivenCluster, GivenKubesphere, GivenSecret, On};
 use serde::Deserialize as _;
 use serde_json::Value;
+use stub::Behaviour;
 use tokio_util::sync::CancellationToken;
 
 use crate::releases::Releases;
 use crate::secrets;
-use crate::serving::{THROUGH_CONSOLE, rolled_out, serves};
+use crate::serving::{self, THROUGH_CONSOLE, rolled_out, serves};
 use crate::waiter::PairWaiter;
 
 /// How long pods may take to be replaced, and Services to lead to those that are Ready.
@@ -56,6 +57,14 @@ pub enum GivenError {
         /// The check that waits for it.
         check: String,
         /// What it last saw.
+        message: String,
+    },
+    /// KubeSphere was there before, and is not as it should be.
+    #[error("{on} cluster: the KubeSphere that is there is not as the scenario presupposes: {message}")]
+    Otherwise {
+        /// Cluster.
+        on: On,
+        /// What it is instead.
         message: String,
     },
     /// The host's secret could not be read.
@@ -135,7 +144,11 @@ impl Setting<'_> {
         }
         let on = cluster.on();
         let release = self.releases.on(on);
-        for object in documents(on, &stub::manifests::installer_yaml(release))? {
+        if cluster.has_kubesphere() {
+            return self.is_there(cluster, wanted, secret).await;
+        }
+        let manifest = stub::manifests::installer_yaml_with(release, Behaviour::default(), cluster.stub_image());
+        for object in documents(on, &manifest)? {
             create(cluster, object).await?;
         }
         for mut object in documents(on, &stub::manifests::cluster_configuration_yaml(release))? {
@@ -145,14 +158,39 @@ impl Setting<'_> {
         self.settle(on, wanted).await
     }
 
+    /// Whether the KubeSphere that was on `cluster` before is what is wanted.
+    async fn is_there(
+        &self,
+        cluster: &Arc<dyn Cluster>,
+        wanted: &GivenCluster,
+        secret: Option<String>,
+    ) -> Result<(), GivenError> {
+        let (on, release) = (cluster.on(), self.releases.on(cluster.on()));
+        let otherwise = |message: String| GivenError::Otherwise { on, message };
+        let version = serving::version(&cluster.client()).await.map_err(otherwise)?;
+        if version != release.tag() {
+            return Err(otherwise(format!("it is {version}, and the cell is for {}", release.tag())));
+        }
+        if let Some(secret) = secret {
+            let own = secrets::jwt_secret(&cluster.client()).await.map_err(otherwise)?;
+            if own != secret {
+                return Err(otherwise("its jwtSecret is not the host's".to_owned()));
+            }
+        }
+        let now = Setting { waiter: &NoWait, ..*self };
+        now.runs(on, wanted).await.map_err(|error| otherwise(error.to_string()))
+    }
+
     async fn settle(&self, on: On, wanted: &GivenCluster) -> Result<(), GivenError> {
-        let on_arg = |more: &[(&str, &str)]| {
-            let mut args = BTreeMap::from([("on".to_owned(), on.to_string())]);
-            args.extend(more.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())));
-            args
-        };
-        self.holds(on, "installer-run-completed", on_arg(&[])).await?;
-        self.holds(on, "cluster-role-in-effect", on_arg(&[("is", wanted.cluster_role.as_str())])).await?;
+        let args = BTreeMap::from([("on".to_owned(), on.to_string())]);
+        self.holds(on, "installer-run-completed", args).await?;
+        self.runs(on, wanted).await
+    }
+
+    async fn runs(&self, on: On, wanted: &GivenCluster) -> Result<(), GivenError> {
+        let args = [("on", on.to_string()), ("is", wanted.cluster_role.clone())];
+        let args = args.map(|(key, value)| (key.to_owned(), value)).into();
+        self.holds(on, "cluster-role-in-effect", args).await?;
         if on == On::Host && wanted.cluster_role == "host" {
             let name = wanted.host_cluster_name.as_deref().unwrap_or("host");
             let args = BTreeMap::from([("name".to_owned(), name.to_owned())]);

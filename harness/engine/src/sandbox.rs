@@ -58,9 +58,15 @@ impl Sandbox {
     ///
     /// # Errors
     /// When it cannot be written.
-    pub fn add_kubekey(&self, kubekey: KubeKey, behaviour: stub::Behaviour) -> Result<(), SandboxError> {
+    pub fn add_kubekey(
+        &self,
+        kubekey: KubeKey,
+        behaviour: stub::Behaviour,
+        image: Option<&stub::StubImage>,
+    ) -> Result<(), SandboxError> {
         let path = self.work().join("kk");
-        let script = kk::script(kubekey, behaviour).map_err(|source| SandboxError { path: path.clone(), source })?;
+        let script =
+            kk::script(kubekey, behaviour, image).map_err(|source| SandboxError { path: path.clone(), source })?;
         write(&path, &script, 0o755)
     }
 

@@ -5,11 +5,22 @@ use serde_json::Value;
 
 /// ks-apiserver's version, asked as a browser does: of the console, here through the API server's service proxy.
 pub const THROUGH_CONSOLE: &str = "/api/v1/namespaces/kubesphere-system/services/ks-console:80/proxy/kapis/version";
+const VERSION: &str = "/api/v1/namespaces/kubesphere-system/services/ks-apiserver:80/proxy/kapis/version";
 const DEPLOYMENTS: &str = "/apis/apps/v1/namespaces/kubesphere-system/deployments";
 const PODS: &str = "/api/v1/namespaces/kubesphere-system/pods";
 
 async fn get(client: &kube::Client, path: &str) -> Result<String, kube::Error> {
     client.request_text(http::Request::get(path).body(Vec::new()).map_err(kube::Error::HttpError)?).await
+}
+
+/// The release that ks-apiserver says it is, as `v3.4.1` (kubesphere v3.3.2, `pkg/kapis/version`).
+///
+/// # Errors
+/// In words, when it does not say.
+pub async fn version(client: &kube::Client) -> Result<String, String> {
+    let text = get(client, VERSION).await.map_err(|error| format!("GET {VERSION}: {error}"))?;
+    let answer: Value = serde_json::from_str(&text).map_err(|error| format!("GET {VERSION}: {error}"))?;
+    answer["gitVersion"].as_str().map(str::to_owned).ok_or_else(|| format!("GET {VERSION}: no gitVersion: {text}"))
 }
 
 /// Whether no pod of KubeSphere is about to be replaced, as v3.2's installer has it done at its end: a session that
@@ -47,6 +58,14 @@ fn in_motion(deployments: &Value, pods: &Value) -> Option<String> {
 
 fn items(list: &Value) -> impl Iterator<Item = &Value> {
     list["items"].as_array().into_iter().flatten()
+}
+
+/// Both: nothing is about to be replaced, and what is there answers.
+pub async fn settled(client: &kube::Client) -> Finding {
+    match rolled_out(client).await {
+        Finding::Holds { .. } => serves(client).await,
+        other => other,
+    }
 }
 
 /// Whether the console answers and reaches ks-apiserver: pods are Ready a moment before Services lead to them.

@@ -76,7 +76,7 @@ impl Session {
 
     /// Why `cell` would be skipped: what it asks for and the session's clusters do not have.
     #[must_use]
-    pub fn unsupported(&self, cell: &Cell) -> Option<&'static str> {
+    pub fn unsupported(&self, cell: &Cell) -> Option<String> {
         unsupported(cell, &self.pool)
     }
 

@@ -35,6 +35,16 @@ pub trait Cluster: ClusterView {
         None
     }
 
+    /// The image that stands in the place of KubeSphere's, where nodes get no other under their names.
+    fn stub_image(&self) -> Option<&stub::StubImage> {
+        None
+    }
+
+    /// Whether KubeSphere was on it before anybody used it.
+    fn has_kubesphere(&self) -> bool {
+        false
+    }
+
     /// Requests that a real API server would have served and this one did not; none where it is a real one.
     fn surface_misses(&self) -> Vec<String> {
         Vec::new()

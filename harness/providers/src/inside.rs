@@ -1,7 +1,7 @@
 //! What this executable is for the harness itself: inside a cluster the program of a pod, on a node the registry that the
 //! image comes from and the prober that looks from there, and on this machine the keeper that lends pairs of clusters.
 
-use std::io::{Read as _, Write as _};
+use std::io::Write as _;
 use std::path::Path;
 use std::process::ExitCode;
 
@@ -15,8 +15,8 @@ use crate::probe;
 
 /// First argument of the registry on a node; its document's path follows.
 pub(crate) const REGISTRY_ARGUMENT: &str = "__registry";
-/// First argument of the prober on a node: a kubeconfig on its standard input, a [`checks::view::Probe`] as JSON on its
-/// standard output.
+/// First argument of the prober on a node: a kubeconfig on its standard input or in the file that follows, a
+/// [`checks::view::Probe`] as JSON on its standard output.
 pub(crate) const PROBE_ARGUMENT: &str = "__probe";
 /// Holds the defects of the stub in a pod.
 pub(crate) const BEHAVIOUR_VARIABLE: &str = "KS_E2E_BEHAVIOUR";
@@ -30,7 +30,7 @@ pub fn serve() -> Option<ExitCode> {
     match role.as_str() {
         POD_ARGUMENT => Some(with_runtime(pod(rest))),
         REGISTRY_ARGUMENT => Some(with_runtime(serve_registry(rest))),
-        PROBE_ARGUMENT => Some(with_runtime(probe_from_here())),
+        PROBE_ARGUMENT => Some(with_runtime(probe_from_here(rest))),
         KEEP_ARGUMENT => Some(with_runtime(keeper::keep(rest))),
         _ => None,
     }
@@ -65,9 +65,12 @@ async fn serve_registry(arguments: Vec<String>) -> Result<ExitCode, String> {
     Ok(ExitCode::SUCCESS)
 }
 
-async fn probe_from_here() -> Result<ExitCode, String> {
-    let mut kubeconfig = String::new();
-    std::io::stdin().read_to_string(&mut kubeconfig).map_err(|error| format!("no kubeconfig on stdin: {error}"))?;
+async fn probe_from_here(arguments: Vec<String>) -> Result<ExitCode, String> {
+    let kubeconfig = match arguments.first() {
+        Some(path) => std::fs::read_to_string(path),
+        None => std::io::read_to_string(std::io::stdin()),
+    };
+    let kubeconfig = kubeconfig.map_err(|error| format!("no kubeconfig: {error}"))?;
     let network = Sockets::system().map_err(|error| error.to_string())?;
     let probe = probe::probe(Arc::new(network), &Clock::real(), &kubeconfig).await;
     let text = serde_json::to_string(&probe).map_err(|error| error.to_string())?;

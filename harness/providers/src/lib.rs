@@ -1,4 +1,4 @@
-//! Makers of clusters: embedded, envtest, containers, kind; and the leases over everything a run creates.
+//! Makers of clusters: embedded, envtest, containers, kind, and somebody's existing ones; and the leases over everything a run creates.
 
 pub mod access;
 mod cluster;
@@ -7,6 +7,7 @@ pub mod containers;
 mod delays;
 pub mod embedded;
 pub mod envtest;
+pub mod existing;
 pub mod image;
 pub mod inside;
 mod inventory;
@@ -39,13 +40,38 @@ pub fn own_executable() -> std::io::Result<PathBuf> {
     if link.exists() { Ok(link) } else { std::env::current_exe() }
 }
 
-/// Every provider, with its options; the default one first.
+/// What providers can be told.
+#[derive(Debug, Default)]
+pub struct Options {
+    /// To containers.
+    pub containers: containers::Images,
+    /// To kind.
+    pub kind: kind::KindOptions,
+    /// To existing.
+    pub existing: existing::ExistingOptions,
+}
+
+impl Options {
+    /// What tests are told through the environment: the images that clusters are made of.
+    #[must_use]
+    pub fn of_environment() -> Self {
+        let node_image = std::env::var("KS_E2E_NODE_IMAGE").ok().filter(|image| !image.is_empty());
+        Self {
+            containers: containers::Images::of_environment(),
+            kind: kind::KindOptions { node_image, ..kind::KindOptions::default() },
+            ..Self::default()
+        }
+    }
+}
+
+/// Every provider; the default one first.
 #[must_use]
-pub fn all(kind: kind::KindOptions, images: containers::Images) -> Vec<Arc<dyn Provider>> {
+pub fn all(options: Options) -> Vec<Arc<dyn Provider>> {
     vec![
         Arc::new(embedded::Embedded),
         Arc::new(envtest::Envtest::default()),
-        Arc::new(containers::Containers::new(images)),
-        Arc::new(kind::Kind::new(kind)),
+        Arc::new(containers::Containers::new(options.containers)),
+        Arc::new(kind::Kind::new(options.kind)),
+        Arc::new(existing::Existing::new(options.existing)),
     ]
 }

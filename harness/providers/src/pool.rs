@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use scenario::model::Scenario;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::leases::Lease;
@@ -63,6 +64,12 @@ impl Pool {
             idle: Mutex::default(),
             broken: Mutex::default(),
         }
+    }
+
+    /// Why `scenario` cannot be run on its pairs; none where it can.
+    #[must_use]
+    pub fn cannot(&self, scenario: &Scenario) -> Option<String> {
+        self.provider.cannot(scenario)
     }
 
     /// Whether its pairs live on a virtual clock.

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use nodes::clock::Clock;
+use scenario::model::Scenario;
 use serde::{Deserialize, Serialize};
 
 use crate::cluster::Cluster;
@@ -22,6 +23,18 @@ pub trait Provider: Send + Sync {
     /// # Errors
     /// [`Missing`] says what is missing and how to get it.
     async fn probe(&self) -> Result<Capabilities, Missing>;
+
+    /// What it is about to do to something that is not its own, for its owner to read and to agree to; none where all is its
+    /// own. After a successful probe.
+    fn plan(&self) -> Option<String> {
+        None
+    }
+
+    /// Why `scenario` cannot be run on its clusters; none where it can, or where that shows only later. After a successful
+    /// probe.
+    fn cannot(&self, _scenario: &Scenario) -> Option<String> {
+        None
+    }
 
     /// Makes the clusters of `plan` under `lease`. A caller that stops polling leaves what was made so far to the lease.
     ///

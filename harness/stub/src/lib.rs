@@ -6,6 +6,7 @@ mod behaviour;
 pub mod console;
 mod controller_manager;
 pub mod delays;
+mod image;
 mod installer;
 pub mod kk;
 pub mod manifests;
@@ -13,6 +14,7 @@ mod member;
 mod small;
 
 pub use behaviour::{Behaviour, Deviation, DeviationKind, NoDeviation};
+pub use image::{POD_ARGUMENT, StubImage};
 
 use nodes::program::Programs;
 

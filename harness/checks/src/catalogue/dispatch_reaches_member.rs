@@ -228,7 +228,8 @@ mod tests {
     #[case::not_there_yet(503)]
     #[tokio::test]
     async fn waits_for_a_server_that_cannot_log_in_yet(#[case] status: u16) {
-        let host = FakeCluster::host().logs_in("P@88w0rd", &token("shared")).answers("POST", "/oauth/token", status, "");
+        let host =
+            FakeCluster::host().logs_in("P@88w0rd", &token("shared")).answers("POST", "/oauth/token", status, "");
         let run = Run::new(host, FakeCluster::member()).imported("m1");
         run.check("dispatch-reaches-member", &[]).await.after_a_wait().fails_with("ks-apiserver issues no token");
     }

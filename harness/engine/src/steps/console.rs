@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use async_trait::async_trait;
+use http::header::{self, HeaderValue};
 use nodes::clock::{Clock, Delay};
 use providers::access::Access;
 use stub::console::browser::{Answer, Body, Browser, Call, Http, Unexpected};
@@ -94,6 +95,15 @@ fn http_client(kubeconfig: &str) -> Result<(reqwest::Client, String), ConsoleErr
         .redirect(reqwest::redirect::Policy::none())
         .no_proxy()
         .tls_certs_only([authority]);
+    if access.insecure {
+        builder = builder.tls_danger_accept_invalid_certs(true);
+    }
+    if let Some(token) = &access.token {
+        // The API server's, and it takes it away before the console is asked.
+        let mut value = HeaderValue::from_str(&format!("Bearer {token}")).map_err(|error| unusable(&error))?;
+        value.set_sensitive(true);
+        builder = builder.default_headers([(header::AUTHORIZATION, value)].into_iter().collect());
+    }
     if let Some(identity) = access.identity {
         let pem = [identity.certificate_pem, b"\n".to_vec(), identity.key_pem].concat();
         builder = builder.identity(reqwest::Identity::from_pem(&pem).map_err(|error| unusable(&error))?);

@@ -9,10 +9,7 @@ use serde_json::json;
 use super::digest;
 use super::layer::Layer;
 use super::reference::Reference;
-
-/// First argument of the executable in a container: run the program of the image that the second one names. What the
-/// container has as `args` follows.
-pub const POD_ARGUMENT: &str = "__pod";
+use stub::POD_ARGUMENT;
 
 /// Media type of a manifest (image-spec v1.0, `media-types.md`; so are the others).
 pub(super) const MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";

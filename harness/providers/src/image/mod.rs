@@ -13,11 +13,14 @@ mod libraries;
 mod manifest;
 mod reference;
 pub mod registry;
+mod saved;
 #[cfg(test)]
 mod testing;
 
 pub use elf::Architecture;
 pub use layer::Layer;
-pub use manifest::{Image, POD_ARGUMENT, Settings, is_ours};
+pub use manifest::{Image, Settings, is_ours};
 pub use reference::Reference;
 pub use registry::Registry;
+pub use saved::save;
+pub use stub::POD_ARGUMENT;

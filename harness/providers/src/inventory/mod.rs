@@ -2,6 +2,7 @@
 
 mod object;
 mod restore;
+mod shared;
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -12,6 +13,7 @@ use kube::api::{ApiResource, DynamicObject, ListParams};
 use kube::discovery::{Discovery, verbs};
 
 pub(crate) use self::object::{Key, Object};
+pub(crate) use self::shared::{SharedInventory, Standing};
 
 /// Lists asked for at a time.
 const AT_A_TIME: usize = 8;
@@ -60,17 +62,7 @@ impl InventoryError {
 impl Inventory {
     /// Lists everything behind `client`.
     pub(crate) async fn take(client: &kube::Client) -> Result<Self, InventoryError> {
-        let discovery = discover(client).await?;
-        let kinds = discovery.groups().flat_map(kube::discovery::ApiGroup::recommended_resources);
-        let listed = kinds
-            .filter(|(resource, capabilities)| {
-                capabilities.supports_operation(verbs::LIST)
-                    && capabilities.supports_operation(verbs::DELETE)
-                    && !object::is_a_second_view(resource)
-            })
-            .map(|(resource, _)| resource)
-            .collect::<Vec<_>>();
-        let lists: Vec<_> = stream::iter(listed)
+        let lists: Vec<_> = stream::iter(kinds(client).await?)
             .map(|resource| list(client, resource))
             .buffer_unordered(AT_A_TIME)
             .try_collect()
@@ -78,6 +70,18 @@ impl Inventory {
         let objects = lists.into_iter().flatten().map(|object| (object.key(), object)).collect();
         Ok(Self { objects })
     }
+}
+
+/// The kinds of everything that may be too much in a cluster.
+async fn kinds(client: &kube::Client) -> Result<Vec<ApiResource>, InventoryError> {
+    let discovery = discover(client).await?;
+    let kinds = discovery.groups().flat_map(kube::discovery::ApiGroup::recommended_resources);
+    let listed = kinds.filter(|(resource, capabilities)| {
+        capabilities.supports_operation(verbs::LIST)
+            && capabilities.supports_operation(verbs::DELETE)
+            && !object::is_a_second_view(resource)
+    });
+    Ok(listed.map(|(resource, _)| resource).collect())
 }
 
 /// All kinds that are served. A group that goes between being named and being looked at is a "not found"; then all is asked

@@ -1,10 +1,11 @@
 //! One object of an inventory: how it is named, compared and judged.
 
 use kube::api::{ApiResource, DynamicObject};
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 /// What names an object, whatever version it is read in.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub(crate) struct Key {
     group: String,
     plural: String,
@@ -43,6 +44,11 @@ const NOISE: [(&str, &str); 4] = [
     ("storage.k8s.io", "csinodes"),
 ];
 
+/// Whether the parts of a running cluster write the kind's objects all the time.
+pub(super) fn is_noise(resource: &ApiResource) -> bool {
+    NOISE.contains(&(resource.group.as_str(), resource.plural.as_str()))
+}
+
 /// Kinds that nobody but a scenario changes once a cluster is ready. kubeadm's bootstrap signer writes in `kube-public`.
 const COMPARED: [(&str, &str); 11] = [
     ("", "namespaces"),
@@ -66,6 +72,12 @@ const SYSTEM_NAMESPACES: [&str; 4] = ["kube-system", "kube-public", "kube-node-l
 pub(super) fn is_a_second_view(resource: &ApiResource) -> bool {
     let kind = (resource.group.as_str(), resource.plural.as_str());
     SECOND_VIEWS.contains(&kind) || kind == ("apiregistration.k8s.io", "apiservices")
+}
+
+/// Whether a manager of fields is the harness, or one of the programs of the stand-in, which call themselves by their
+/// images' names.
+pub(super) fn is_the_harness(manager: &str) -> bool {
+    manager == "ks-e2e" || stub::programs().repositories().any(|image| image.rsplit('/').next() == Some(manager))
 }
 
 impl Object {
@@ -96,6 +108,12 @@ impl Object {
 
     pub(crate) fn has_owner(&self) -> bool {
         self.content.metadata.owner_references.as_ref().is_some_and(|owners| !owners.is_empty())
+    }
+
+    /// Who has written it.
+    pub(super) fn managers(&self) -> impl Iterator<Item = &str> {
+        let fields = self.content.metadata.managed_fields.iter().flatten();
+        fields.filter_map(|entry| entry.manager.as_deref())
     }
 
     /// Whether a running cluster makes it by itself, at whatever time.

@@ -16,7 +16,7 @@ use super::{AT_A_TIME, Inventory, InventoryError, Keeper, Object};
 const GOING_LIMIT: Duration = Duration::from_secs(30);
 /// How often what is left is removed again: controllers may make children of what goes until they see it go, and a
 /// process whose pod is gone lives on for a moment.
-const ROUNDS: usize = 3;
+pub(super) const ROUNDS: usize = 3;
 /// Differences that an error names.
 const SHOWN: usize = 8;
 
@@ -86,7 +86,7 @@ impl Inventory {
     }
 }
 
-async fn remove(client: &kube::Client, extra: &[Object], keeper: Keeper) -> Result<(), InventoryError> {
+pub(super) async fn remove(client: &kube::Client, extra: &[Object], keeper: Keeper) -> Result<(), InventoryError> {
     let (mut webhooks, mut namespaces, mut kinds, mut contents) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
     for object in extra {
         if object.resource.plural.ends_with("webhookconfigurations") {
@@ -163,7 +163,7 @@ fn name(object: &Object) -> &str {
 }
 
 /// What is gone already, or is another object of the same name by now, is as good as done.
-fn unless_gone<T>(operation: String, answer: Result<T, kube::Error>) -> Result<(), InventoryError> {
+pub(super) fn unless_gone<T>(operation: String, answer: Result<T, kube::Error>) -> Result<(), InventoryError> {
     match answer {
         Ok(_) => Ok(()),
         Err(kube::Error::Api(status)) if status.code == 404 || status.code == 409 => Ok(()),
@@ -171,7 +171,7 @@ fn unless_gone<T>(operation: String, answer: Result<T, kube::Error>) -> Result<(
     }
 }
 
-async fn delete(client: &kube::Client, object: &Object) -> Result<(), InventoryError> {
+pub(super) async fn delete(client: &kube::Client, object: &Object) -> Result<(), InventoryError> {
     // Nobody waits for a pod's good-bye.
     let at_once = DeleteParams { grace_period_seconds: Some(0), ..DeleteParams::background() };
     unless_gone(format!("delete {}", object.key()), api(client, object).delete(name(object), &at_once).await)
@@ -200,7 +200,7 @@ async fn finalize(client: &kube::Client, object: &Object) -> Result<(), Inventor
 }
 
 /// Waits until an object is gone. The next look at everything tells whether it is, and what is wrong with a broken watch.
-async fn gone(client: &kube::Client, object: &Object) -> Result<(), InventoryError> {
+pub(super) async fn gone(client: &kube::Client, object: &Object) -> Result<(), InventoryError> {
     let uid = object.content.metadata.uid.clone().unwrap_or_default();
     let going = await_condition(api(client, object), name(object), conditions::is_deleted(&uid));
     let _whether_it_went = tokio::time::timeout(GOING_LIMIT, going).await;

@@ -11,8 +11,7 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use super::lend::Lender;
 use super::{KEEP_ARGUMENT, socket_in};
-use crate::containers::Images;
-use crate::kind::KindOptions;
+use crate::Options;
 use crate::leases::{Lease, state_directory, sweep};
 use crate::process::{Process, Watched};
 
@@ -54,9 +53,7 @@ async fn begin(arguments: Vec<String>) -> Result<Keeper, String> {
     let runner = runner.watch().map_err(|error| {
         format!("cannot watch the process that runs the tests: {error}; `cargo test` needs no keeper")
     })?;
-    let node_image = std::env::var("KS_E2E_NODE_IMAGE").ok();
-    let mut all =
-        crate::all(KindOptions { node_image, ..KindOptions::default() }, Images::of_environment()).into_iter();
+    let mut all = crate::all(Options::of_environment()).into_iter();
     let kept = all.find(|kept| kept.name() == provider).ok_or_else(|| format!("there is no provider {provider}"))?;
     let capabilities = kept.probe().await.map_err(|missing| missing.to_string())?;
     let state = state_directory();

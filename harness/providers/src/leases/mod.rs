@@ -4,6 +4,7 @@
 //! exactly what the file names. While the owner lives a [`Supervisor`] kills its process groups the moment it dies.
 
 mod engine_objects;
+mod existing_clusters;
 mod gate;
 mod living;
 mod process;
@@ -20,6 +21,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use serde::{Deserialize, Serialize};
 
 pub use engine_objects::{EngineObject, EngineObjectKind};
+pub(crate) use existing_clusters::ExistingCluster;
 pub use gate::gated;
 pub use living::{Living, living};
 use process::ProcessGroup;
@@ -41,6 +43,10 @@ pub(crate) enum Entry {
     EngineObject(EngineObject),
     /// Something in a container engine that is gone.
     EngineObjectGone { name: String },
+    /// A cluster of somebody's, which `path` describes.
+    ExistingCluster { path: PathBuf },
+    /// It is as it was.
+    ExistingClusterRestored { path: PathBuf },
 }
 
 /// Why a lease could not be written. Nothing is made without one.
@@ -74,6 +80,7 @@ struct Inner {
     directory: PathBuf,
     supervisor: Supervisor,
     engine_objects: Mutex<Vec<EngineObject>>,
+    existing_clusters: Mutex<Vec<(PathBuf, ExistingCluster)>>,
 }
 
 impl Lease {
@@ -104,6 +111,7 @@ impl Lease {
                 directory,
                 supervisor,
                 engine_objects: Mutex::default(),
+                existing_clusters: Mutex::default(),
             }))),
             Err(failure) => {
                 // Whatever cannot be removed now is named in the lease, for `sweep`.
@@ -164,6 +172,58 @@ impl Lease {
         if failures.is_empty() { Ok(()) } else { Err(failures.join("; ")) }
     }
 
+    /// Takes responsibility for what is made on `cluster` from now on.
+    ///
+    /// # Errors
+    /// When that cannot be written down; nothing may be made there then.
+    pub(crate) fn own_existing_cluster(&self, cluster: ExistingCluster) -> Result<(), LeaseError> {
+        let state = self.0.path.parent().unwrap_or(Path::new("."));
+        let failed = error("write", &self.0.path, STATE_HINT);
+        let written = cluster.write(state, &self.0.run_id).and_then(|path| {
+            append(&self.file(), &Entry::ExistingCluster { path: path.clone() })?;
+            self.file().sync_data()?;
+            Ok(path)
+        });
+        self.existing_clusters().push((written.map_err(failed)?, cluster));
+        Ok(())
+    }
+
+    /// Takes away what was made on the clusters of others so far, and stays responsible for them.
+    ///
+    /// # Errors
+    /// With everything that stays, in words.
+    pub(crate) async fn reset_existing_clusters(&self) -> Result<(), String> {
+        let clusters: Vec<_> = self.existing_clusters().iter().map(|(_, cluster)| cluster.clone()).collect();
+        for cluster in clusters {
+            cluster.restore().await.map_err(|error| format!("{cluster}: {error}"))?;
+        }
+        Ok(())
+    }
+
+    /// Takes everything away from the clusters of others that was made there, the host first: its controllers write on the
+    /// member.
+    ///
+    /// # Errors
+    /// With everything that stays, in words.
+    pub(crate) async fn restore_existing_clusters(&self) -> Result<(), String> {
+        let clusters = std::mem::take(&mut *self.existing_clusters());
+        let mut failures = Vec::new();
+        for (path, cluster) in clusters {
+            match cluster.restore().await {
+                Ok(()) => {
+                    // Where this cannot be written, `sweep` finds nothing to do.
+                    let _written = self.write(&Entry::ExistingClusterRestored { path: path.clone() });
+                    let _gone = std::fs::remove_file(path);
+                }
+                Err(error) => {
+                    failures.push(format!("{cluster}: {error}"));
+                    self.existing_clusters().push((path, cluster));
+                }
+            }
+        }
+        if failures.is_empty() { Ok(()) } else { Err(failures.join("; ")) }
+    }
+
     /// Takes responsibility for the process group led by `pid`, which must not do anything before this returns.
     ///
     /// # Errors
@@ -201,6 +261,12 @@ impl Lease {
             &self.0.path,
             SWEEP_HINT,
         ))?;
+        let restored = self.restore_existing_clusters().await.map_err(io::Error::other);
+        restored.map_err(error("restore the clusters of", &self.0.path, SWEEP_HINT))?;
+        let described = existing_clusters::directory(self.0.path.parent().unwrap_or(Path::new(".")), &self.0.run_id);
+        if described.exists() {
+            std::fs::remove_dir_all(&described).map_err(error("remove", &described, SWEEP_HINT))?;
+        }
         std::fs::remove_dir_all(&self.0.directory).map_err(error("remove", &self.0.directory, SWEEP_HINT))?;
         std::fs::remove_file(&self.0.path).map_err(error("remove", &self.0.path, SWEEP_HINT))
     }
@@ -213,6 +279,10 @@ impl Lease {
 impl Lease {
     fn file(&self) -> MutexGuard<'_, File> {
         self.0.file.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn existing_clusters(&self) -> MutexGuard<'_, Vec<(PathBuf, ExistingCluster)>> {
+        self.0.existing_clusters.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn engine_objects(&self) -> MutexGuard<'_, Vec<EngineObject>> {

@@ -7,6 +7,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use super::engine_objects::{self, EngineObject};
+use super::existing_clusters::{self, ExistingCluster};
 use super::{Entry, ProcessGroup, directory_name, strays};
 
 /// What one dead run had left, and what could not be removed of it.
@@ -49,7 +50,7 @@ fn sweep_one(lease: &Path) -> Swept {
     let run_id = lease.file_stem().unwrap_or_default().to_string_lossy().into_owned();
     let mut result = Swept { run_id, removed: Vec::new(), failed: Vec::new() };
     let text = fs::read_to_string(lease).unwrap_or_default();
-    let StillOwned { groups, directories, engine_objects } = still_owned(&text);
+    let StillOwned { groups, directories, engine_objects, existing_clusters } = still_owned(&text);
     // Processes first: they could write into the directories.
     for group in groups.into_values().filter(ProcessGroup::is_ours) {
         match group.kill() {
@@ -67,6 +68,23 @@ fn sweep_one(lease: &Path) -> Swept {
             Ok(false) => {}
             Err(error) => result.failed.push(format!("{object}: {error}")),
         }
+    }
+    let described = existing_clusters::directory(lease.parent().unwrap_or(Path::new(".")), &result.run_id);
+    for path in existing_clusters.iter().filter(|path| path.parent() == Some(&described)) {
+        match ExistingCluster::read(path) {
+            // It is written before it is named.
+            Err(error) => result.failed.push(format!("what the run made on a cluster: {}: {error}", path.display())),
+            Ok(cluster) => match cluster.restore_blocking() {
+                Ok(()) => result.removed.push(cluster.to_string()),
+                Err(error) => result.failed.push(format!("{cluster}: {error}")),
+            },
+        }
+    }
+    if result.failed.is_empty()
+        && described.exists()
+        && let Err(error) = fs::remove_dir_all(&described)
+    {
+        result.failed.push(format!("directory {}: {error}", described.display()));
     }
     let own = OsString::from(directory_name(&result.run_id));
     for directory in directories.into_iter().filter(|directory| directory.file_name() == Some(&own)) {
@@ -95,6 +113,7 @@ struct StillOwned {
     groups: BTreeMap<i32, ProcessGroup>,
     directories: Vec<PathBuf>,
     engine_objects: BTreeMap<String, EngineObject>,
+    existing_clusters: Vec<PathBuf>,
 }
 
 /// The last line may be half written; whatever it named was not made yet.
@@ -115,6 +134,8 @@ fn still_owned(text: &str) -> StillOwned {
             Entry::EngineObjectGone { name } => {
                 owned.engine_objects.remove(&name);
             }
+            Entry::ExistingCluster { path } => owned.existing_clusters.push(path),
+            Entry::ExistingClusterRestored { path } => owned.existing_clusters.retain(|owned| *owned != path),
         }
     }
     owned

@@ -7,6 +7,7 @@ use kubesphere::names::{self, Resource, Scope};
 use serde_json::Value;
 
 use super::apply::{Owner, marked, patch};
+use crate::StubImage;
 
 /// The built-in kinds that the installer makes or reads, as (apiVersion, kind, plural, scope).
 const BUILT_IN: &[(&str, &str, &str, Scope)] = &[
@@ -155,12 +156,18 @@ impl<'a> Target<'a> {
 #[derive(Clone)]
 pub struct Kubectl {
     client: kube::Client,
+    stub_image: Option<StubImage>,
 }
 
 impl Kubectl {
     /// Acts through `client`.
     pub fn new(client: kube::Client) -> Self {
-        Self { client }
+        Self { client, stub_image: None }
+    }
+
+    /// The same, with pods of `image` in the place of KubeSphere's own.
+    pub fn with_image(self, image: Option<StubImage>) -> Self {
+        Self { stub_image: image, ..self }
     }
 
     /// The object, or `None` when it is not there.
@@ -202,7 +209,10 @@ impl Kubectl {
     /// Makes the cluster hold what `object` says, and touches nothing when it does already.
     pub async fn apply(&self, object: &Value, owner: Owner) -> Result<(), KubectlError> {
         let target = Target::of(object);
-        let wanted = marked(object, owner);
+        let wanted = match &self.stub_image {
+            Some(image) => marked(&image.put_into(object.clone()), owner),
+            None => marked(object, owner),
+        };
         let Some(live) = self.get(target).await? else {
             self.create(&wanted).await?;
             return Ok(());

@@ -50,7 +50,7 @@ pub async fn run(mut ctx: PodContext, behaviour: Behaviour) -> ExitCode {
         }
     };
     let stop = ctx.stop.clone();
-    stop.run_until_cancelled(serve(&ctx, release, behaviour)).await;
+    Box::pin(stop.run_until_cancelled(serve(&ctx, release, behaviour))).await;
     ExitCode::SUCCESS
 }
 

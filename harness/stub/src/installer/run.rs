@@ -17,7 +17,7 @@ use super::render::{Settings, kubesphere_yaml};
 use super::secret::{self, Wanted};
 use super::spec::{Spec, at, truth};
 use super::{ORDERS, component, core, migration, preinstall, wait};
-use crate::{Behaviour, Deviation, delays};
+use crate::{Behaviour, Deviation, StubImage, delays};
 
 /// What every part of a run works with.
 pub struct Run<'a> {
@@ -67,7 +67,8 @@ pub const KEPT_SECRET: Target<'static> = Target::new("v1", "Secret", namespaces:
 impl<'a> Run<'a> {
     /// A run in the pod `ctx`.
     pub fn new(ctx: &'a PodContext, release: &'static Release, behaviour: Behaviour) -> Self {
-        Self { ctx, kubectl: Kubectl::new(ctx.client.clone()), release, behaviour }
+        let kubectl = Kubectl::new(ctx.client.clone()).with_image(StubImage::of_pod(&ctx.pod.env));
+        Self { ctx, kubectl, release, behaviour }
     }
 
     /// Runs to its end, whatever that is; the log tells. Nothing else would bring back orders that could not be read

@@ -26,7 +26,7 @@ const WITHOUT: &str = "kubectl get pod -A";
 /// # Errors
 /// [`KkError`].
 pub async fn create(arguments: &arguments::Cluster, world: World<'_>) -> Result<(), KkError> {
-    let World { kubekey, behaviour, client, directory, out, clock, .. } = world;
+    let World { kubekey, behaviour, stub_image, client, directory, out, clock, .. } = world;
     let mut loaded = match &arguments.file {
         Some(file) => loader::load(&directory.join(file))?,
         None => Loaded::default(),
@@ -42,7 +42,7 @@ pub async fn create(arguments: &arguments::Cluster, world: World<'_>) -> Result<
     };
     let release = Release::find(&kubesphere.version)?;
     let client = client.map_err(KkError::Deploy)?;
-    let kubectl = Kubectl::new(client.clone());
+    let kubectl = Kubectl::new(client.clone()).with_image(stub_image);
     let manifest = documents(&kubekey_objects(release, kubekey)) + "\n";
     deploy(&kubectl, &manifest).await?;
     until_established(&kubectl, &clock).await?;

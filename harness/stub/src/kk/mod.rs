@@ -21,7 +21,7 @@ use tokio_util::sync::CancellationToken;
 
 use self::arguments::Command;
 use self::loader::LoadError;
-use crate::Behaviour;
+use crate::{Behaviour, StubImage};
 
 /// All that `kk` sees.
 pub struct World<'a> {
@@ -29,6 +29,8 @@ pub struct World<'a> {
     pub kubekey: KubeKey,
     /// What it does otherwise.
     pub behaviour: Behaviour,
+    /// The image that stands in the place of KubeSphere's, where nodes get no other.
+    pub stub_image: Option<StubImage>,
     /// The cluster, or why there is none.
     pub client: Result<kube::Client, String>,
     /// The working directory, which is also the one of the executable.

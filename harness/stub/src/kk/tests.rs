@@ -18,6 +18,7 @@ async fn kk(line: &str, directory: &Path, client: Result<kube::Client, String>) 
     let world = World {
         kubekey: KubeKey::V3_0_13,
         behaviour: Behaviour::default(),
+        stub_image: None,
         client,
         directory,
         out: &mut out,

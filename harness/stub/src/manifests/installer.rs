@@ -5,7 +5,7 @@ use kubesphere::{Feature, KubeKey, Release};
 use serde_json::{Value, json};
 
 use super::{crds, documents};
-use crate::{Behaviour, Deviation};
+use crate::{Behaviour, Deviation, StubImage};
 
 /// The API groups the installer may do everything in. `cluster.kubesphere.io` is not among them: the installer cannot
 /// touch Cluster objects (ks-installer v3.3.2, `deploy/kubesphere-installer.yaml`).
@@ -52,11 +52,15 @@ pub fn installer_yaml(release: &Release) -> String {
     documents(&installer_objects(release))
 }
 
-/// The same where the stand-in deviates.
+/// The same where the stand-in deviates, or where its image stands in the place of the original's.
 #[must_use]
-pub fn installer_yaml_with(release: &Release, behaviour: Behaviour) -> String {
+pub fn installer_yaml_with(release: &Release, behaviour: Behaviour, image: Option<&StubImage>) -> String {
     let label = if behaviour.deviates(Deviation::InstallerMislabelled) { "installer" } else { release.installer_label };
-    documents(&objects_labelled(release, label))
+    let mut objects = objects_labelled(release, label);
+    if let Some(image) = image {
+        objects = objects.into_iter().map(|object| image.put_into(object)).collect();
+    }
+    documents(&objects)
 }
 
 /// Its objects, in the order of the file.

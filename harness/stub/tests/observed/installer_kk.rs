@@ -14,6 +14,7 @@ async fn kk(line: &str, directory: &std::path::Path, cluster: &crate::fixture::C
     let world = World {
         kubekey: KubeKey::V3_0_13,
         behaviour: stub::Behaviour::default(),
+        stub_image: None,
         client: Ok(cluster.client.clone()),
         directory,
         out: &mut out,

@@ -1,0 +1,65 @@
+//! What a run is about to do to somebody's clusters, for them to read before it begins.
+
+use kubesphere::names::namespaces;
+
+use super::ExistingOptions;
+use super::prober::NAMESPACE;
+use super::survey::Found;
+use crate::inventory::Standing;
+
+/// The plan, in lines.
+pub(super) fn text(found: &[Found], options: &ExistingOptions) -> String {
+    let mut lines = vec!["This run works on clusters that are there:".to_owned()];
+    for found in found {
+        let Found { on, chosen, version, nodes, standing, .. } = found;
+        let kubesphere = match standing {
+            Standing::Installed => "KubeSphere is installed",
+            Standing::Absent => "no KubeSphere",
+        };
+        let nodes = if nodes.len() == 1 { "1 node".to_owned() } else { format!("{} nodes", nodes.len()) };
+        lines.push(format!(
+            "  {:<7}context {}, {}, Kubernetes {version}, {nodes}, {kubesphere}",
+            on.to_string(),
+            chosen.context,
+            chosen.access.server
+        ));
+    }
+    lines.push(String::new());
+    let image = options.stub_image.as_deref().unwrap_or_default();
+    lines.push(format!(
+        "On each it makes the namespace {NAMESPACE}, with short-lived pods of {image} on the nodes' networks."
+    ));
+    let [mut absent, mut installed] = [false, false];
+    for found in found {
+        match found.standing {
+            Standing::Absent => absent = true,
+            Standing::Installed => installed = true,
+        }
+    }
+    if absent && options.allow_install {
+        lines.push(format!(
+            "Where no KubeSphere is, scenarios install its stand-in from {image}: the namespaces {}, {}, {}, {} and {}; \
+             CustomResourceDefinitions of *.kubesphere.io and *.kubefed.io with their objects; ClusterRoles, bindings and \
+             webhooks of its programs; labels and finalizers of *.kubesphere.io on namespaces that are there.",
+            namespaces::SYSTEM,
+            namespaces::CONTROLS,
+            namespaces::MONITORING,
+            namespaces::MONITORING_FEDERATED,
+            namespaces::FEDERATION,
+        ));
+    } else if absent {
+        lines.push("Where no KubeSphere is, nothing is installed: --allow-install is not given.".to_owned());
+    }
+    if installed {
+        lines.push(
+            "Where KubeSphere is, nothing is installed: scenarios run whose preconditions hold already and that leave its \
+             configuration alone. They may import the member cluster, and unbind it."
+                .to_owned(),
+        );
+    }
+    lines.push(
+        "After each scenario all of that is taken away again, and nothing else; `ks-e2e sweep` does it after a crash."
+            .to_owned(),
+    );
+    lines.join("\n")
+}

@@ -1,0 +1,129 @@
+//! Somebody's own clusters, played by kind's: a run finds them by a kubeconfig, installs, and leaves them as it found them.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::process::Stdio;
+use std::sync::{Arc, Mutex};
+
+use engine::library;
+use engine::{RunOptions, Session, SessionOptions, Tools};
+use k8s_openapi::api::core::v1::{ConfigMap, Namespace};
+use kube::Api;
+use kube::api::{DynamicObject, ListParams, PostParams};
+use kube::discovery::{Discovery, verbs};
+use providers::container_engine::ContainerEngine;
+use providers::existing::{Existing, ExistingOptions, Place};
+use providers::{Cluster, Pair, Provider};
+use scenario::event::{Event, Outcome};
+use scenario::plan;
+use scenario::select::Selection;
+use serde_json::json;
+use tokio_util::sync::CancellationToken;
+
+/// The image, by a name that no registry has.
+const IMAGE: &str = "ks-e2e:contract";
+/// What is run: installations by every way, and an import. The last one leaves a member that nobody has unbound.
+const SCENARIOS: [&str; 3] = ["host-pre-install-linux", "host-pre-install-k8s", "direct-connection"];
+
+/// Runs scenarios on the clusters of `pair` as on somebody's, and compares what is there before and after. Somebody else's
+/// namespace, made in the meantime, stays.
+pub async fn are_left_as_found(pair: Pair) -> Option<Pair> {
+    let directory = tempfile::tempdir().unwrap();
+    load_image(&pair, directory.path());
+    let place = |cluster: &Arc<dyn Cluster>| {
+        let path = directory.path().join(format!("{}.kubeconfig", cluster.on()));
+        std::fs::write(&path, cluster.admin_kubeconfig()).unwrap();
+        Place { kubeconfig: Some(path), ..Place::default() }
+    };
+    let member = pair.member.clone().unwrap();
+    let provider = Arc::new(Existing::new(ExistingOptions {
+        host: place(&pair.host),
+        member: place(&member),
+        allow_install: true,
+        stub_image: Some(IMAGE.to_owned()),
+    }));
+    let before = [inventory(&pair.host).await, inventory(&member).await];
+    let capabilities = provider.probe().await.unwrap();
+    assert!(provider.plan().unwrap().contains("no KubeSphere"), "{:?}", provider.plan());
+    let mut options = SessionOptions::new(provider, capabilities);
+    options.state = directory.path().join("leases");
+    let session = Session::begin(options).unwrap();
+    let mut scenarios = library::built_in().unwrap();
+    scenarios.retain(|scenario| SCENARIOS.contains(&scenario.name.as_str()));
+    let releases = library::releases(&["3.4.1".to_owned()]).unwrap();
+    let cells = plan::plan(&scenarios, &releases, &Selection::all());
+    let begun = Arc::new(Mutex::new(Some(())));
+    let (host, handle) = (pair.host.client(), tokio::runtime::Handle::current());
+    let observer = Box::new(move |event: &Event| {
+        if matches!(event, Event::StepStarted { .. }) && begun.lock().unwrap().take().is_some() {
+            drop(handle.spawn(open_shop(host.clone())));
+        }
+    });
+    let tools = Tools::find().await.unwrap();
+    let report = session.run(RunOptions::new(cells, tools), observer, CancellationToken::new()).await;
+    session.end().await.unwrap();
+    assert_eq!(report.scenarios.len(), SCENARIOS.len());
+    for cell in &report.scenarios {
+        assert_eq!(cell.result, Outcome::Passed, "{}: {:?}", cell.id, cell.reason);
+    }
+    let shops: Api<ConfigMap> = Api::namespaced(pair.host.client(), "shop");
+    assert!(shops.get("goods").await.is_ok(), "what somebody else has made is gone");
+    let mut after = [inventory(&pair.host).await, inventory(&member).await];
+    after[0].retain(|what, _| !what.ends_with(" shop") && !what.contains(" shop/"));
+    for (before, after) in before.into_iter().zip(after) {
+        are_the_same(&before, &after);
+    }
+    Some(pair)
+}
+
+/// Somebody else at work, with the same kubectl.
+async fn open_shop(client: kube::Client) {
+    let create = PostParams { field_manager: Some("kubectl-create".to_owned()), ..PostParams::default() };
+    let namespace: Namespace = serde_json::from_value(json!({"metadata": {"name": "shop"}})).unwrap();
+    Api::all(client.clone()).create(&create, &namespace).await.unwrap();
+    let goods: ConfigMap = serde_json::from_value(json!({"metadata": {"name": "goods"}})).unwrap();
+    Api::namespaced(client, "shop").create(&create, &goods).await.unwrap();
+}
+
+fn load_image(pair: &Pair, directory: &Path) {
+    let (engine, file) = (ContainerEngine::find().unwrap(), directory.join("image.tar"));
+    providers::image::save(&providers::own_executable().unwrap(), IMAGE, &file).unwrap();
+    for node in pair.clusters().flat_map(|cluster| cluster.nodes()) {
+        let mut command = engine.command(&["exec", "-i", &node, "ctr", "-n", "k8s.io", "images", "import", "-"]);
+        let tar = std::fs::File::open(&file).unwrap();
+        let output = command.stdin(tar).stdout(Stdio::null()).stderr(Stdio::piped()).output().unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    }
+}
+
+/// Every object but those that a cluster writes by itself, with what namespaces are marked with.
+async fn inventory(cluster: &Arc<dyn Cluster>) -> BTreeMap<String, String> {
+    let client = cluster.client();
+    let discovery = Discovery::new(client.clone()).run().await.unwrap();
+    let kinds = discovery.groups().flat_map(kube::discovery::ApiGroup::recommended_resources);
+    let mut found = BTreeMap::new();
+    for (resource, _) in kinds.filter(|(_, capabilities)| capabilities.supports_operation(verbs::LIST)) {
+        if ["events", "leases", "certificatesigningrequests", "componentstatuses"].contains(&resource.plural.as_str()) {
+            continue;
+        }
+        let objects: Api<DynamicObject> = Api::all_with(client.clone(), &resource);
+        for object in objects.list(&ListParams::default()).await.unwrap() {
+            let metadata = object.metadata;
+            let name = metadata.name.unwrap_or_default();
+            let place = metadata.namespace.map_or_else(|| name.clone(), |namespace| format!("{namespace}/{name}"));
+            let marks = if resource.plural == "namespaces" {
+                json!([metadata.labels, metadata.annotations, metadata.finalizers]).to_string()
+            } else {
+                String::new()
+            };
+            found.insert(format!("{}.{} {place}", resource.plural, resource.group), marks);
+        }
+    }
+    found
+}
+
+fn are_the_same(before: &BTreeMap<String, String>, after: &BTreeMap<String, String>) {
+    let left: Vec<_> = after.iter().filter(|(what, marks)| before.get(*what) != Some(marks)).collect();
+    let gone: Vec<_> = before.keys().filter(|what| !after.contains_key(*what)).collect();
+    assert!(left.is_empty() && gone.is_empty(), "left or changed: {left:#?}, gone: {gone:#?}");
+}
