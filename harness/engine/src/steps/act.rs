@@ -1,6 +1,9 @@
 //! What a person does in the web console, and how it went.
 
-use checks::ValidationFact;
+use std::time::Duration;
+
+use checks::{ValidationFact, Waiter as _};
+use futures::FutureExt as _;
 use providers::access::{self, Access};
 use scenario::model::{ConsoleAction, EditMode, ImportCluster, KubeconfigSource, PastedKubeconfig, Step};
 use stub::console::browser::{Answer, Browser, Outcome};
@@ -10,6 +13,10 @@ use stub::console::members::{Import, Toggle};
 use super::console::{self, Console, ConsoleError};
 use super::{Done, edit, fields, refused};
 use crate::cell::World;
+use crate::serving::settled;
+
+/// How long a person takes to the console at most.
+const AT_THE_CONSOLE: Duration = Duration::from_secs(20);
 
 /// What the page showed in the end.
 enum Shown {
@@ -42,6 +49,10 @@ pub async fn act(step: &Step, action: &ConsoleAction, world: &mut World<'_>) -> 
     let update = matches!(action, ConsoleAction::UpdateKubeconfig { .. }).then(|| kubeconfig.clone());
     let in_the_browser = async {
         let password = &world.facts.admin_password;
+        let client = cluster.client();
+        // Nobody is at the console as fast as a step is: up to 3.2 pods are still being replaced when the banner is there,
+        // and a request is refused now and then. Where it stays so, the console says it.
+        let _settled = world.waiter.until_holds(AT_THE_CONSOLE, &|| settled(&client).boxed()).await;
         let browser = console::open(cluster.admin_kubeconfig(), &world.pair.clock, "admin", password).await?;
         press(&browser, action, kubeconfig, world).await
     };
