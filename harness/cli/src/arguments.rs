@@ -108,6 +108,8 @@ pub struct RunArguments {
     pub provider: ProviderName,
     #[command(flatten)]
     pub options: ProviderOptions,
+    #[command(flatten)]
+    pub kubesphere: KubesphereArguments,
     /// Run on Kubernetes versions, too, that the `KubeSphere` release does not name as supported
     #[arg(long)]
     pub allow_unsupported_kubernetes: bool,
@@ -135,6 +137,30 @@ pub struct RunArguments {
     pub defects: Defects,
 }
 
+/// What is installed as `KubeSphere`.
+#[derive(Args, Clone, Default)]
+#[command(next_help_heading = "Options for KubeSphere itself")]
+pub struct KubesphereArguments {
+    /// What scenarios install: the stand-in, or `KubeSphere` itself with your manifests, on real nodes
+    #[arg(long, value_enum, default_value_t, requires_if("real", "installer_manifest"))]
+    pub kubesphere: KubesphereName,
+    /// `kubesphere-installer.yaml` of the release, for `--kubesphere real`
+    #[arg(long, value_name = "FILE", requires = "cluster_configuration")]
+    pub installer_manifest: Option<PathBuf>,
+    /// `cluster-configuration.yaml` of the release, for `--kubesphere real`
+    #[arg(long, value_name = "FILE", requires = "installer_manifest")]
+    pub cluster_configuration: Option<PathBuf>,
+}
+
+#[derive(Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
+pub enum KubesphereName {
+    /// The stand-in
+    #[default]
+    Stub,
+    /// `KubeSphere` itself
+    Real,
+}
+
 /// What providers can be told.
 #[derive(Args, Clone)]
 pub struct ProviderOptions {
@@ -158,6 +184,9 @@ pub struct KindArguments {
     /// kind configuration of the member cluster: a name of kind-configs/ or a file
     #[arg(long, value_name = "NAME|FILE")]
     pub member_config: Option<String>,
+    /// Archive of images that every node gets, as `docker save` writes it; may be given more than once
+    #[arg(long, value_name = "FILE")]
+    pub load_image: Vec<PathBuf>,
 }
 
 #[derive(Args)]

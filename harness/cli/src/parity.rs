@@ -6,7 +6,7 @@ use clap::ValueEnum as _;
 use report::Parity;
 use scenario::Report;
 
-use crate::arguments::{ParityArguments, ParityOutput, ProviderName, RunArguments};
+use crate::arguments::{KubesphereArguments, ParityArguments, ParityOutput, ProviderName, RunArguments};
 use crate::defect::Defects;
 use crate::keep::KeepName;
 use crate::output::Stream;
@@ -64,6 +64,7 @@ fn of(arguments: &ParityArguments, provider: ProviderName) -> RunArguments {
         chosen: arguments.chosen.clone(),
         provider,
         options: arguments.options.clone(),
+        kubesphere: KubesphereArguments::default(),
         allow_unsupported_kubernetes: arguments.allow_unsupported_kubernetes,
         isolate: false,
         jobs: None,

@@ -10,12 +10,21 @@ use providers::containers::Images;
 use providers::existing::{ExistingOptions, Place};
 use providers::kind::{Configuration, KindOptions};
 
-use crate::arguments::{ProviderName, ProviderOptions};
+use crate::arguments::{KubesphereName, ProviderName, ProviderOptions};
 use crate::output;
 
 /// The provider of that name with its options, or what is wrong with them. What it has to tell of a failure goes into
 /// `logs`, if that is given.
-pub fn make(name: ProviderName, options: &ProviderOptions, logs: Option<PathBuf>) -> Result<Arc<dyn Provider>, String> {
+pub fn make(
+    name: ProviderName,
+    options: &ProviderOptions,
+    kubesphere: KubesphereName,
+    logs: Option<PathBuf>,
+) -> Result<Arc<dyn Provider>, String> {
+    let real = kubesphere == KubesphereName::Real;
+    if real && !matches!(name, ProviderName::Kind | ProviderName::Existing) {
+        return Err("error: KubeSphere itself needs real nodes: --provider kind or existing".to_owned());
+    }
     let configuration = |named: &Option<String>| {
         named.as_deref().map(Configuration::named).transpose().map_err(|error| format!("error: {error}"))
     };
@@ -27,6 +36,8 @@ pub fn make(name: ProviderName, options: &ProviderOptions, logs: Option<PathBuf>
             node_image: named(&kind.node_image),
             host: configuration(&kind.host_config)?,
             member: configuration(&kind.member_config)?,
+            archives: kind.load_image.clone(),
+            real,
             logs,
         },
         existing: ExistingOptions {
@@ -42,6 +53,7 @@ pub fn make(name: ProviderName, options: &ProviderOptions, logs: Option<PathBuf>
             },
             allow_install: existing.allow_install,
             stub_image: named(&existing.stub_image),
+            real,
         },
     };
     let name = name.to_possible_value().map(|value| value.get_name().to_owned()).unwrap_or_default();

@@ -1,15 +1,16 @@
 //! `ks-e2e run`
 
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use engine::up::UpError;
-use engine::{RunOptions, Session, SessionOptions, Tools};
+use engine::{Behaviour, Manifests, RunOptions, Session, SessionOptions, Tools, library};
 use providers::Missing;
 use scenario::report::Report;
 use scenario::skip::SkipReason;
 use tokio_util::sync::CancellationToken;
 
-use crate::arguments::RunArguments;
+use crate::arguments::{KubesphereArguments, KubesphereName, RunArguments};
 use crate::output::Stream;
 use crate::rounds::{self, Printed};
 use crate::{exit, keep, output, provider, report_directory, scenarios, signals};
@@ -36,11 +37,13 @@ pub struct Ran {
 /// Runs, prints and reports; what keeps it from beginning is told, and its exit code returned.
 pub async fn perform(arguments: &RunArguments, to: Stream, stop: &CancellationToken) -> Result<Ran, ExitCode> {
     let cells = scenarios::cells(&arguments.chosen).map_err(|message| exit::usage(&message))?;
+    let manifests = manifests(arguments).map_err(|message| exit::usage(&message))?;
     if let Some(directory) = &arguments.report {
         report_directory::prepare(directory).map_err(|message| exit::environment(&message))?;
     }
     let clusters = arguments.report.as_ref().map(|directory| directory.join("clusters"));
-    let provider = provider::make(arguments.provider, &arguments.options, clusters.clone());
+    let provider =
+        provider::make(arguments.provider, &arguments.options, arguments.kubesphere.kubesphere, clusters.clone());
     let provider = provider.map_err(|message| exit::usage(&message))?;
     let missing = |missing: Missing| exit::environment(&missing.to_string());
     let capabilities = provider.probe().await.map_err(missing)?;
@@ -58,6 +61,7 @@ pub async fn perform(arguments: &RunArguments, to: Stream, stop: &CancellationTo
     options.fail_fast = arguments.fail_fast;
     options.seed = arguments.seed.unwrap_or(options.seed);
     options.behaviour = arguments.defects.behaviour();
+    options.manifests = manifests;
     options.export = clusters;
     options.keep = arguments.keep.into();
     let session = Session::begin(session).map_err(|error| exit::environment(&error.to_string()))?;
@@ -82,6 +86,28 @@ pub async fn perform(arguments: &RunArguments, to: Stream, stop: &CancellationTo
         output::say(&format!("error: {trouble}"));
     }
     Ok(Ran { report, interrupted, troubled: !troubles.is_empty() })
+}
+
+/// What is installed in the stand-in's place, if anything is.
+fn manifests(arguments: &RunArguments) -> Result<Option<Arc<Manifests>>, String> {
+    let KubesphereArguments { kubesphere, installer_manifest, cluster_configuration } = &arguments.kubesphere;
+    if *kubesphere == KubesphereName::Stub {
+        let given = installer_manifest.is_some();
+        return if given { Err("error: manifests are for --kubesphere real".to_owned()) } else { Ok(None) };
+    }
+    if arguments.defects.behaviour() != Behaviour::default() {
+        return Err("error: --defect is for the stand-in, and not for --kubesphere real".to_owned());
+    }
+    let ([release], Some(installer), Some(configuration)) =
+        (&arguments.chosen.release[..], installer_manifest, cluster_configuration)
+    else {
+        return Err(
+            "error: --kubesphere real takes one --release, --installer-manifest and --cluster-configuration".to_owned()
+        );
+    };
+    let release = library::release(Some(release)).map_err(|error| format!("error: {error}"))?;
+    let read = Manifests::read(release, installer, configuration);
+    read.map(|manifests| Some(Arc::new(manifests))).map_err(|error| format!("error: {error}"))
 }
 
 /// Tells of the clusters that are kept, if there are any, and holds them until `stop`.

@@ -9,7 +9,7 @@ use engine::up::{Description, Up, UpError, UpOptions};
 use providers::leases::state_directory;
 use scenario::model::Given;
 
-use crate::arguments::{UpArguments, UpOutput};
+use crate::arguments::{KubesphereName, UpArguments, UpOutput};
 use crate::{exit, output, provider, signals};
 
 pub async fn up(arguments: UpArguments) -> ExitCode {
@@ -20,7 +20,7 @@ pub async fn up(arguments: UpArguments) -> ExitCode {
         Ok(release) => release,
         Err(error) => return exit::usage(&format!("error: {error}")),
     };
-    let provider = match provider::make(arguments.provider, &arguments.options, None) {
+    let provider = match provider::make(arguments.provider, &arguments.options, KubesphereName::Stub, None) {
         Ok(provider) => provider,
         Err(message) => return exit::usage(&message),
     };

@@ -20,6 +20,7 @@ use crate::export;
 use crate::given::GivenError;
 use crate::kept::{Keep, Kept};
 use crate::known_issue::Expectation;
+use crate::manifests::Manifests;
 use crate::recorder::Recorder;
 use crate::releases::Releases;
 use crate::sandbox::Sandbox;
@@ -42,6 +43,8 @@ pub struct Surroundings {
     pub stop: CancellationToken,
     /// How the stub behaves.
     pub behaviour: stub::Behaviour,
+    /// What is installed in its place, if anything is.
+    pub manifests: Option<Arc<Manifests>>,
     /// Seed of the run.
     pub seed: u64,
     /// Where the clusters' own logs go when a cell fails.
@@ -121,7 +124,8 @@ async fn provision(cell: &Cell, around: &Surroundings, begin: Instant) -> Verdic
         Ok(releases) => releases,
         Err(error) => return Verdict::failed(error.to_string()),
     };
-    if let Some(reason) = unsupported(cell, &around.pool) {
+    let not_with = |manifests: &Arc<Manifests>| manifests.cannot(&cell.scenario, releases);
+    if let Some(reason) = unsupported(cell, &around.pool).or_else(|| around.manifests.as_ref().and_then(not_with)) {
         return Verdict::skipped(SkipReason::Unsupported.with(reason));
     }
     let plan = pair_plan(cell, around.seed, around.behaviour);
@@ -133,7 +137,10 @@ async fn provision(cell: &Cell, around: &Surroundings, begin: Instant) -> Verdic
     let pair = &taken.pair;
     let waiter = PairWaiter::new(pair, &around.stop);
     // Whatever waits for the clusters ends with the run.
-    let prepared = around.stop.run_until_cancelled(given::bring(pair, &cell.scenario.given, releases, &waiter)).await;
+    let prepared = around
+        .stop
+        .run_until_cancelled(given::bring(pair, &cell.scenario.given, releases, around.manifests.as_deref(), &waiter))
+        .await;
     secrets::learn(around.recorder.masker(), pair).await;
     let mut verdict = match prepared {
         _ if around.stop.is_cancelled() => Verdict::interrupted(),
@@ -423,13 +430,14 @@ fn sandboxes(
     let mut sandboxes = BTreeMap::new();
     for cluster in pair.clusters() {
         let release = releases.on(cluster.on());
-        let files = [
-            (
-                "kubesphere-installer.yaml",
+        let [installer, configuration] = match &around.manifests {
+            Some(own) => [own.installer(), own.configuration()].map(str::to_owned),
+            None => [
                 stub::manifests::installer_yaml_with(release, around.behaviour, cluster.stub_image()),
-            ),
-            ("cluster-configuration.yaml", stub::manifests::cluster_configuration_yaml(release)),
-        ];
+                stub::manifests::cluster_configuration_yaml(release),
+            ],
+        };
+        let files = [("kubesphere-installer.yaml", installer), ("cluster-configuration.yaml", configuration)];
         let root = around.lease.directory().join(directory_of(cell)).join(cluster.on().to_string());
         let sandbox = Sandbox::create(root, &around.tools, cluster.admin_kubeconfig(), &files)?;
         let given = given_on(cell, cluster.on()).and_then(|given| given.kubekey.as_deref());

@@ -20,6 +20,7 @@ use serde_json::Value;
 use stub::Behaviour;
 use tokio_util::sync::CancellationToken;
 
+use crate::manifests::Manifests;
 use crate::releases::Releases;
 use crate::secrets;
 use crate::serving::{self, THROUGH_CONSOLE, rolled_out, serves};
@@ -80,9 +81,10 @@ pub(crate) async fn bring(
     pair: &Pair,
     given: &Given,
     releases: Releases,
+    manifests: Option<&Manifests>,
     waiter: &dyn Waiter,
 ) -> Result<(), GivenError> {
-    let setting = Setting { pair, releases, waiter };
+    let setting = Setting { pair, releases, manifests, waiter };
     let host = setting.install(&pair.host, &given.host, None);
     let (Some(member), Some(wanted)) = (&pair.member, &given.member) else { return host.await };
     if wanted.jwt_secret == GivenSecret::OfHost && wanted.kubesphere == GivenKubesphere::Installed {
@@ -100,7 +102,7 @@ pub(crate) async fn bring(
 /// When an installation fails.
 pub async fn install(pair: &Pair, given: &Given, release: &'static Release) -> Result<(), GivenError> {
     let waiter = PairWaiter::new(pair, &CancellationToken::new());
-    bring(pair, given, Releases::both(release), &waiter).await
+    bring(pair, given, Releases::both(release), None, &waiter).await
 }
 
 /// Creates the `CustomResourceDefinition`s of `kubesphere-installer.yaml` and waits until they are served.
@@ -129,6 +131,7 @@ pub async fn establish_crds(cluster: &Arc<dyn Cluster>, release: &Release) -> Re
 struct Setting<'a> {
     pair: &'a Pair,
     releases: Releases,
+    manifests: Option<&'a Manifests>,
     waiter: &'a dyn Waiter,
 }
 
@@ -147,11 +150,17 @@ impl Setting<'_> {
         if cluster.has_kubesphere() {
             return self.is_there(cluster, wanted, secret).await;
         }
-        let manifest = stub::manifests::installer_yaml_with(release, Behaviour::default(), cluster.stub_image());
-        for object in documents(on, &manifest)? {
+        let [installer, configuration] = match self.manifests {
+            Some(own) => [own.installer(), own.configuration()].map(str::to_owned),
+            None => [
+                stub::manifests::installer_yaml_with(release, Behaviour::default(), cluster.stub_image()),
+                stub::manifests::cluster_configuration_yaml(release),
+            ],
+        };
+        for object in documents(on, &installer)? {
             create(cluster, object).await?;
         }
-        for mut object in documents(on, &stub::manifests::cluster_configuration_yaml(release))? {
+        for mut object in documents(on, &configuration)? {
             configure(&mut object, wanted, secret.as_deref());
             create(cluster, object).await?;
         }

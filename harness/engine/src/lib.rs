@@ -10,6 +10,7 @@ mod kept;
 mod kk;
 mod known_issue;
 pub mod library;
+mod manifests;
 mod pairing;
 mod recorder;
 mod releases;
@@ -26,6 +27,7 @@ mod waiter;
 
 pub use given::{GivenError, establish_crds, install};
 pub use kept::{Keep, KeptCell, kubeconfig_of};
+pub use manifests::{Manifests, ManifestsError};
 pub use recorder::Observer;
 pub use run::RunOptions;
 pub use sandbox::quoted;

@@ -17,6 +17,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::cell::{self, Surroundings};
 use crate::kept::Keep;
+use crate::manifests::Manifests;
 use crate::millis;
 use crate::recorder::{Observer, Recorder};
 use crate::session::Session;
@@ -35,6 +36,8 @@ pub struct RunOptions {
     pub seed: u64,
     /// How the stub behaves.
     pub behaviour: stub::Behaviour,
+    /// What is installed in its place, if anything is.
+    pub manifests: Option<Arc<Manifests>>,
     /// Where the clusters' own logs go when a cell fails, a directory for each cell; nowhere if not given.
     pub export: Option<PathBuf>,
     /// Which cells keep their clusters until the session ends.
@@ -51,6 +54,7 @@ impl RunOptions {
             fail_fast: false,
             seed: rand::rng().random::<u32>().into(),
             behaviour: stub::Behaviour::default(),
+            manifests: None,
             export: None,
             keep: Keep::Never,
         }
@@ -84,7 +88,7 @@ impl Session {
     async fn run_cells(&self, options: RunOptions, recorder: &Recorder, stop: &CancellationToken) -> u64 {
         let slots = Arc::new(Semaphore::new(self.jobs.max(1)));
         let no_more = CancellationToken::new();
-        let RunOptions { cells, tools, fail_fast, seed, behaviour, export, keep } = options;
+        let RunOptions { cells, tools, fail_fast, seed, behaviour, manifests, export, keep } = options;
         let around = Surroundings {
             pool: self.pool.clone(),
             lease: self.lease.clone(),
@@ -92,6 +96,7 @@ impl Session {
             recorder: recorder.clone(),
             stop: stop.clone(),
             behaviour,
+            manifests,
             seed,
             export,
             keep,

@@ -195,7 +195,7 @@ async fn stand(options: &UpOptions, run_id: &str, lease: &Lease) -> Result<(Pair
     let pair = options.provider.create(lease, &plan).await?;
     {
         let waiter = PairWaiter::new(&pair, &CancellationToken::new());
-        given::bring(&pair, &options.given, Releases::both(options.release), &waiter).await?;
+        given::bring(&pair, &options.given, Releases::both(options.release), None, &waiter).await?;
     }
     let run = Run { id: run_id, provider: options.provider.name(), directory: lease.directory() };
     let (description, forwards) = describe(&pair, &options.given, options.release, run).await?;

@@ -22,6 +22,7 @@ pub(super) struct TheirCluster {
     pub(super) found: Found,
     pub(super) stub_image: StubImage,
     pub(super) server_name: String,
+    pub(super) real: bool,
 }
 
 #[async_trait]
@@ -66,7 +67,7 @@ impl Cluster for TheirCluster {
     }
 
     fn stub_image(&self) -> Option<&StubImage> {
-        (!self.has_kubesphere()).then_some(&self.stub_image)
+        (!self.real && !self.has_kubesphere()).then_some(&self.stub_image)
     }
 
     fn has_kubesphere(&self) -> bool {
@@ -75,7 +76,7 @@ impl Cluster for TheirCluster {
 
     /// Where the stand-in was installed, no pod may run an image under one of the originals' names.
     async fn images_are_ours(&self) -> Result<(), ProviderError> {
-        if self.has_kubesphere() {
+        if self.real || self.has_kubesphere() {
             return Ok(());
         }
         let operation = format!("tell which images run on the {} cluster", self.found.on);

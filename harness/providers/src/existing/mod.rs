@@ -43,6 +43,8 @@ pub struct ExistingOptions {
     pub allow_install: bool,
     /// The image of ks-e2e, which their nodes can get.
     pub stub_image: Option<String>,
+    /// Whether what scenarios install is KubeSphere itself.
+    pub real: bool,
 }
 
 /// Works on two clusters that are there.
@@ -177,7 +179,7 @@ impl Provider for Existing {
             let moved_in = prober::move_in(&found.client, lease.run_id()).await;
             moved_in.map_err(|error| failed(format!("create a namespace on the {on} cluster"), error.into()))?;
         }
-        let running = Running { lease: lease.clone(), found: found.clone(), image };
+        let running = Running { lease: lease.clone(), found: found.clone(), image, real: self.options.real };
         Ok(Pair::new(running.standing(plan), Box::new(running)))
     }
 }
@@ -187,6 +189,7 @@ struct Running {
     lease: Lease,
     found: Vec<Found>,
     image: String,
+    real: bool,
 }
 
 impl Running {
@@ -201,6 +204,7 @@ impl Running {
                 server_name: server_name(&found.pasteable),
                 found: found.clone(),
                 stub_image: StubImage::new(&self.image, environment),
+                real: self.real,
             })
         };
         let on = |on: On| self.found.iter().find(|found| found.on == on).map(cluster);

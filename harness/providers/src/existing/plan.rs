@@ -38,9 +38,10 @@ pub(super) fn text(found: &[Found], options: &ExistingOptions) -> String {
     }
     if absent && options.allow_install {
         lines.push(format!(
-            "Where no KubeSphere is, scenarios install its stand-in from {image}: the namespaces {}, {}, {}, {} and {}; \
+            "Where no KubeSphere is, scenarios install {}: the namespaces {}, {}, {}, {} and {}; \
              CustomResourceDefinitions of *.kubesphere.io and *.kubefed.io with their objects; ClusterRoles, bindings and \
              webhooks of its programs; labels and finalizers of *.kubesphere.io on namespaces that are there.",
+            if options.real { "it with your manifests".to_owned() } else { format!("its stand-in from {image}") },
             namespaces::SYSTEM,
             namespaces::CONTROLS,
             namespaces::MONITORING,

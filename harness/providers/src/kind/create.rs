@@ -44,6 +44,9 @@ pub(super) struct Workshop {
     pub(super) layer: Arc<Layer>,
     pub(super) settings: Settings,
     pub(super) kept_logs: Option<PathBuf>,
+    /// Archives of images that nodes get, and whether they get those alone, since KubeSphere itself is to run.
+    pub(super) archives: Vec<PathBuf>,
+    pub(super) real: bool,
 }
 
 /// A kind cluster, and what it held before anybody used it.
@@ -70,7 +73,9 @@ impl Workshop {
         // The control plane first, as a person would name them.
         names.sort_by_key(|name| (*name != control_plane, name.clone()));
         let services = configuration.service_subnet();
-        let equipped = names.iter().map(|name| Node::equip(&self.engine, name, &services, &self.layer, &self.settings));
+        let stand_in = (!self.real).then_some(&self.settings);
+        let equipped =
+            names.iter().map(|name| Node::equip(&self.engine, name, &services, &self.layer, stand_in, &self.archives));
         let equipped = async { futures::future::try_join_all(equipped).await.map_err(Cause::from) };
         let (nodes, ()) = tokio::try_join!(equipped, all_ready(&client, &names))?;
         let empty = Inventory::take(&client).await?;
@@ -83,6 +88,7 @@ impl Workshop {
             name: control_plane,
             layer: self.layer.clone(),
             settings: self.settings.clone(),
+            real: self.real,
         };
         Ok(Made { cluster: Arc::new(cluster), empty, kind_name })
     }

@@ -47,6 +47,10 @@ pub struct KindOptions {
     pub host: Option<Configuration>,
     /// Configuration of the member cluster in place of the built-in one.
     pub member: Option<Configuration>,
+    /// Archives of images that every node gets, as `docker save` writes them.
+    pub archives: Vec<PathBuf>,
+    /// Whether what scenarios install is KubeSphere itself, out of the images of its registry.
+    pub real: bool,
     /// Where kind's log goes when it does not make a cluster; nowhere if not given.
     pub logs: Option<PathBuf>,
 }
@@ -105,6 +109,8 @@ impl Kind {
             engine,
             settings,
             kept_logs: self.options.logs.clone(),
+            archives: self.options.archives.clone(),
+            real: self.options.real,
         };
         let make = |on: On| {
             let (workshop, directory) = (&workshop, &directory);

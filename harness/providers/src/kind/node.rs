@@ -1,7 +1,7 @@
 //! What the harness puts on a kind node: its own executable, unpacked and as the layer of the stub's image, and a registry
 //! that serves the image as if it were docker.io.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Stdio;
 
 use checks::view::Probe;
@@ -19,7 +19,7 @@ const ROOT: &str = "/ks-e2e/root";
 /// The registry's port on the node's loopback.
 const PORT: u16 = 5785;
 
-/// Lays out what comes on standard input, and starts the registry. `docker.io` itself is never asked: the mirror stands
+/// Lays out what comes on standard input, and starts the registry if it is described. `docker.io` itself is never asked: the mirror stands
 /// in for it, and the server behind it is the mirror again (containerd 1.6, `docs/hosts.md`).
 ///
 /// What is sent to a ClusterIP that kube-proxy does not know yet is refused on the node. It would go out by the default
@@ -27,15 +27,17 @@ const PORT: u16 = 5785;
 /// the wrong server. kube-proxy translates addresses before both chains.
 const INSTALL: &str = r#"
 set -eu
-mkdir -p /ks-e2e/root /etc/containerd/certs.d/docker.io
+mkdir -p /ks-e2e/root
 cat >/ks-e2e/layer.tar
 tar -x --no-same-owner -C /ks-e2e/root -f /ks-e2e/layer.tar
-printf '%s\n' "$KS_E2E_DOCUMENT" >/ks-e2e/registry.json
-printf '%s\n' "$KS_E2E_HOSTS" >/etc/containerd/certs.d/docker.io/hosts.toml
-printf '%s\n' "$KS_E2E_UNIT" >/etc/systemd/system/ks-e2e-registry.service
 for chain in FORWARD OUTPUT; do
     iptables -w -A $chain -d "$KS_E2E_SERVICES" -j REJECT --reject-with icmp-host-unreachable
 done
+[ -n "$KS_E2E_DOCUMENT" ] || exit 0
+mkdir -p /etc/containerd/certs.d/docker.io
+printf '%s\n' "$KS_E2E_DOCUMENT" >/ks-e2e/registry.json
+printf '%s\n' "$KS_E2E_HOSTS" >/etc/containerd/certs.d/docker.io/hosts.toml
+printf '%s\n' "$KS_E2E_UNIT" >/etc/systemd/system/ks-e2e-registry.service
 systemctl daemon-reload
 systemctl enable --now --quiet ks-e2e-registry
 "#;
@@ -49,25 +51,27 @@ pub(super) struct Node {
 }
 
 impl Node {
-    /// Puts `layer` on the node `name` and starts the registry, which serves it with `settings`; `services` is the range of
-    /// the cluster's ClusterIPs.
+    /// Puts `layer` on the node `name`, and starts the registry, which serves it with the settings of the stand-in, if that
+    /// is to run; `services` is the range of the cluster's ClusterIPs, and `archives` hold images that the node gets.
     pub(super) async fn equip(
         engine: &ContainerEngine,
         name: &str,
         services: &str,
         layer: &Layer,
-        settings: &Settings,
+        stand_in: Option<&Settings>,
+        archives: &[PathBuf],
     ) -> Result<Self, EngineError> {
-        let document = Document {
+        let document = stand_in.map(|settings| Document {
             layer: layer.clone().moved_to(format!("{HOME}/layer.tar")),
             port: PORT,
             repositories: stub::programs().repositories().map(str::to_owned).collect(),
             tags: Vec::new(),
             settings: settings.clone(),
-        };
+        });
         let launch = layer.launch_in(ROOT);
         let failed = |reason: String| EngineError { call: format!("set up {name}"), reason };
-        let document = serde_json::to_string(&document).map_err(|error| failed(error.to_string()))?;
+        let document = document.map(|document| serde_json::to_string(&document)).transpose();
+        let document = document.map_err(|error| failed(error.to_string()))?.unwrap_or_default();
         let hosts = format!(
             "server = \"http://127.0.0.1:{PORT}\"\n[host.\"http://127.0.0.1:{PORT}\"]\n  capabilities = [\"pull\", \"resolve\"]"
         );
@@ -87,12 +91,25 @@ impl Node {
         }
         arguments.extend([name, "sh", "-c", INSTALL].map(str::to_owned));
         let node = Self { engine: engine.clone(), name: name.to_owned(), launch };
-        let tar = tokio::fs::File::open(&layer.tar).await.map_err(|error| failed(error.to_string()))?;
-        let mut command = node.command(&arguments);
-        command.stdin(tar.into_std().await);
-        let output = command.output().await;
-        node.engine.ended(&["exec", name, "…"], output)?;
+        node.feed(&arguments, &layer.tar).await?;
+        for archive in archives {
+            let import = ["exec", "-i", name, "ctr", "-n", "k8s.io", "images", "import", "-"].map(str::to_owned);
+            node.feed(&import, archive).await?;
+        }
         Ok(node)
+    }
+
+    /// Calls the engine with what is in `file` on its standard input.
+    async fn feed(&self, arguments: &[String], file: &Path) -> Result<(), EngineError> {
+        let opened = tokio::fs::File::open(file).await;
+        let opened = opened.map_err(|error| EngineError {
+            call: format!("read {} for {}", file.display(), self.name),
+            reason: error.to_string(),
+        })?;
+        let mut command = self.command(arguments);
+        command.stdin(opened.into_std().await);
+        let output = command.output().await;
+        self.engine.ended(&["exec", &self.name, "…"], output).map(drop)
     }
 
     /// Asks from the node for the API server that `kubeconfig` leads to.
