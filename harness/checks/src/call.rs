@@ -204,3 +204,12 @@ pub async fn run(name: &str, args: &BTreeMap<String, String>, ctx: &CheckContext
     let entry = validate(name, args)?;
     (entry.run)(&Arguments { entry, values: args }, ctx).await
 }
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn tells_which_check_an_entry_is() {
+        let told = format!("{:?}", crate::catalogue().first());
+        assert!(told.contains("name: \"") && told.contains("id: \"C"), "{told}");
+    }
+}

@@ -445,6 +445,11 @@ impl StepFact {
         Self { stderr: text.to_owned(), ..self }
     }
 
+    /// It was done after the others.
+    pub(crate) fn later(self) -> Self {
+        Self { started_at: Timestamp::UNIX_EPOCH + std::time::Duration::from_secs(1), ..self }
+    }
+
     pub(crate) fn ends_by_until(self) -> Self {
         Self { ended_by_until: true, ..self }
     }

@@ -9,7 +9,7 @@ use crate::budget;
 use crate::call::{CheckEntry, Clusters};
 use crate::context::CheckContext;
 use crate::finding::Finding;
-use crate::read::kubesphere_api::{Answer, Login, Token, get, log_in, no_token};
+use crate::read::kubesphere_api::{Answer, Login, Token, get, log_in, refused};
 use crate::read::{Seen, objects};
 use crate::settle::{Look, settle};
 use crate::view::ClusterView;
@@ -39,9 +39,7 @@ pub(super) const ENTRY: CheckEntry = CheckEntry {
 async fn look(ctx: &CheckContext<'_>, member: &dyn ClusterView, name: &str) -> Seen<Look> {
     let token = match log_in(ctx, ctx.host).await? {
         Login::Token(token) => token,
-        // A refusal is decided: wrong passwords lock the account. A server that is about to start is not.
-        Login::Refused(answer) if answer.status < 500 => return Ok(Look::Decided(no_token(ctx.host, &answer))),
-        Login::Refused(answer) => return Ok(Look::NotYet(no_token(ctx.host, &answer))),
+        Login::Refused(answer) => return Ok(refused(ctx.host, &answer)),
     };
     let version = match ask(ctx, &token, &format!("/kapis/clusters/{name}/version")).await? {
         Ok(body) => body,

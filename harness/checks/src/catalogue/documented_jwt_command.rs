@@ -130,6 +130,36 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn tells_what_the_command_complained_of() {
+        run("some of it", 1)
+            .check("documented-jwt-command", &[])
+            .await
+            .fails("step `read it`: exit code 1; see the step's standard error");
+    }
+
+    #[rstest]
+    #[case::reads_something_else("kubectl -n kubesphere-system get cm kubesphere-config -o yaml")]
+    #[case::greps_something_else("kubectl get secret kubesphere-secret -o yaml | grep jwtSecret")]
+    #[tokio::test]
+    async fn looks_at_no_other_command(#[case] other: &str) {
+        let run = run("jwtSecret: gfIwilcc0WjN\n", 0).step("z", step(On::Host, other).exits(1).later());
+        run.check("documented-jwt-command", &[]).await.holds();
+        run.check("documented-jwt-command", &[("step", "z")]).await.fails_with("step `z`: exit code 1");
+        let alone = Run::new(FakeCluster::host(), FakeCluster::member()).step("z", step(On::Host, other));
+        alone.check("documented-jwt-command", &[]).await.cannot_tell("no step ran");
+    }
+
+    #[tokio::test]
+    async fn looks_at_the_last_time_it_ran() {
+        let again = step(On::Host, COMMAND).exits(1).later();
+        run("jwtSecret: gfIwilcc0WjN\n", 0)
+            .step("a", again)
+            .check("documented-jwt-command", &[])
+            .await
+            .fails_with("step `a`: exit code 1 and no output");
+    }
+
+    #[tokio::test]
     async fn cannot_tell_when_no_step_ran_it() {
         Run::new(FakeCluster::host(), FakeCluster::member())
             .check("documented-jwt-command", &[])

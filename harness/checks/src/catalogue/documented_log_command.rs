@@ -73,6 +73,18 @@ mod tests {
             .holds();
     }
 
+    #[rstest]
+    #[case::finds_the_pod_only("kubectl get pod -n kubesphere-system -l app=ks-install")]
+    #[case::names_the_pod("kubectl logs -n kubesphere-system ks-installer-1 -f")]
+    #[case::of_another("kubectl logs -n kubesphere-system $(kubectl get pod -n kubesphere-system -l app=tower -o name) -f")]
+    #[tokio::test]
+    async fn looks_at_no_other_command(#[case] other: &str) {
+        run(step(On::Member, other).exits(1))
+            .check("documented-log-command", &[])
+            .await
+            .cannot_tell("no step ran the documented log command");
+    }
+
     #[tokio::test]
     async fn fails_naming_the_label_that_the_pod_has() {
         let stderr = "error: error executing jsonpath \"{.items[0].metadata.name}\": Error executing template: array index out of bounds: index 0, length 0.\n\

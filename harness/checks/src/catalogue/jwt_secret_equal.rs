@@ -118,6 +118,15 @@ mod tests {
         ));
     }
 
+    #[rstest]
+    #[case::of_the_host("\"\"", SECRET, "host")]
+    #[case::of_the_member(SECRET, "\"\"", "member")]
+    #[tokio::test]
+    async fn fails_when_one_is_empty(#[case] host: &str, #[case] member: &str, #[case] empty: &str) {
+        let message = format!("{empty} cluster: jwtSecret in kubesphere-config is empty");
+        run(host, member).check("jwt-secret-equal", &[]).await.fails_with(&message);
+    }
+
     #[tokio::test]
     async fn fails_when_both_are_empty() {
         run("\"\"", "\"\"").check("jwt-secret-equal", &[]).await.fails(

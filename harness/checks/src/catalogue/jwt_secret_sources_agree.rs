@@ -114,6 +114,14 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn fails_when_one_is_empty() {
+        for (kept, used) in [("", "one"), ("one", "\"\"")] {
+            let run = Run::new(cluster(FakeCluster::host(), kept, used), FakeCluster::member());
+            run.check("jwt-secret-sources-agree", &[("on", "host")]).await.fails_with("hold different jwtSecrets");
+        }
+    }
+
+    #[tokio::test]
     async fn fails_when_a_run_stopped_after_deleting_the_secret() {
         let host = FakeCluster::host().config(&config_with_secret("one"));
         Run::new(host, FakeCluster::member()).check("jwt-secret-sources-agree", &[("on", "host")]).await.fails(

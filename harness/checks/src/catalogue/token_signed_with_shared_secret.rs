@@ -9,7 +9,7 @@ use crate::budget;
 use crate::call::{ArgSpec, CheckEntry, Clusters};
 use crate::context::CheckContext;
 use crate::finding::Finding;
-use crate::read::kubesphere_api::{Login, log_in, no_token};
+use crate::read::kubesphere_api::{Login, log_in, refused};
 use crate::read::{Seen, objects};
 use crate::settle::{Look, settle};
 use crate::view::ClusterView;
@@ -42,9 +42,7 @@ async fn look(ctx: &CheckContext<'_>, view: &dyn ClusterView) -> Seen<Look> {
     let on = view.on();
     let token = match log_in(ctx, view).await? {
         Login::Token(token) => token,
-        // A refusal is decided: wrong passwords lock the account. A server that is about to start is not.
-        Login::Refused(answer) if answer.status < 500 => return Ok(Look::Decided(no_token(view, &answer))),
-        Login::Refused(answer) => return Ok(Look::NotYet(no_token(view, &answer))),
+        Login::Refused(answer) => return Ok(refused(view, &answer)),
     };
     let expected = "a token signed by HS256 with jwtSecret in kubesphere-config";
     Ok(match verify(token.reveal(), config.secret()) {
@@ -100,7 +98,7 @@ mod tests {
 
     #[tokio::test]
     async fn fails_while_the_process_runs_with_the_old_secret() {
-        run("old").check("token-signed-with-shared-secret", &[]).await.fails(
+        run("old").check("token-signed-with-shared-secret", &[]).await.after_a_wait().fails(
             "host cluster: its token is not signed with jwtSecret in kubesphere-config: ks-apiserver still runs with another secret; it \
              reloads when the kubelet has brought the ConfigMap, or restart Deployment ks-apiserver",
         );
@@ -117,7 +115,7 @@ mod tests {
 
     #[tokio::test]
     async fn fails_when_the_password_is_refused() {
-        run("shared").password("wrong").check("token-signed-with-shared-secret", &[]).await.fails(
+        run("shared").password("wrong").check("token-signed-with-shared-secret", &[]).await.at_once().fails(
             "host cluster: ks-apiserver issues no token for user admin: 400 incorrect password; see whether admin's password is the one \
              this run uses",
         );

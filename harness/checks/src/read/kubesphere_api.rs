@@ -6,6 +6,7 @@ use http::{Method, Request};
 use super::Seen;
 use crate::context::CheckContext;
 use crate::finding::Finding;
+use crate::settle::Look;
 use crate::view::ClusterView;
 
 /// What ks-apiserver answered.
@@ -123,6 +124,13 @@ pub(crate) fn no_token(view: &dyn ClusterView, answer: &Answer) -> Finding {
             answer.describe()
         ),
     )
+}
+
+/// What a refused login says: wrong passwords lock the account, so nobody tries again; a server that is about to start is
+/// asked again.
+pub(crate) fn refused(view: &dyn ClusterView, answer: &Answer) -> Look {
+    let finding = no_token(view, answer);
+    if answer.status < 500 { Look::Decided(finding) } else { Look::NotYet(finding) }
 }
 
 async fn ask(
