@@ -14,8 +14,10 @@ use kube::discovery::{Discovery, verbs};
 use kubesphere::Release;
 use providers::container_engine::ContainerEngine;
 use providers::existing::{Existing, ExistingOptions, Place};
-use providers::{Cluster, Pair, Provider};
+use providers::leases::{Lease, sweep};
+use providers::{Cluster, ClusterShape, Pair, PairPlan, Provider};
 use scenario::event::{Event, Outcome};
+use scenario::model::SyncFrequency;
 use scenario::plan;
 use scenario::select::Selection;
 use serde_json::json;
@@ -27,7 +29,56 @@ const IMAGE: &str = "ks-e2e:contract";
 /// The stand-in is installed by both ways.
 pub async fn are_left_as_found(pair: Pair) -> Option<Pair> {
     let cells = ["host-pre-install-linux", "host-pre-install-k8s"].map(|name| (name, Outcome::Passed));
-    run(pair, &cells, None).await
+    let pair = run(pair, &cells, None).await;
+    a_killed_run_is_cleaned_up_after(&pair).await;
+    Some(pair)
+}
+
+/// What a run has made is found by its lease alone, and what another run makes at the same time is not touched.
+async fn a_killed_run_is_cleaned_up_after(pair: &Pair) {
+    let directories = [tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap()];
+    let before = inventory(&pair.host).await;
+    let begin = |run_id| Lease::begin(directories[0].path(), directories[1].path(), run_id).unwrap();
+    let shape = ClusterShape { nodes: 1, sync_frequency: SyncFrequency::Short };
+    let plan = PairPlan { host: shape, member: None, seed: 7, behaviour: stub::Behaviour::default() };
+    let on_host = || ExistingOptions { member: Place::default(), ..options(pair, directories[1].path(), false) };
+    let (killed, late) = (begin("killed"), begin("late"));
+    let [first, second] = [Existing::new(on_host()), Existing::new(on_host())];
+    first.probe().await.unwrap();
+    second.probe().await.unwrap();
+    let made = first.create(&killed, &plan).await.unwrap();
+    engine::establish_crds(&made.host, Release::find("3.4.1").unwrap()).await.unwrap();
+    let refused = second.create(&late, &plan).await.err().unwrap().to_string();
+    assert!(refused.contains("already exists"), "{refused}");
+    late.end().await.unwrap();
+    let during = inventory(&pair.host).await;
+    assert!(during.keys().any(|what| what.contains("installer.kubesphere.io")), "the other run has taken it away");
+    let third = Existing::new(on_host()).probe().await.unwrap_err().to_string();
+    assert!(third.contains("another run of ks-e2e is on it"), "{third}");
+    drop((made, killed));
+    let state = directories[0].path().to_owned();
+    let swept = tokio::task::spawn_blocking(move || sweep(&state).unwrap()).await.unwrap();
+    assert_eq!(swept.len(), 1);
+    assert!(swept[0].failed.is_empty(), "{:?}", swept[0].failed);
+    assert!(swept[0].removed.iter().any(|what| what.contains("on the host cluster")), "{:?}", swept[0].removed);
+    are_the_same(&before, &inventory(&pair.host).await);
+    assert_eq!(std::fs::read_dir(directories[0].path()).unwrap().count(), 0);
+}
+
+/// What a person would say about the clusters of `pair`, whose kubeconfigs are written into `directory`.
+fn options(pair: &Pair, directory: &Path, real: bool) -> ExistingOptions {
+    let place = |cluster: &Arc<dyn Cluster>| {
+        let path = directory.join(format!("{}.kubeconfig", cluster.on()));
+        std::fs::write(&path, cluster.admin_kubeconfig()).unwrap();
+        Place { kubeconfig: Some(path), ..Place::default() }
+    };
+    ExistingOptions {
+        host: place(&pair.host),
+        member: place(pair.member.as_ref().unwrap()),
+        allow_install: true,
+        stub_image: Some(IMAGE.to_owned()),
+        real,
+    }
 }
 
 /// A person's manifests install what their images are, which is the stand-in here as well: the harness does not know. The
@@ -44,27 +95,16 @@ pub async fn get_a_persons_own_kubesphere(pair: Pair) -> Option<Pair> {
     std::fs::write(&configuration, stub::manifests::cluster_configuration_yaml(release)).unwrap();
     let manifests = Manifests::read(release, &installer, &configuration).unwrap();
     let cells = [("host-pre-install-linux", Outcome::Skipped), ("direct-connection", Outcome::Passed)];
-    run(pair, &cells, Some(Arc::new(manifests))).await
+    Some(run(pair, &cells, Some(Arc::new(manifests))).await)
 }
 
 /// Runs scenarios on the clusters of `pair` as on somebody's, and compares what is there before and after. Somebody else's
 /// namespace, made in the meantime, stays.
-async fn run(pair: Pair, expected: &[(&str, Outcome)], manifests: Option<Arc<Manifests>>) -> Option<Pair> {
+async fn run(pair: Pair, expected: &[(&str, Outcome)], manifests: Option<Arc<Manifests>>) -> Pair {
     let directory = tempfile::tempdir().unwrap();
     load_image(&pair, directory.path());
-    let place = |cluster: &Arc<dyn Cluster>| {
-        let path = directory.path().join(format!("{}.kubeconfig", cluster.on()));
-        std::fs::write(&path, cluster.admin_kubeconfig()).unwrap();
-        Place { kubeconfig: Some(path), ..Place::default() }
-    };
     let member = pair.member.clone().unwrap();
-    let provider = Arc::new(Existing::new(ExistingOptions {
-        host: place(&pair.host),
-        member: place(&member),
-        allow_install: true,
-        stub_image: Some(IMAGE.to_owned()),
-        real: manifests.is_some(),
-    }));
+    let provider = Arc::new(Existing::new(options(&pair, directory.path(), manifests.is_some())));
     let before = [inventory(&pair.host).await, inventory(&member).await];
     let capabilities = provider.probe().await.unwrap();
     assert!(provider.plan().unwrap().contains("no KubeSphere"), "{:?}", provider.plan());
@@ -98,7 +138,7 @@ async fn run(pair: Pair, expected: &[(&str, Outcome)], manifests: Option<Arc<Man
     for (before, after) in before.into_iter().zip(after) {
         are_the_same(&before, &after);
     }
-    Some(pair)
+    pair
 }
 
 /// Somebody else at work, with the same kubectl.

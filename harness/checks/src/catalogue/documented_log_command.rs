@@ -76,7 +76,9 @@ mod tests {
     #[rstest]
     #[case::finds_the_pod_only("kubectl get pod -n kubesphere-system -l app=ks-install")]
     #[case::names_the_pod("kubectl logs -n kubesphere-system ks-installer-1 -f")]
-    #[case::of_another("kubectl logs -n kubesphere-system $(kubectl get pod -n kubesphere-system -l app=tower -o name) -f")]
+    #[case::of_another(
+        "kubectl logs -n kubesphere-system $(kubectl get pod -n kubesphere-system -l app=tower -o name) -f"
+    )]
     #[tokio::test]
     async fn looks_at_no_other_command(#[case] other: &str) {
         run(step(On::Member, other).exits(1))

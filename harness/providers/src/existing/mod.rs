@@ -170,13 +170,14 @@ impl Provider for Existing {
             let before = before.map_err(|error| failed(format!("list what is on the {on} cluster"), error.into()))?;
             let cluster = ExistingCluster {
                 on,
+                run_id: lease.run_id().to_owned(),
                 context: found.chosen.context.clone(),
                 kubeconfig: found.chosen.kubeconfig.clone(),
                 before,
             };
-            let owned = lease.own_existing_cluster(cluster);
+            let owned = lease.own_existing_cluster(cluster.clone());
             owned.map_err(|error| failed(format!("write down what is on the {on} cluster"), error.into()))?;
-            let moved_in = prober::move_in(&found.client, lease.run_id()).await;
+            let moved_in = cluster.move_in(&found.client).await;
             moved_in.map_err(|error| failed(format!("create a namespace on the {on} cluster"), error.into()))?;
         }
         let running = Running { lease: lease.clone(), found: found.clone(), image, real: self.options.real };
@@ -228,16 +229,8 @@ impl Life for Running {
     }
 
     async fn reset(&mut self, plan: &PairPlan) -> Result<Standing, ProviderError> {
-        self.lease
-            .reset_existing_clusters()
-            .await
-            .map_err(|error| ProviderError::new(NAME, "reset the clusters", error))?;
-        for found in &self.found {
-            let moved_in = prober::move_in(&found.client, self.lease.run_id()).await;
-            moved_in.map_err(|error| {
-                ProviderError::new(NAME, format!("create a namespace on the {} cluster", found.on), error)
-            })?;
-        }
+        let reset = self.lease.reset_existing_clusters().await;
+        reset.map_err(|error| ProviderError::new(NAME, "reset the clusters", error))?;
         Ok(self.standing(plan))
     }
 

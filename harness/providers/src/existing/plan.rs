@@ -3,9 +3,9 @@
 use kubesphere::names::namespaces;
 
 use super::ExistingOptions;
-use super::prober::NAMESPACE;
 use super::survey::Found;
 use crate::inventory::Standing;
+use crate::leases::NAMESPACE;
 
 /// The plan, in lines.
 pub(super) fn text(found: &[Found], options: &ExistingOptions) -> String {

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use checks::view::{Layer, Probe};
-use k8s_openapi::api::core::v1::{Namespace, Pod, Secret};
+use k8s_openapi::api::core::v1::{Pod, Secret};
 use kube::Api;
 use kube::api::{DeleteParams, LogParams, ObjectMeta, PostParams};
 use kube::runtime::wait::await_condition;
@@ -11,28 +11,12 @@ use rand::RngExt as _;
 use serde_json::json;
 
 use crate::inside::PROBE_ARGUMENT;
+use crate::leases::NAMESPACE;
 
-/// Where the pods are, and what tells another run that somebody is here.
-pub(super) const NAMESPACE: &str = "ks-e2e";
 /// How long a pod may take to start, ask and end.
 const LIMIT: Duration = Duration::from_mins(2);
 /// Where the pod finds the kubeconfig.
 const MOUNT: &str = "/kubeconfig";
-
-/// Makes the namespace, as nobody else has.
-pub(super) async fn move_in(client: &kube::Client, run: &str) -> Result<(), kube::Error> {
-    let labels = [("ks-e2e.dev/run", run), ("pod-security.kubernetes.io/enforce", "privileged")];
-    let namespace = Namespace {
-        metadata: ObjectMeta {
-            name: Some(NAMESPACE.to_owned()),
-            labels: Some(labels.map(|(key, value)| (key.to_owned(), value.to_owned())).into()),
-            ..ObjectMeta::default()
-        },
-        ..Namespace::default()
-    };
-    let namespaces: Api<Namespace> = Api::all(client.clone());
-    namespaces.create(&PostParams::default(), &namespace).await.map(drop)
-}
 
 /// Asks from `node` with `kubeconfig`, in a pod of `image`.
 pub(super) async fn probe(client: &kube::Client, image: &str, node: &str, kubeconfig: &str) -> Probe {

@@ -9,9 +9,9 @@ use kubesphere::names::{CLUSTER_CONFIGURATION, namespaces};
 use scenario::model::On;
 
 use super::kubeconfig::{self, Chosen, Place};
-use super::prober::NAMESPACE;
 use crate::access::with_server;
 use crate::inventory::Standing;
+use crate::leases::NAMESPACE;
 use crate::provider::Missing;
 use crate::simulated::admin_client;
 

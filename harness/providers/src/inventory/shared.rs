@@ -9,6 +9,8 @@ use kubesphere::names::{CLUSTER, namespaces, objects};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
+use crate::leases::NAMESPACE;
+
 use super::object::{is_noise, is_the_harness};
 use super::restore::{ROUNDS, delete, gone, remove, unless_gone};
 use super::{AT_A_TIME, InventoryError, Keeper, Key, Object, kinds};
@@ -59,7 +61,7 @@ impl SharedInventory {
         Ok(Self { standing, present: objects.iter().map(Object::key).collect(), namespaces })
     }
 
-    /// Takes away what a run has made since. What others have made or changed stays.
+    /// Takes away what a run has made since, but for its own namespace. What others have made or changed stays.
     pub(crate) async fn restore(&self, client: &kube::Client) -> Result<(), InventoryError> {
         for round in 0..=ROUNDS {
             let now = list_all(client).await?;
@@ -99,6 +101,9 @@ impl SharedInventory {
         match self.standing {
             Standing::Installed => object.is(CLUSTER.group, CLUSTER.plural),
             Standing::Absent => {
+                if object.is("", "namespaces") && name(object) == NAMESPACE {
+                    return false;
+                }
                 let namespace = if object.is("", "namespaces") { Some(name(object)) } else { None };
                 let namespace = namespace.as_deref().or_else(|| object.namespace());
                 let is_new = |name: &str| NAMESPACES.contains(&name) && !self.namespaces.contains_key(name);
@@ -238,7 +243,8 @@ mod tests {
     #[case::object_of_such_a_kind(("types.kubefed.io", "federatednamespaces"), Some("default"), "any", "any", true)]
     #[case::role_of_the_manifest(ROLES, None, "ks-installer", "kubectl-client-side-apply", true)]
     #[case::role_of_a_program(ROLES, None, "any", "ks-controller-manager", true)]
-    #[case::namespace_of_the_probes(("", "namespaces"), None, "ks-e2e", "ks-e2e", true)]
+    #[case::pod_of_a_probe(("", "pods"), Some("ks-e2e"), "probe-1", "ks-e2e", true)]
+    #[case::namespace_of_the_run(("", "namespaces"), None, "ks-e2e", "ks-e2e", false)]
     #[case::somebodys_namespace(("", "namespaces"), None, "shop", "kubectl-create", false)]
     #[case::somebodys_secret(("", "secrets"), Some("default"), "any", "kubectl-create", false)]
     #[case::somebodys_kind(CRDS, None, "shops.notkubesphere.io", "kubectl-create", false)]

@@ -21,7 +21,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use serde::{Deserialize, Serialize};
 
 pub use engine_objects::{EngineObject, EngineObjectKind};
-pub(crate) use existing_clusters::ExistingCluster;
+pub(crate) use existing_clusters::{ExistingCluster, NAMESPACE};
 pub use gate::gated;
 pub use living::{Living, living};
 use process::ProcessGroup;
@@ -195,7 +195,7 @@ impl Lease {
     pub(crate) async fn reset_existing_clusters(&self) -> Result<(), String> {
         let clusters: Vec<_> = self.existing_clusters().iter().map(|(_, cluster)| cluster.clone()).collect();
         for cluster in clusters {
-            cluster.restore().await.map_err(|error| format!("{cluster}: {error}"))?;
+            cluster.reset().await.map_err(|error| format!("{cluster}: {error}"))?;
         }
         Ok(())
     }
