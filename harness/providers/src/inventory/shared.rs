@@ -40,7 +40,8 @@ pub(crate) struct SharedInventory {
 pub(crate) enum Standing {
     /// It was not: all of it is the run's.
     Absent,
-    /// It was: nothing is the run's but the Clusters that it has imported, which their controller lets go.
+    /// It was: nothing is the run's but the Clusters that it has imported, which their controller lets go, and what a join
+    /// leaves of kubefed's.
     Installed,
 }
 
@@ -75,15 +76,15 @@ impl SharedInventory {
                 let left = left.chain(marked.iter().map(|(object, _)| format!("{} is changed", object.key())));
                 return Err(InventoryError::Dirty(left.collect::<Vec<_>>().join(", ")));
             }
-            match self.standing {
-                Standing::Absent => remove(client, &extra, Keeper::Controllers).await?,
-                Standing::Installed => {
-                    for cluster in &extra {
-                        delete(client, cluster).await?;
-                        gone(client, cluster).await?;
-                    }
-                }
+            let (clusters, others): (Vec<_>, Vec<_>) = match self.standing {
+                Standing::Absent => (Vec::new(), extra),
+                Standing::Installed => extra.into_iter().partition(is_a_cluster),
+            };
+            for cluster in &clusters {
+                delete(client, cluster).await?;
+                gone(client, cluster).await?;
             }
+            remove(client, &others, Keeper::Controllers).await?;
             // Not before what writes them is gone.
             for (object, patch) in marked {
                 let api: Api<DynamicObject> = Api::all_with(client.clone(), &object.resource);
@@ -99,7 +100,7 @@ impl SharedInventory {
             return false;
         }
         match self.standing {
-            Standing::Installed => object.is(CLUSTER.group, CLUSTER.plural),
+            Standing::Installed => is_a_cluster(object) || is_of_a_join(object),
             Standing::Absent => {
                 if object.is("", "namespaces") && name(object) == NAMESPACE {
                     return false;
@@ -111,7 +112,7 @@ impl SharedInventory {
                     || is_of_kubesphere(&object.resource.group)
                     || (object.is("apiextensions.k8s.io", "customresourcedefinitions")
                         && is_of_kubesphere(&name(object)))
-                    || (object.resource.group == "rbac.authorization.k8s.io" && name(object) == objects::INSTALLER)
+                    || (object.resource.group == RBAC && name(object) == objects::INSTALLER)
                     || is_written_by_the_harness(object)
             }
         }
@@ -155,6 +156,20 @@ impl Marks {
         }
     }
 }
+
+fn is_a_cluster(object: &Object) -> bool {
+    object.is(CLUSTER.group, CLUSTER.plural)
+}
+
+/// Whether it is kubefed's namespace, in it, or gives its ServiceAccount for a host its rights (kubesphere v3.3.2,
+/// `pkg/controller/cluster/join.go`).
+fn is_of_a_join(object: &Object) -> bool {
+    object.namespace() == Some(namespaces::FEDERATION)
+        || (object.is("", "namespaces") && name(object) == namespaces::FEDERATION)
+        || (object.resource.group == RBAC && name(object).starts_with("kubefed-controller-manager:"))
+}
+
+const RBAC: &str = "rbac.authorization.k8s.io";
 
 /// Whether the harness or its programs have written an object, and nobody else but Kubernetes' own parts: what somebody has
 /// made, KubeSphere's controllers may have written in, too.
@@ -277,10 +292,13 @@ mod tests {
     }
 
     #[test]
-    fn takes_nothing_of_an_installed_kubesphere_but_imported_clusters() {
+    fn takes_nothing_of_an_installed_kubesphere_but_what_an_import_makes() {
         let installed = before(Standing::Installed);
         let clusters = ("cluster.kubesphere.io", "clusters");
         assert!(installed.is_of_the_run(&object(clusters, None, "member1", "ks-console")));
+        let joined = "kubefed-controller-manager:member1-kubesphere";
+        assert!(installed.is_of_the_run(&object(ROLES, None, joined, "ks-controller-manager")));
+        assert!(installed.is_of_the_run(&object(("", "namespaces"), None, "kube-federation-system", "any")));
         assert!(!installed.is_of_the_run(&object(ROLES, None, "any", "ks-controller-manager")));
         assert!(!installed.is_of_the_run(&object(("", "pods"), Some("kubesphere-system"), "any", "any")));
     }
