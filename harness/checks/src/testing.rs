@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::convert::Infallible;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -50,6 +50,7 @@ pub(crate) struct FakeCluster {
     secrets: Vec<String>,
     answers: BTreeMap<(String, String), (u16, String)>,
     broken: bool,
+    log_lines_sent: Arc<AtomicUsize>,
 }
 
 impl FakeCluster {
@@ -76,6 +77,7 @@ impl FakeCluster {
             secrets: Vec::new(),
             answers: BTreeMap::new(),
             broken: false,
+            log_lines_sent: Arc::default(),
         }
     }
 
@@ -183,7 +185,8 @@ impl FakeCluster {
             return status(500, "InternalError");
         }
         if let Some(pod) = path.strip_suffix("/log") {
-            return if self.objects.contains_key(pod) { (200, self.log_text()) } else { status(404, "NotFound") };
+            let log = || (200, self.log_text(uri.query().unwrap_or_default()));
+            return if self.objects.contains_key(pod) { log() } else { status(404, "NotFound") };
         }
         if let Some(object) = self.objects.get(path) {
             return (200, object.to_string());
@@ -201,9 +204,21 @@ impl FakeCluster {
         status(404, "NotFound")
     }
 
-    /// As the real API, whole seconds decide, which is not what a check may rely on: here all lines come.
-    fn log_text(&self) -> String {
-        self.log.iter().flat_map(|(at, line)| [at.to_string(), format!(" {line}\n")]).collect()
+    /// Lines of the log that were sent last.
+    pub(crate) fn log_lines_sent(&self) -> usize {
+        self.log_lines_sent.load(Ordering::SeqCst)
+    }
+
+    /// As in the real API, times are there only where they are asked for, and whole seconds decide what is old.
+    fn log_text(&self, query: &str) -> String {
+        let parameters: BTreeMap<_, _> = query.split('&').filter_map(|pair| pair.split_once('=')).collect();
+        let since = parameters.get("sinceTime").map(|at| at.replace("%3A", ":").parse::<Timestamp>().unwrap());
+        let since = since.map(Timestamp::as_second);
+        let lines = self.log.iter().filter(|(at, _)| since.is_none_or(|since| at.as_second() >= since));
+        let lines: Vec<_> = lines.collect();
+        self.log_lines_sent.store(lines.len(), Ordering::SeqCst);
+        let times = parameters.get("timestamps") == Some(&"true");
+        lines.into_iter().map(|(at, line)| if times { format!("{at} {line}\n") } else { format!("{line}\n") }).collect()
     }
 }
 

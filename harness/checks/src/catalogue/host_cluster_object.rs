@@ -117,6 +117,18 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn waits_only_for_a_cluster_that_is_going() {
+        let mut going = ready("other");
+        run("", std::slice::from_ref(&going))
+            .check("host-cluster-object", &[])
+            .await
+            .at_once()
+            .fails_with("named other");
+        going["metadata"]["deletionTimestamp"] = "2024-01-01T00:00:00Z".into();
+        run("", &[going]).check("host-cluster-object", &[]).await.after_a_wait().fails_with("named other");
+    }
+
+    #[tokio::test]
     async fn holds_under_the_name_that_the_scenario_knows() {
         run("late", &[ready("host")]).check("host-cluster-object", &[("name", "host")]).await.holds();
     }
@@ -141,6 +153,10 @@ mod tests {
     #[case(
         &[own("host", "true", &[condition("Ready", "False", "Cluster join federation control plane failed")])],
         "it is not Ready: Ready=False (Cluster join federation control plane failed); see the log of ks-controller-manager"
+    )]
+    #[case(
+        &[own("host", "true", &[condition("Federated", "True", ""), condition("Ready", "False", "Ready")])],
+        "it is not Ready: Federated=True, Ready=False; see the log of ks-controller-manager"
     )]
     #[tokio::test]
     async fn fails_saying_what_is_there(#[case] clusters: &[Value], #[case] but: &str) {

@@ -122,6 +122,25 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn fails_at_once_when_a_token_has_another_form() {
+        let host =
+            FakeCluster::host().config(&config_with_secret("shared")).logs_in("P@88w0rd", "no-token-of-three-parts");
+        let run = Run::new(host, FakeCluster::member());
+        let checked = run.check("token-signed-with-shared-secret", &[]).await;
+        checked.at_once().fails_with("host cluster: its token cannot be verified");
+    }
+
+    #[tokio::test]
+    async fn fails_when_an_answer_without_a_token_comes() {
+        let host = FakeCluster::host()
+            .config(&config_with_secret("shared"))
+            .logs_in("P@88w0rd", "secret-word")
+            .answers("POST", "/oauth/token", 200, "{\"token\": \"secret-word\"}");
+        let run = Run::new(host, FakeCluster::member());
+        run.check("token-signed-with-shared-secret", &[]).await.fails_with("200 without access_token");
+    }
+
+    #[tokio::test]
     async fn fails_when_nobody_answers() {
         let host = FakeCluster::host().config(&config_with_secret("shared"));
         Run::new(host, FakeCluster::member()).check("token-signed-with-shared-secret", &[]).await.fails(

@@ -133,6 +133,14 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn an_import_past_the_form_excuses_no_other_refusal() {
+        asked(400, MISMATCH).imported("m1").check("validation-accepted", &[]).await.fails_with("Jwt is not equal");
+        let twice = "cluster m1 already exists (m1), MUST not import the same cluster twice\n";
+        asked(400, twice).check("validation-accepted", &[]).await.fails_with("already exists");
+        asked(409, twice).imported("m1").check("validation-accepted", &[]).await.fails_with("already exists");
+    }
+
+    #[tokio::test]
     async fn cannot_tell_after_an_import_past_the_form() {
         asked(400, "cluster m1 already exists (m1), MUST not import the same cluster twice\n")
             .imported("m1")

@@ -232,11 +232,25 @@ mod tests {
         assert_eq!(log(&lines).failures(), Vec::<String>::new());
     }
 
+    /// A log may be long, and whole seconds are what the API server can cut at.
+    #[tokio::test]
+    async fn asks_for_no_more_than_it_needs() {
+        let lines = [
+            ("2024-01-01T00:00:03Z", "long ago"),
+            ("2024-01-01T00:00:05.1Z", "a moment before"),
+            ("2024-01-01T00:00:05.3Z", "after"),
+        ];
+        let view = crate::testing::FakeCluster::host().installer("ks-installer").log(&lines);
+        let since = Some("2024-01-01T00:00:05.2Z".parse().unwrap());
+        let lines = installer_log(&view, since).await.map_err(|finding| format!("{finding:?}")).unwrap().lines;
+        assert_eq!(lines, ["after"]);
+        assert_eq!(view.log_lines_sent(), 2);
+    }
+
     #[test]
     fn cuts_at_the_exact_time_within_a_second() {
-        let text =
-            "2024-01-01T00:00:05.100000000Z old\n2024-01-01T00:00:05.300000000Z new\n2024-01-01T00:00:05.400000000Z\n";
+        let text = "2024-01-01T00:00:05.100000000Z old\n2024-01-01T00:00:05.200000000Z at once\n2024-01-01T00:00:05.400000000Z\n";
         let since = "2024-01-01T00:00:05.2Z".parse().unwrap();
-        assert_eq!(cut(text, Some(since)), ["new", ""]);
+        assert_eq!(cut(text, Some(since)), ["at once", ""]);
     }
 }
