@@ -5,6 +5,8 @@
 
 #[path = "environment/envtest.rs"]
 mod envtest;
+#[path = "environment/existing.rs"]
+mod existing;
 #[path = "environment/kind.rs"]
 mod kind;
 #[path = "environment/machine.rs"]

@@ -106,6 +106,9 @@ pub struct RunArguments {
     /// What makes the clusters
     #[arg(long, value_enum, default_value_t, env = PROVIDER_VARIABLE)]
     pub provider: ProviderName,
+    /// Like --provider, and exit 3 unless a cell has run there: a run that skips all says nothing
+    #[arg(long, value_enum, value_name = "PROVIDER")]
+    pub require: Option<ProviderName>,
     #[command(flatten)]
     pub options: ProviderOptions,
     #[command(flatten)]

@@ -63,6 +63,7 @@ fn of(arguments: &ParityArguments, provider: ProviderName) -> RunArguments {
     RunArguments {
         chosen: arguments.chosen.clone(),
         provider,
+        require: None,
         options: arguments.options.clone(),
         kubesphere: KubesphereArguments::default(),
         allow_unsupported_kubernetes: arguments.allow_unsupported_kubernetes,

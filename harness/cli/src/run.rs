@@ -6,6 +6,7 @@ use std::sync::Arc;
 use engine::up::UpError;
 use engine::{Behaviour, Manifests, RunOptions, Session, SessionOptions, Tools, library};
 use providers::Missing;
+use scenario::event::Outcome;
 use scenario::report::Report;
 use scenario::skip::SkipReason;
 use tokio_util::sync::CancellationToken;
@@ -42,8 +43,12 @@ pub async fn perform(arguments: &RunArguments, to: Stream, stop: &CancellationTo
         report_directory::prepare(directory).map_err(|message| exit::environment(&message))?;
     }
     let clusters = arguments.report.as_ref().map(|directory| directory.join("clusters"));
-    let provider =
-        provider::make(arguments.provider, &arguments.options, arguments.kubesphere.kubesphere, clusters.clone());
+    let provider = provider::make(
+        arguments.require.unwrap_or(arguments.provider),
+        &arguments.options,
+        arguments.kubesphere.kubesphere,
+        clusters.clone(),
+    );
     let provider = provider.map_err(|message| exit::usage(&message))?;
     let missing = |missing: Missing| exit::environment(&missing.to_string());
     let capabilities = provider.probe().await.map_err(missing)?;
@@ -76,6 +81,7 @@ pub async fn perform(arguments: &RunArguments, to: Stream, stop: &CancellationTo
         printed.error().map(|error| exit::unprinted(&error)),
         written.err().map(|error| error.to_string()),
         unprovided(&report),
+        arguments.require.and_then(|_| nothing_ran(&report)),
         held.err().map(|error| error.to_string()),
         left_over.map(|error| format!("something of this run is left: {error}; `ks-e2e sweep` removes it")),
     ]
@@ -125,6 +131,13 @@ fn unprovided(report: &Report) -> Option<String> {
     let reasons = report.scenarios.iter().filter_map(|cell| cell.reason.as_deref());
     let mut failed = reasons.filter(|reason| reason.parse() == Ok(SkipReason::ProviderFailed));
     failed.next().map(str::to_owned)
+}
+
+/// That every cell was skipped, and why the first one was.
+fn nothing_ran(report: &Report) -> Option<String> {
+    let all = report.scenarios.iter().all(|cell| cell.result == Outcome::Skipped);
+    let reason = report.scenarios.first().and_then(|cell| cell.reason.as_deref()).unwrap_or("there was none");
+    all.then(|| format!("no cell has run on the provider that --require names; the first was skipped: {reason}"))
 }
 
 /// What the run found counts for more than what went wrong around it.
