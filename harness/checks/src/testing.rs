@@ -392,6 +392,11 @@ impl Checked {
         assert!(self.0.is_holding(), "{:?}", self.0);
     }
 
+    #[track_caller]
+    pub(crate) fn does_not_hold(self) {
+        assert!(!self.0.is_holding(), "{:?}", self.0);
+    }
+
     /// It may still become good: it was looked at again.
     #[track_caller]
     pub(crate) fn after_a_wait(self) -> Self {

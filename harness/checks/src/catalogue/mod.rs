@@ -92,6 +92,7 @@ mod tests {
     use rstest::rstest;
 
     use super::catalogue;
+    use crate::testing::{FakeCluster, Run};
 
     fn source(name: &str) -> String {
         let file = format!("{}.rs", name.replace('-', "_"));
@@ -106,6 +107,16 @@ mod tests {
             for test in ["async fn holds_", "async fn fails_"] {
                 assert!(source.contains(test), "check {} has no test `{test}…`", entry.name);
             }
+        }
+    }
+
+    /// "There is none" and "it cannot be read" are two things.
+    #[tokio::test]
+    async fn never_holds_on_clusters_that_do_not_answer() {
+        let run = Run::new(FakeCluster::host().broken(), FakeCluster::member().broken()).imported("member1");
+        for entry in catalogue() {
+            let args = entry.args.iter().map(|spec| (spec.name, spec.values.first().copied().unwrap_or("member")));
+            run.check(entry.name, &args.filter(|(name, _)| *name != "step").collect::<Vec<_>>()).await.does_not_hold();
         }
     }
 

@@ -222,6 +222,16 @@ mod tests {
         assert_eq!(failures.len(), 2);
     }
 
+    #[rstest]
+    #[case::of_a_task("Task 'multicluster' failed:", true)]
+    #[case::status_of_a_task("task multicluster status is failed  (4/4)", true)]
+    #[case::of_the_playbook("Failed to ansible-playbook result-info.yaml", true)]
+    #[case::a_task_that_goes_on("Task 'multicluster' is running", false)]
+    #[case::a_quoted_word("the check of 'images' failed: 3 are missing", false)]
+    fn knows_lines_of_failure(#[case] line: &str, #[case] counts: bool) {
+        assert_eq!(log(&[line]).failures().len(), usize::from(counts));
+    }
+
     #[test]
     fn overlooks_failures_that_ansible_ignores() {
         let lines = [
