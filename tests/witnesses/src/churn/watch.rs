@@ -1,4 +1,4 @@
-//! One unbroken watch beside the writers: what each object went through, in its order.
+//! A watch beside the writers: what each object went through, in its order, whether or not a server breaks it off.
 
 use std::collections::BTreeMap;
 
@@ -35,22 +35,27 @@ impl Seen {
 pub(super) async fn play(things: &Things) -> Result<Vec<Entry>, Cause> {
     let begin = things.api().list(&ListParams::default()).await?.metadata.resource_version.unwrap_or_default();
     let watching = async {
-        let mut seen = Seen::default();
+        let (mut seen, mut from) = (Seen::default(), begin);
         let api = things.api();
-        let mut events = Box::pin(api.watch(&WatchParams::default(), &begin).await?);
-        while let Some(event) = events.try_next().await? {
-            let last = match &event {
-                WatchEvent::Added(thing) => seen.note("added", thing),
-                WatchEvent::Modified(thing) => seen.note("modified", thing),
-                WatchEvent::Deleted(thing) => seen.note("deleted", thing),
-                WatchEvent::Bookmark(_) => false,
-                WatchEvent::Error(status) => return Err(status.message.clone().into()),
-            };
-            if last {
-                return Ok(seen);
+        // A server ends the watch of a client that is slow to read, which then goes on where it was.
+        loop {
+            let mut events = Box::pin(api.watch(&WatchParams::default(), &from).await?);
+            while let Some(event) = events.try_next().await? {
+                let last = match &event {
+                    WatchEvent::Added(thing) => seen.note("added", thing),
+                    WatchEvent::Modified(thing) => seen.note("modified", thing),
+                    WatchEvent::Deleted(thing) => seen.note("deleted", thing),
+                    WatchEvent::Bookmark(_) => false,
+                    WatchEvent::Error(status) => return Err::<_, Cause>(status.message.clone().into()),
+                };
+                if last {
+                    return Ok(seen);
+                }
+            }
+            if seen.newest > 0 {
+                from = seen.newest.to_string();
             }
         }
-        Err::<_, Cause>("the watch ended early".into())
     };
     let watching = tokio::time::timeout(LIMIT, watching);
     let (seen, written) = tokio::join!(watching, things.write());
