@@ -1,7 +1,7 @@
 //! What is asked of somebody's own clusters, and refused, before anything is made there.
 
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use assert_cmd::Command;
 use rstest::rstest;
@@ -74,6 +74,45 @@ fn shows_what_it_will_write_and_asks() {
     assert_eq!(code, Some(3), "what was asked for could not be run: {stderr}");
 }
 
+/// Clusters that a person holds up are theirs as much as those of a run.
+#[test]
+fn installs_nothing_without_leave() {
+    let theirs = Theirs::stand("absent");
+    let mut command = ks_e2e(&theirs.home);
+    command.env("KUBECONFIG", &theirs.kubeconfig).args(["up", "--provider", "existing", "--stub-image", "ks-e2e:v1"]);
+    let output = command.args(BOTH).arg("--yes").output().unwrap();
+    let stderr = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(3), "{stderr}");
+    assert!(stderr.contains("KubeSphere is not on the host cluster, and --allow-install is not given"), "{stderr}");
+    let (stderr, _) = theirs.run(&BOTH);
+    assert!(stderr.contains("no KubeSphere"), "nothing is left there: {stderr}");
+}
+
+#[test]
+fn the_commands_of_the_readme_are_commands() {
+    let readme = fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/README.md")).unwrap();
+    let section = readme.split("### On your own clusters").nth(1).unwrap();
+    let block = section.split("```sh\n").nth(1).unwrap().split("```").next().unwrap();
+    let home = tempfile::tempdir().unwrap();
+    let executable = Path::new(env!("CARGO_BIN_EXE_ks-e2e")).parent().unwrap();
+    let codes: Vec<_> = block
+        .lines()
+        .map(|line| {
+            let mut shell = Command::new("sh");
+            shell.args(["-c", line]).current_dir(home.path()).env("HOME", home.path()).env_remove("KUBECONFIG");
+            let path = format!("{}:/usr/local/bin:/usr/bin:/bin", executable.display());
+            let output = shell.env("PATH", path).env("TMPDIR", home.path()).output().unwrap();
+            (output.status.code(), String::from_utf8(output.stderr).unwrap())
+        })
+        .collect();
+    let [(image, _), (run, told)] = &codes[..] else { panic!("two commands, not {block}") };
+    assert_eq!(*image, Some(0));
+    assert!(home.path().join("image.tar").is_file());
+    // There is no kubeconfig here; what the command does where one is, is a promise of `tests/contract/existing.rs`.
+    assert_eq!(*run, Some(3), "{told}");
+    assert!(told.contains("name another one with --host-kubeconfig"), "{told}");
+}
+
 #[rstest]
 #[case::by_the_current_context(&[], "no host cluster is named; name it with --host-context or --host-kubeconfig")]
 #[case::twice(
@@ -90,7 +129,7 @@ fn refuses_clusters_that_may_not_be_meant(#[case] arguments: &[&str], #[case] ex
 
 #[rstest]
 #[case::no_image(&["--provider", "existing", "--host-context", "a"], 3, "write it with `ks-e2e image --tag NAME")]
-#[case::no_real_nodes(
+#[case::no_such_manifest(
     &["--kubesphere", "real", "--release", "3.4.1", "--installer-manifest", "a.yaml", "--cluster-configuration", "b.yaml"],
     2,
     "a.yaml"

@@ -9,9 +9,9 @@ use checks::{CheckContext, Facts, Finding};
 use kubesphere::KubeKey;
 use providers::leases::Lease;
 use providers::pool::{Pool, Taken};
-use providers::{Cluster, ClusterShape, Pair, PairPlan};
-use scenario::event::{CellId, CheckReport, Event, Evidence, Outcome, StepReport};
-use scenario::model::{Action, CheckCall, GivenCluster, On, Scenario, Step};
+use providers::{Cluster, Pair};
+use scenario::event::{CheckReport, Event, Evidence, Outcome, StepReport};
+use scenario::model::{CheckCall, GivenCluster, On, Scenario, Step};
 use scenario::plan::Cell;
 use scenario::skip::SkipReason;
 use tokio_util::sync::CancellationToken;
@@ -20,7 +20,8 @@ use crate::export;
 use crate::given::GivenError;
 use crate::kept::{Keep, Kept};
 use crate::known_issue::Expectation;
-use crate::manifests::Manifests;
+use crate::manifests::{self, Manifests};
+use crate::needs::{pair_plan, unsupported};
 use crate::recorder::Recorder;
 use crate::releases::Releases;
 use crate::sandbox::Sandbox;
@@ -188,41 +189,6 @@ async fn keep(cell: &Cell, around: &Surroundings, taken: Taken, verdict: &mut Ve
             Some(*taken)
         }
     }
-}
-
-/// What `cell` asks for and the clusters of `pool` do not have.
-pub fn unsupported(cell: &Cell, pool: &Pool) -> Option<String> {
-    let holds = cell.scenario.steps.iter().any(|step| matches!(step.action, Action::Hold(_)));
-    let held = (holds && !pool.has_virtual_clock()).then_some(HELD_DELAY);
-    held.map(str::to_owned).or_else(|| pool.cannot(&cell.scenario))
-}
-
-const HELD_DELAY: &str = "only a virtual clock, as embedded clusters have, can hold a delay";
-
-/// What a cluster that holds `given` needs of a provider.
-pub fn shape(given: &GivenCluster) -> ClusterShape {
-    ClusterShape { nodes: given.nodes, sync_frequency: given.sync_frequency }
-}
-
-/// What `cell` needs of a provider.
-pub fn pair_plan(cell: &Cell, seed: u64, behaviour: stub::Behaviour) -> PairPlan {
-    let given = &cell.scenario.given;
-    let more = usize::from(behaviour.deviates(stub::Deviation::NodeMore));
-    let shape = |given| {
-        let shape = shape(given);
-        ClusterShape { nodes: shape.nodes + more, ..shape }
-    };
-    PairPlan {
-        host: shape(&given.host),
-        member: given.member.as_ref().map(shape),
-        seed: cell_seed(cell.repetition.map_or(seed, |repetition| repetition.seed), &unrepeated(cell).0),
-        behaviour,
-    }
-}
-
-/// The cell's id without which time it is: the same seed makes the same cell.
-fn unrepeated(cell: &Cell) -> CellId {
-    CellId::new(&cell.scenario.name, &cell.release.name, &cell.params)
 }
 
 /// The cell's name as one of a directory.
@@ -430,13 +396,8 @@ fn sandboxes(
     let mut sandboxes = BTreeMap::new();
     for cluster in pair.clusters() {
         let release = releases.on(cluster.on());
-        let [installer, configuration] = match &around.manifests {
-            Some(own) => [own.installer(), own.configuration()].map(str::to_owned),
-            None => [
-                stub::manifests::installer_yaml_with(release, around.behaviour, cluster.stub_image()),
-                stub::manifests::cluster_configuration_yaml(release),
-            ],
-        };
+        let own = around.manifests.as_deref();
+        let [installer, configuration] = manifests::files(own, release, around.behaviour, cluster.stub_image());
         let files = [("kubesphere-installer.yaml", installer), ("cluster-configuration.yaml", configuration)];
         let root = around.lease.directory().join(directory_of(cell)).join(cluster.on().to_string());
         let sandbox = Sandbox::create(root, &around.tools, cluster.admin_kubeconfig(), &files)?;
@@ -495,11 +456,6 @@ fn not_begun(step: &scenario::model::Step) -> StepReport {
 
 fn step_texts(report: &StepReport) -> Vec<&str> {
     [&report.stderr, &report.stdout, &report.actual].into_iter().flatten().map(String::as_str).collect()
-}
-
-/// Another seed for each cell, the same in every run with the same seed.
-fn cell_seed(seed: u64, id: &str) -> u64 {
-    id.bytes().fold(seed ^ 0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3))
 }
 
 /// The texts that a scenario's steps wait for on `on`, without repetition.

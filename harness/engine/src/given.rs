@@ -20,7 +20,7 @@ use serde_json::Value;
 use stub::Behaviour;
 use tokio_util::sync::CancellationToken;
 
-use crate::manifests::Manifests;
+use crate::manifests::{self, Manifests};
 use crate::releases::Releases;
 use crate::secrets;
 use crate::serving::{self, THROUGH_CONSOLE, rolled_out, serves};
@@ -150,13 +150,8 @@ impl Setting<'_> {
         if cluster.has_kubesphere() {
             return self.is_there(cluster, wanted, secret).await;
         }
-        let [installer, configuration] = match self.manifests {
-            Some(own) => [own.installer(), own.configuration()].map(str::to_owned),
-            None => [
-                stub::manifests::installer_yaml_with(release, Behaviour::default(), cluster.stub_image()),
-                stub::manifests::cluster_configuration_yaml(release),
-            ],
-        };
+        let [installer, configuration] =
+            manifests::files(self.manifests, release, Behaviour::default(), cluster.stub_image());
         for object in documents(on, &installer)? {
             create(cluster, object).await?;
         }
@@ -176,7 +171,7 @@ impl Setting<'_> {
     ) -> Result<(), GivenError> {
         let (on, release) = (cluster.on(), self.releases.on(cluster.on()));
         let otherwise = |message: String| GivenError::Otherwise { on, message };
-        let version = serving::version(&cluster.client()).await.map_err(otherwise)?;
+        let version = serving::version(cluster.view()).await.map_err(otherwise)?;
         if version != release.tag() {
             return Err(otherwise(format!("it is {version}, and the cell is for {}", release.tag())));
         }

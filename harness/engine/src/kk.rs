@@ -45,7 +45,7 @@ pub fn serve() -> Option<ExitCode> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let done = match (runtime, KubeKey::find(&version)) {
         (Ok(runtime), Some(kubekey)) => runtime
-            .block_on(act(kubekey, (behaviour, stub_image), &arguments))
+            .block_on(act(kubekey, behaviour, stub_image, &arguments))
             .map_err(|error| (error.to_string(), error.exit_code())),
         (Err(error), _) => Err((format!("cannot start: {error}"), 1)),
         (_, None) => Err((format!("no profile of KubeKey {version:?}"), 1)),
@@ -62,7 +62,8 @@ pub fn serve() -> Option<ExitCode> {
 
 async fn act(
     kubekey: KubeKey,
-    (behaviour, stub_image): (Behaviour, Option<StubImage>),
+    behaviour: Behaviour,
+    stub_image: Option<StubImage>,
     arguments: &[String],
 ) -> Result<(), stub::kk::KkError> {
     let clock = Clock::real();

@@ -11,6 +11,7 @@ mod kk;
 mod known_issue;
 pub mod library;
 mod manifests;
+mod needs;
 mod pairing;
 mod recorder;
 mod releases;

@@ -1,4 +1,4 @@
-//! A person's own manifests: with them KubeSphere itself is installed, and not its stand-in.
+//! The manifests that KubeSphere is installed with: the stand-in's, or a person's own, with which it is KubeSphere itself.
 
 use std::path::{Path, PathBuf};
 
@@ -6,6 +6,7 @@ use kubesphere::Release;
 use scenario::model::{Action, On, Scenario};
 use serde::Deserialize as _;
 use serde_json::Value;
+use stub::{Behaviour, StubImage};
 
 use crate::releases::Releases;
 
@@ -68,6 +69,23 @@ pub enum ManifestsError {
     },
 }
 
+/// What a person downloads from `release`: `kubesphere-installer.yaml` and `cluster-configuration.yaml`, their own or the
+/// stand-in's, which behaves like that and comes out of `image` where nodes get no other.
+pub(crate) fn files(
+    own: Option<&Manifests>,
+    release: &Release,
+    behaviour: Behaviour,
+    image: Option<&StubImage>,
+) -> [String; 2] {
+    match own {
+        Some(own) => [own.installer.clone(), own.configuration.clone()],
+        None => [
+            stub::manifests::installer_yaml_with(release, behaviour, image),
+            stub::manifests::cluster_configuration_yaml(release),
+        ],
+    }
+}
+
 /// The installer's object, in both files.
 const NAME: &str = "ks-installer";
 
@@ -90,16 +108,6 @@ impl Manifests {
             });
         }
         Ok(Self { release, installer: installer_text, configuration: configuration_text })
-    }
-
-    /// The text of `kubesphere-installer.yaml`.
-    pub(crate) fn installer(&self) -> &str {
-        &self.installer
-    }
-
-    /// The text of `cluster-configuration.yaml`.
-    pub(crate) fn configuration(&self) -> &str {
-        &self.configuration
     }
 
     /// Why `scenario` cannot be run with them.
@@ -170,9 +178,9 @@ mod tests {
 
     #[test]
     fn keeps_the_files_as_they_are() {
-        let own = own();
-        assert_eq!(own.installer(), stub::manifests::installer_yaml(release()));
-        assert!(own.configuration().contains("# Same value on the host"), "comments stay");
+        let [installer, configuration] = files(Some(&own()), release(), Behaviour::default(), None);
+        assert_eq!(installer, stub::manifests::installer_yaml(release()));
+        assert!(configuration.contains("# Same value on the host"), "comments stay");
     }
 
     #[rstest]

@@ -1,11 +1,13 @@
 //! Whether an installed KubeSphere answers, and will go on answering.
 
+use bytes::Bytes;
 use checks::Finding;
+use checks::view::ClusterView;
 use serde_json::Value;
 
 /// ks-apiserver's version, asked as a browser does: of the console, here through the API server's service proxy.
 pub const THROUGH_CONSOLE: &str = "/api/v1/namespaces/kubesphere-system/services/ks-console:80/proxy/kapis/version";
-const VERSION: &str = "/api/v1/namespaces/kubesphere-system/services/ks-apiserver:80/proxy/kapis/version";
+const VERSION: &str = "/kapis/version";
 const DEPLOYMENTS: &str = "/apis/apps/v1/namespaces/kubesphere-system/deployments";
 const PODS: &str = "/api/v1/namespaces/kubesphere-system/pods";
 
@@ -17,10 +19,12 @@ async fn get(client: &kube::Client, path: &str) -> Result<String, kube::Error> {
 ///
 /// # Errors
 /// In words, when it does not say.
-pub async fn version(client: &kube::Client) -> Result<String, String> {
-    let text = get(client, VERSION).await.map_err(|error| format!("GET {VERSION}: {error}"))?;
-    let answer: Value = serde_json::from_str(&text).map_err(|error| format!("GET {VERSION}: {error}"))?;
-    answer["gitVersion"].as_str().map(str::to_owned).ok_or_else(|| format!("GET {VERSION}: no gitVersion: {text}"))
+pub async fn version(cluster: &dyn ClusterView) -> Result<String, String> {
+    let request = http::Request::get(VERSION).body(Bytes::new()).map_err(|error| error.to_string())?;
+    let answer = cluster.ks_apiserver(request).await.map_err(|error| error.to_string())?;
+    let body: Value = serde_json::from_slice(answer.body()).unwrap_or_default();
+    let version = body["gitVersion"].as_str().map(str::to_owned);
+    version.ok_or_else(|| format!("GET {VERSION} answers {} and no gitVersion", answer.status()))
 }
 
 /// Whether no pod of KubeSphere is about to be replaced, as v3.2's installer has it done at its end: a session that

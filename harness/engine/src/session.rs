@@ -9,8 +9,8 @@ use providers::{Capabilities, Provider};
 use rand::RngExt as _;
 use scenario::plan::Cell;
 
-use crate::cell::{pair_plan, unsupported};
 use crate::kept::Kept;
+use crate::needs::{pair_plan, unsupported};
 
 /// A session: begun before the first cluster, ended after the last one.
 pub struct Session {

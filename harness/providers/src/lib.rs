@@ -1,4 +1,5 @@
-//! Makers of clusters: embedded, envtest, containers, kind, and somebody's existing ones; and the leases over everything a run creates.
+//! Makers of clusters: embedded, envtest, containers, kind, and existing, which makes none; and the leases over everything
+//! a run creates.
 
 pub mod access;
 mod cluster;

@@ -69,7 +69,7 @@ impl Pool {
     /// Why `scenario` cannot be run on its pairs; none where it can.
     #[must_use]
     pub fn cannot(&self, scenario: &Scenario) -> Option<String> {
-        self.provider.cannot(scenario)
+        self.provider.cannot_be(&scenario.given).or_else(|| self.provider.cannot_do(scenario))
     }
 
     /// Whether its pairs live on a virtual clock.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use nodes::clock::Clock;
-use scenario::model::Scenario;
+use scenario::model::{Given, Scenario};
 use serde::{Deserialize, Serialize};
 
 use crate::cluster::Cluster;
@@ -30,9 +30,14 @@ pub trait Provider: Send + Sync {
         None
     }
 
-    /// Why `scenario` cannot be run on its clusters; none where it can, or where that shows only later. After a successful
+    /// Why its clusters cannot be as `given` says; none where they can, or where that shows only later. After a successful
     /// probe.
-    fn cannot(&self, _scenario: &Scenario) -> Option<String> {
+    fn cannot_be(&self, _given: &Given) -> Option<String> {
+        None
+    }
+
+    /// Why the steps of `scenario` cannot be done on its clusters; none where they can. After a successful probe.
+    fn cannot_do(&self, _scenario: &Scenario) -> Option<String> {
         None
     }
 

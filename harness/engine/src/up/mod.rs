@@ -23,8 +23,8 @@ use stub::Behaviour;
 use tokio_util::sync::CancellationToken;
 
 pub(crate) use self::forward::Forward;
-use crate::cell::shape;
 use crate::given::{self, GivenError};
+use crate::needs::shape;
 use crate::releases::Releases;
 use crate::waiter::PairWaiter;
 
@@ -56,6 +56,9 @@ pub enum UpError {
     /// A cluster does not come up.
     #[error(transparent)]
     Provider(#[from] ProviderError),
+    /// The provider's clusters cannot be as is asked for.
+    #[error("{0}")]
+    Unsupported(String),
     /// KubeSphere does not settle.
     #[error(transparent)]
     Given(#[from] GivenError),
@@ -192,6 +195,9 @@ async fn stand(options: &UpOptions, run_id: &str, lease: &Lease) -> Result<(Pair
         seed: rand::rng().random(),
         behaviour: options.behaviour,
     };
+    if let Some(why) = options.provider.cannot_be(&options.given) {
+        return Err(UpError::Unsupported(why));
+    }
     let pair = options.provider.create(lease, &plan).await?;
     {
         let waiter = PairWaiter::new(&pair, &CancellationToken::new());

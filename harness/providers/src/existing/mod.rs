@@ -138,19 +138,18 @@ impl Provider for Existing {
         self.found.get().map(|found| plan::text(found, &self.options))
     }
 
-    fn cannot(&self, scenario: &Scenario) -> Option<String> {
-        let Given { host, member } = &scenario.given;
-        let member = || member.as_ref().and_then(|member| self.cannot_give(On::Member, member));
-        let configures = || {
-            let installed = self.found.get()?.iter().any(|found| found.standing == KubesphereStanding::Installed);
-            let step = irrevocable::first_that_configures(scenario).filter(|_| installed)?;
-            Some(format!("step \"{}\" would change the configuration of a KubeSphere that is there", step.name))
-        };
-        let takes = || {
-            let step = irrevocable::first_that_takes(scenario)?;
-            Some(format!("step \"{}\" would take away what is there", step.name))
-        };
-        self.cannot_give(On::Host, host).or_else(member).or_else(takes).or_else(configures)
+    fn cannot_be(&self, given: &Given) -> Option<String> {
+        let member = || given.member.as_ref().and_then(|member| self.cannot_give(On::Member, member));
+        self.cannot_give(On::Host, &given.host).or_else(member)
+    }
+
+    fn cannot_do(&self, scenario: &Scenario) -> Option<String> {
+        if let Some(step) = irrevocable::first_that_takes(scenario) {
+            return Some(format!("step \"{}\" would take away what is there", step.name));
+        }
+        let installed = self.found.get()?.iter().any(|found| found.standing == KubesphereStanding::Installed);
+        let step = irrevocable::first_that_configures(scenario).filter(|_| installed)?;
+        Some(format!("step \"{}\" would change the configuration of a KubeSphere that is there", step.name))
     }
 
     async fn create(&self, lease: &Lease, plan: &PairPlan) -> Result<Pair, ProviderError> {

@@ -29,13 +29,8 @@ pub(super) fn text(found: &[Found], options: &ExistingOptions) -> String {
     lines.push(format!(
         "On each it makes the namespace {NAMESPACE}, with short-lived pods of {image} on the nodes' networks."
     ));
-    let [mut absent, mut installed] = [false, false];
-    for found in found {
-        match found.standing {
-            Standing::Absent => absent = true,
-            Standing::Installed => installed = true,
-        }
-    }
+    let [absent, installed] =
+        [Standing::Absent, Standing::Installed].map(|wanted| found.iter().any(|found| found.standing == wanted));
     if absent && options.allow_install {
         lines.push(format!(
             "Where no KubeSphere is, scenarios install {}: the namespaces {}, {}, {}, {} and {}; \
@@ -51,6 +46,13 @@ pub(super) fn text(found: &[Found], options: &ExistingOptions) -> String {
     } else if absent {
         lines.push("Where no KubeSphere is, nothing is installed: --allow-install is not given.".to_owned());
     }
+    if absent && options.allow_install && options.real {
+        lines.push(
+            "What KubeSphere's own installer makes beyond that, as the kinds of monitoring, stays: clusters that may be \
+             thrown away are best."
+                .to_owned(),
+        );
+    }
     if installed {
         lines.push(
             "Where KubeSphere is, nothing is installed: scenarios run whose preconditions hold already and that leave its \
@@ -59,7 +61,7 @@ pub(super) fn text(found: &[Found], options: &ExistingOptions) -> String {
         );
     }
     lines.push(
-        "After each scenario all of that is taken away again, and nothing else; `ks-e2e sweep` does it after a crash."
+        "After each scenario all of this is taken away again, and nothing else; `ks-e2e sweep` does it after a crash."
             .to_owned(),
     );
     lines.join("\n")

@@ -13,6 +13,18 @@ pub(crate) struct Key {
     name: String,
 }
 
+impl Key {
+    /// The key of the `CustomResourceDefinition` of `resource`.
+    pub(super) fn of_definition(resource: &ApiResource) -> Self {
+        Self {
+            group: "apiextensions.k8s.io".to_owned(),
+            plural: "customresourcedefinitions".to_owned(),
+            namespace: None,
+            name: format!("{}.{}", resource.plural, resource.group),
+        }
+    }
+}
+
 impl std::fmt::Display for Key {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "{}", self.plural)?;

@@ -109,7 +109,9 @@ impl SharedInventory {
                 let namespace = namespace.as_deref().or_else(|| object.namespace());
                 let is_new = |name: &str| NAMESPACES.contains(&name) && !self.namespaces.contains_key(name);
                 namespace.is_some_and(is_new)
-                    || is_of_kubesphere(&object.resource.group)
+                    // A kind that was there before is somebody's who uses a part of KubeSphere alone.
+                    || (is_of_kubesphere(&object.resource.group)
+                        && !self.present.contains(&Key::of_definition(&object.resource)))
                     || (object.is("apiextensions.k8s.io", "customresourcedefinitions")
                         && is_of_kubesphere(&name(object)))
                     || (object.resource.group == RBAC && name(object) == objects::INSTALLER)
@@ -276,6 +278,15 @@ mod tests {
         let mut known = before(Standing::Absent);
         known.present.insert(object.key());
         assert!(!known.is_of_the_run(&object), "it was there before");
+    }
+
+    #[test]
+    fn leaves_objects_of_a_kind_that_was_there_before() {
+        let address = object(("network.kubesphere.io", "eips"), None, "public", "kubectl-create");
+        let mut before = before(Standing::Absent);
+        assert!(before.is_of_the_run(&address));
+        before.present.insert(object(CRDS, None, "eips.network.kubesphere.io", "helm").key());
+        assert!(!before.is_of_the_run(&address));
     }
 
     #[test]

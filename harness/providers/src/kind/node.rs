@@ -19,8 +19,8 @@ const ROOT: &str = "/ks-e2e/root";
 /// The registry's port on the node's loopback.
 const PORT: u16 = 5785;
 
-/// Lays out what comes on standard input, and starts the registry if it is described. `docker.io` itself is never asked: the mirror stands
-/// in for it, and the server behind it is the mirror again (containerd 1.6, `docs/hosts.md`).
+/// Lays out what comes on standard input, and starts the registry if it is described. `docker.io` itself is never asked
+/// then: the mirror stands in for it, and the server behind it is the mirror again (containerd 1.6, `docs/hosts.md`).
 ///
 /// What is sent to a ClusterIP that kube-proxy does not know yet is refused on the node. It would go out by the default
 /// route else, to whoever answers there: an HTTP client that gets such an answer keeps the connection, and goes on asking

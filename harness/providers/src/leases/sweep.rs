@@ -71,12 +71,16 @@ fn sweep_one(lease: &Path) -> Swept {
     }
     let described = existing_clusters::directory(lease.parent().unwrap_or(Path::new(".")), &result.run_id);
     for path in existing_clusters.iter().filter(|path| path.parent() == Some(&described)) {
+        let shown = path.display();
         match ExistingCluster::read(path) {
-            // It is written before it is named.
-            Err(error) => result.failed.push(format!("what the run made on a cluster: {}: {error}", path.display())),
+            // A person has taken it away, as they are told to.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            Err(error) => result.failed.push(format!("what the run made on a cluster: {shown}: {error}")),
             Ok(cluster) => match cluster.restore_blocking() {
                 Ok(()) => result.removed.push(cluster.to_string()),
-                Err(error) => result.failed.push(format!("{cluster}: {error}")),
+                Err(error) => {
+                    result.failed.push(format!("{cluster}: {error}; if that cluster is gone, remove {shown}"));
+                }
             },
         }
     }
