@@ -46,29 +46,9 @@ pub(crate) async fn settle<'a>(
 
 #[cfg(test)]
 mod tests {
-    use async_trait::async_trait;
+    use crate::testing::Attempts;
 
     use super::*;
-
-    /// Attempts up to three times.
-    struct Thrice;
-
-    #[async_trait]
-    impl Waiter for Thrice {
-        async fn until_holds<'a>(
-            &self,
-            _budget: Duration,
-            attempt: &(dyn Fn() -> BoxFuture<'a, Finding> + Send + Sync),
-        ) -> Finding {
-            for _ in 0..2 {
-                let finding = attempt().await;
-                if finding.is_holding() {
-                    return finding;
-                }
-            }
-            attempt().await
-        }
-    }
 
     async fn settle_with(looks: Vec<Seen<Look>>) -> (Finding, usize) {
         let looks = Arc::new(Mutex::new(looks.into_iter()));
@@ -76,7 +56,7 @@ mod tests {
             let next = looks.lock().unwrap_or_else(PoisonError::into_inner).next();
             async move { next.unwrap_or_else(|| Err(Finding::cannot_tell("looked too often"))) }.boxed()
         };
-        let finding = settle(&Thrice, Duration::ZERO, &look).await;
+        let finding = settle(&Attempts::at_most(3), Duration::ZERO, &look).await;
         let left = looks.lock().unwrap_or_else(PoisonError::into_inner).len();
         (finding, left)
     }

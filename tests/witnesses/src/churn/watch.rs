@@ -11,6 +11,9 @@ use super::things::{LAST, Things, state_of};
 use super::{Cause, LIMIT, entry};
 use crate::transcript::Entry;
 
+/// As often may a watch begin: a server that breaks off more is no server to watch.
+const WATCHES: usize = 3;
+
 /// What a watch saw.
 #[derive(Default)]
 struct Seen {
@@ -38,7 +41,7 @@ pub(super) async fn play(things: &Things) -> Result<Vec<Entry>, Cause> {
         let (mut seen, mut from) = (Seen::default(), begin);
         let api = things.api();
         // A server ends the watch of a client that is slow to read, which then goes on where it was.
-        loop {
+        for _ in 0..WATCHES {
             let mut events = Box::pin(api.watch(&WatchParams::default(), &from).await?);
             while let Some(event) = events.try_next().await? {
                 let last = match &event {
@@ -56,6 +59,7 @@ pub(super) async fn play(things: &Things) -> Result<Vec<Entry>, Cause> {
                 from = seen.newest.to_string();
             }
         }
+        Err(format!("the watch was broken off {WATCHES} times").into())
     };
     let watching = tokio::time::timeout(LIMIT, watching);
     let (seen, written) = tokio::join!(watching, things.write());
