@@ -201,6 +201,33 @@ mod tests {
     }
 
     #[test]
+    fn gives_up_a_cluster_that_a_person_says_is_gone() {
+        let state = tempfile::tempdir().unwrap();
+        let path = state.path().join("dead.clusters/host.json");
+        fs::create_dir(path.parent().unwrap()).unwrap();
+        let kubeconfig = "
+current-context: a
+contexts: [{name: a, context: {cluster: c, user: u}}]
+clusters: [{name: c, cluster: {server: 'https://127.0.0.1:1'}}]
+users: [{name: u, user: {token: t}}]
+";
+        let described = serde_json::json!({
+            "on": "host", "run_id": "dead", "context": "prod", "kubeconfig": kubeconfig,
+            "before": {"standing": "Absent", "present": [], "namespaces": {}},
+        });
+        fs::write(&path, described.to_string()).unwrap();
+        let entry = serde_json::to_string(&Entry::ExistingCluster { path: path.clone() }).unwrap();
+        fs::write(state.path().join("dead.lease"), entry).unwrap();
+        let failed = &sweep(state.path()).unwrap()[0].failed;
+        let [failure] = &failed[..] else { panic!("{failed:?}") };
+        assert!(failure.starts_with("what the run made on the host cluster, context prod: "), "{failure}");
+        assert!(failure.ends_with(&format!("if that cluster is gone, remove {}", path.display())), "{failure}");
+        fs::remove_file(&path).unwrap();
+        assert_eq!(sweep(state.path()).unwrap()[0].failed, Vec::<String>::new());
+        assert_eq!(fs::read_dir(state.path()).unwrap().count(), 0);
+    }
+
+    #[test]
     fn ignores_a_half_written_last_line() {
         let owned = still_owned("{\"kind\":\"directory\",\"path\":\"/a\"}\n{\"kind\":\"direc");
         assert!(owned.groups.is_empty());
