@@ -24,6 +24,9 @@ const WATCHED: [(&str, &str, &str, &str); 4] = [
 /// Between attempts when nothing changed: processes show more over HTTP than the API server's objects do.
 const FIRST_LOOK: Duration = Duration::from_secs(1);
 const LAST_LOOK: Duration = Duration::from_secs(15);
+/// After a change, so that one look sees what comes in its train: an installation changes hundreds of objects, and each
+/// look may read a whole log.
+const TRAIN: Delay = Delay::new("look", Duration::from_millis(20));
 
 /// Waits on both clusters of a pair.
 pub struct PairWaiter {
@@ -93,7 +96,14 @@ impl Waiter for PairWaiter {
             tokio::select! {
                 biased;
                 () = self.stop.cancelled() => {}
-                _ = changes.changed() => next_look = FIRST_LOOK,
+                _ = changes.changed() => {
+                    next_look = FIRST_LOOK;
+                    tokio::select! {
+                        () = self.stop.cancelled() => {}
+                        () = self.clock.sleep(TRAIN) => {}
+                        () = &mut deadline => return attempt().await,
+                    }
+                }
                 () = self.clock.sleep(Delay::new("look", next_look)) => next_look = (next_look * 2).min(LAST_LOOK),
                 () = &mut deadline => return attempt().await,
             }
