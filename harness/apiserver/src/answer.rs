@@ -3,8 +3,8 @@
 use bytes::Bytes;
 use http::{HeaderValue, Response, StatusCode, header};
 use http_body_util::combinators::UnsyncBoxBody;
-use http_body_util::{BodyExt as _, Full, StreamBody};
-use hyper::body::Frame;
+use http_body_util::{BodyExt as _, Either, Full, StreamBody};
+use hyper::body::{Frame, Incoming};
 use serde_json::Value;
 
 use crate::negotiate::{Encoding, Form};
@@ -16,6 +16,8 @@ use crate::yaml;
 pub type BodyError = Box<dyn std::error::Error + Send + Sync>;
 /// The body of an answer.
 pub type Body = UnsyncBoxBody<Bytes, BodyError>;
+/// The body of a request: from a connection, or whole.
+pub type RequestBody = Either<Incoming, Full<Bytes>>;
 
 /// A body that is known as a whole.
 pub fn full(bytes: impl Into<Bytes>) -> Body {

@@ -5,13 +5,12 @@ use std::sync::Arc;
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode};
 use http_body_util::BodyExt as _;
-use hyper::body::Incoming;
 use hyper::upgrade::OnUpgrade;
 use serde_json::{Value, json};
 use tokio::runtime::Handle;
 
 use crate::access::{self, NotImpersonated};
-use crate::answer::{self, Body};
+use crate::answer::{self, Body, RequestBody};
 use crate::authn::{PeerCertificate, User};
 use crate::authz::{self, Ask};
 use crate::call::Call;
@@ -27,7 +26,7 @@ use crate::websocket::{self, Opening};
 use crate::{deprecation, discovery, limits, logs, negotiate, openapi, paths, proxy, reads, surface, webhooks};
 
 /// Answers `request`.
-pub async fn handle(state: Arc<State>, peer: Arc<PeerCertificate>, request: Request<Incoming>) -> Response<Body> {
+pub async fn handle(state: Arc<State>, peer: Arc<PeerCertificate>, request: Request<RequestBody>) -> Response<Body> {
     let form = negotiate::for_failure(request.headers());
     let query = Query::parse(request.uri().query());
     let people = negotiate::is_for_people(request.headers(), query.first("pretty"));
@@ -53,7 +52,7 @@ async fn respond(
     peer: &PeerCertificate,
     target: Target,
     query: Query,
-    request: Request<Incoming>,
+    request: Request<RequestBody>,
 ) -> Result<Response<Body>, Failure> {
     if target == Target::Nothing {
         let (path, url) = (request.uri().path(), request.uri());
@@ -81,7 +80,7 @@ async fn respond(
     }
 }
 
-fn path_answer(state: &State, request: &Request<Incoming>) -> Result<Response<Body>, Failure> {
+fn path_answer(state: &State, request: &Request<RequestBody>) -> Result<Response<Body>, Failure> {
     let registry = state.registry();
     let path = request.uri().path();
     let trimmed = if path.len() > 1 { path.trim_end_matches('/') } else { path };
@@ -138,7 +137,7 @@ fn path_answer(state: &State, request: &Request<Incoming>) -> Result<Response<Bo
     }
 }
 
-fn note_miss(state: &State, request: &Request<Incoming>) {
+fn note_miss(state: &State, request: &Request<RequestBody>) {
     state.miss(format!("{} {}", request.method(), request.uri().path()));
 }
 
@@ -147,7 +146,7 @@ async fn resource_answer(
     user: User,
     path: ResourcePath,
     query: Query,
-    request: Request<Incoming>,
+    request: Request<RequestBody>,
 ) -> Result<Response<Body>, Failure> {
     let registry = state.registry();
     let Some(resource) = registry.find(&path.group, &path.version, &path.resource) else {
@@ -336,7 +335,7 @@ fn is_routed(method: &Method, resource: &Resource, path: &ResourcePath) -> bool 
     }
 }
 
-async fn read_body(body: Incoming) -> Result<Bytes, Failure> {
+async fn read_body(body: RequestBody) -> Result<Bytes, Failure> {
     match http_body_util::Limited::new(body, limits::BODY).collect().await {
         Ok(collected) => Ok(collected.to_bytes()),
         Err(error) if error.is::<http_body_util::LengthLimitError>() => {

@@ -61,6 +61,7 @@ mod go;
 mod gojson;
 mod gotypes;
 mod handler;
+mod in_process;
 mod jsoniter;
 mod jsonpatch;
 mod limits;
@@ -112,8 +113,10 @@ use std::sync::Arc;
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 
+pub use answer::Body;
 #[cfg(feature = "client")]
 pub use client::ClientError;
+pub use in_process::{InProcess, Stopped};
 pub use options::{DialFailure, Dialer, Options, Stream, TcpDialer, TimeLimits};
 pub use pki::{CertificateError, ClientCertificate, Lifetime};
 

@@ -4,10 +4,9 @@ use std::sync::Arc;
 
 use http::{HeaderMap, HeaderName, Method, Request, Response, StatusCode, header};
 use http_body_util::BodyExt as _;
-use hyper::body::Incoming;
 use serde_json::Value;
 
-use crate::answer::{self, Body, Foreign};
+use crate::answer::{self, Body, Foreign, RequestBody};
 use crate::registry::Resource;
 use crate::request::ResourcePath;
 use crate::state::State;
@@ -151,7 +150,7 @@ pub async fn answer(
     state: &Arc<State>,
     resource: &Resource,
     path: &ResourcePath,
-    request: Request<Incoming>,
+    request: Request<RequestBody>,
 ) -> Result<Response<Body>, Failure> {
     let to = match &*resource.plural {
         "services" => service(state, &path.namespace, &path.name)?,
@@ -192,7 +191,7 @@ pub async fn answer(
 }
 
 /// A path without its trailing slash is sent to the one with it.
-fn redirect(request: &Request<Incoming>) -> Response<Body> {
+fn redirect(request: &Request<RequestBody>) -> Response<Body> {
     let query = request.uri().query().map(|query| format!("?{query}")).unwrap_or_default();
     let place = format!("{}/{query}", request.uri().path());
     let mut response = Response::new(answer::full(bytes::Bytes::new()));

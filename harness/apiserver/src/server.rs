@@ -5,6 +5,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use http::Request;
+use http_body_util::Either;
+use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
 use hyper_util::server::conn::auto;
@@ -94,10 +97,10 @@ async fn converse(
     let first_head = state.time_limits.first_head;
     let asked = Arc::new(AtomicBool::new(false));
     let asks = Arc::clone(&asked);
-    let service = service_fn(move |request| {
+    let service = service_fn(move |request: Request<Incoming>| {
         asks.store(true, Ordering::Relaxed);
         let (state, peer) = (Arc::clone(&state), Arc::clone(&peer));
-        async move { Ok::<_, Infallible>(handler::handle(state, peer, request).await) }
+        async move { Ok::<_, Infallible>(handler::handle(state, peer, request.map(Either::Left)).await) }
     });
     let mut server = auto::Builder::new(executor);
     server.http1().max_buf_size(limits::HEAD as usize).max_headers(limits::HEADERS);

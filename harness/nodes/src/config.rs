@@ -9,7 +9,8 @@ use crate::clock::Clock;
 use crate::cluster::{Cluster, Failure};
 use crate::controllers::tokens::Signer;
 use crate::controllers::{self, storage};
-use crate::kubelet::{Kubelet, api, heartbeat, node};
+use crate::kubelet::{self, Kubelet, api, heartbeat, node};
+use crate::network::client::InProcess;
 use crate::node_network::NodeNetwork;
 use crate::program::Programs;
 use crate::served::Served;
@@ -47,6 +48,9 @@ pub struct NodesConfig {
     pub service_account_key_pem: String,
     /// Address of the API server inside the cluster, as `https://10.96.0.1:443`.
     pub in_cluster_server: String,
+    /// The same server without a connection, where it is in this process: programs whose credentials are for it take
+    /// this way.
+    pub in_process: Option<InProcess>,
     /// Seed of the programs' randomness.
     pub seed: u64,
     /// Version of the kubelets, as `v1.20.2`.
@@ -131,11 +135,17 @@ impl Nodes {
         let cluster = Cluster::new(config.client, config.clock);
         let nodes = Self { _stop: cluster.stop.clone().drop_guard(), cluster: cluster.clone() };
         let addresses = config.nodes.iter().map(|node| (node.name.clone(), node.ip)).collect();
-        let server = (config.in_cluster_server, server_uri);
+        let ca_pem: Arc<str> = config.ca_pem.into();
+        let server = kubelet::Server {
+            address: config.in_cluster_server,
+            uri: server_uri,
+            ca_pem: ca_pem.clone(),
+            in_process: config.in_process,
+        };
         let kubelet =
             Kubelet::new(cluster.clone(), config.programs, config.network.clone(), server, config.seed, addresses);
 
-        let monitors = controllers::start(&cluster, signer, &config.ca_pem.into(), &config.network);
+        let monitors = controllers::start(&cluster, signer, &ca_pem, &config.network);
         kubelet.start();
         let watching = async {
             let kinds = Served::ask(&cluster).await.map_err(|failure| NodesError::of(&name, failure))?;

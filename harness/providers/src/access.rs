@@ -7,6 +7,9 @@ use nodes::network::client::Endpoint;
 use nodes::network::tls::{ClientIdentity, TlsSettings};
 use serde_yaml::Value;
 
+/// How we name ourselves to API servers.
+pub(crate) const AGENT: &str = concat!("ks-e2e/v", env!("CARGO_PKG_VERSION"));
+
 /// The current context of a kubeconfig with inline data. It holds secrets, so it is not printable.
 #[derive(Clone)]
 pub struct Access {
@@ -75,7 +78,7 @@ impl Access {
                 identity: self.identity.clone(),
             },
             authorization: self.token.as_ref().map(|token| format!("Bearer {token}")),
-            agent: Some(concat!("ks-e2e/v", env!("CARGO_PKG_VERSION")).to_owned()),
+            agent: Some(AGENT.to_owned()),
         })
     }
 }

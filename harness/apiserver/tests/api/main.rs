@@ -1,10 +1,11 @@
-//! The server, asked by a real client over TLS.
+//! The server, asked by a real client over TLS, or from within the process.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a failing test may panic")]
 
 mod access;
 mod conversions;
 mod custom;
 mod deleting;
+mod in_process;
 mod limits;
 mod pods;
 mod reading;

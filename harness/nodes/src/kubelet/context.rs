@@ -14,7 +14,7 @@ use super::environment::Values;
 use super::shared::Shared;
 use crate::logs::LogWriter;
 use crate::names::fnv32a;
-use crate::network::client::{Endpoint, EndpointError, client};
+use crate::network::client::{Endpoint, EndpointError, client, in_process_client};
 use crate::network::tls::TlsSettings;
 use crate::node_network::PodNetwork;
 use crate::program::{Files, PodContext, PodIdentity, Random, ServiceAccountMount};
@@ -71,7 +71,7 @@ impl Parts<'_> {
         };
         let credentials = credentials.unwrap_or(Credentials { token: String::new(), ca_pem: Bytes::new() });
         let service_account = ServiceAccountMount {
-            server: kubelet.in_cluster_server.clone(),
+            server: kubelet.server.address.clone(),
             ca_pem: credentials.ca_pem.clone(),
             token: credentials.token,
         };
@@ -86,16 +86,24 @@ impl Parts<'_> {
         let (kubelet, network) = (kubelet.clone(), place.network.clone());
         let make = move |start: Start| {
             let token = &service_account.token;
-            let endpoint = Endpoint {
-                server: kubelet.server_uri.clone(),
-                tls: TlsSettings { authorities_pem: service_account.ca_pem.to_vec(), ..TlsSettings::default() },
-                authorization: (!token.is_empty()).then(|| format!("Bearer {token}")),
-                agent: Some(identity.agent()),
+            let (authorization, agent) = ((!token.is_empty()).then(|| format!("Bearer {token}")), identity.agent());
+            let (server, clock) = (&kubelet.server, kubelet.cluster.clock.clone());
+            // Who does not believe the server's certificate has to find out.
+            let believes = *service_account.ca_pem == *server.ca_pem.as_bytes();
+            let client = match &server.in_process {
+                Some(way) if believes => {
+                    in_process_client(way.clone(), &clock, authorization.as_deref(), Some(&agent))?
+                }
+                _ => {
+                    let authorities_pem = service_account.ca_pem.to_vec();
+                    let tls = TlsSettings { authorities_pem, ..TlsSettings::default() };
+                    let endpoint = Endpoint { server: server.uri.clone(), tls, authorization, agent: Some(agent) };
+                    client(network.clone(), &clock, &endpoint)?
+                }
             };
-            let clock = kubelet.cluster.clock.clone();
             Ok(PodContext {
                 pod: PodIdentity { env: start.environment, ..identity.clone() },
-                client: client(network.clone(), &clock, &endpoint)?,
+                client,
                 service_account: service_account.clone(),
                 files: Files::new(files.clone()),
                 network: network.clone(),

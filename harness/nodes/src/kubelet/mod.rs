@@ -28,6 +28,7 @@ use self::shared::{Shared, Signal};
 use crate::cache::{Change, Key};
 use crate::clock::Delay;
 use crate::cluster::Cluster;
+use crate::network::client::InProcess;
 use crate::node_network::NodeNetwork;
 use crate::program::Programs;
 use crate::queue::Queue;
@@ -35,13 +36,24 @@ use crate::queue::Queue;
 /// How long a kubelet waits before it tries a failed request again.
 const RETRY: Delay = Delay::new("kubelet-retry", Duration::from_secs(1));
 
+/// The API server as programs reach it.
+pub(crate) struct Server {
+    /// Inside the cluster, as `https://10.96.0.1:443`.
+    pub(crate) address: String,
+    /// The same, parsed.
+    pub(crate) uri: http::Uri,
+    /// PEM of its authority.
+    pub(crate) ca_pem: Arc<str>,
+    /// Without a connection.
+    pub(crate) in_process: Option<InProcess>,
+}
+
 /// What the kubelets of a cluster share.
 pub(crate) struct Kubelet {
     pub(crate) cluster: Arc<Cluster>,
     pub(crate) programs: Programs,
     pub(crate) network: Arc<dyn NodeNetwork>,
-    pub(crate) in_cluster_server: String,
-    pub(crate) server_uri: http::Uri,
+    pub(crate) server: Server,
     pub(crate) seed: u64,
     /// Address by node.
     pub(crate) nodes: BTreeMap<String, IpAddr>,
@@ -55,17 +67,15 @@ impl Kubelet {
         cluster: Arc<Cluster>,
         programs: Programs,
         network: Arc<dyn NodeNetwork>,
-        server: (String, http::Uri),
+        server: Server,
         seed: u64,
         nodes: BTreeMap<String, IpAddr>,
     ) -> Arc<Self> {
-        let (in_cluster_server, server_uri) = server;
         Arc::new(Self {
             cluster,
             programs,
             network,
-            in_cluster_server,
-            server_uri,
+            server,
             seed,
             nodes,
             pulled: images::Pulled::default(),

@@ -4,7 +4,10 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
-use http::{HeaderValue, Request, Response, Uri, header};
+use bytes::Bytes;
+use futures::future::BoxFuture;
+use http::{HeaderName, HeaderValue, Request, Response, Uri, header};
+use http_body_util::combinators::UnsyncBoxBody;
 use hyper_util::client::legacy::Client as HttpClient;
 use hyper_util::rt::TokioExecutor;
 use kube::client::Body;
@@ -43,6 +46,41 @@ pub enum EndpointError {
     Agent,
 }
 
+/// What goes wrong on the way to an API server.
+pub type WayError = Box<dyn std::error::Error + Send + Sync>;
+
+/// The answer of a server in this process.
+pub type Answer = Response<UnsyncBoxBody<Bytes, WayError>>;
+
+/// An API server in this process, which is reached without a connection.
+pub type InProcess = Arc<dyn Fn(Request<Body>) -> BoxFuture<'static, Result<Answer, WayError>> + Send + Sync>;
+
+/// A Kubernetes client of a server in this process, for whoever `authorization` is the `Authorization` header of, by the
+/// name of `agent`; see [`Endpoint`].
+///
+/// # Errors
+/// [`EndpointError`] when they cannot be headers.
+pub fn in_process_client(
+    server: InProcess,
+    clock: &Clock,
+    authorization: Option<&str>,
+    agent: Option<&str>,
+) -> Result<kube::Client, EndpointError> {
+    let own = OwnHeaders::new(authorization, agent)?;
+    let clock = clock.clone();
+    let service = tower::service_fn(move |mut request: Request<Body>| {
+        own.add(&mut request);
+        let (answer, clock) = (server(request), clock.clone());
+        async move {
+            clock.touch();
+            let answer = answer.await;
+            clock.touch();
+            answer
+        }
+    });
+    Ok(kube::Client::new(service, "default"))
+}
+
 /// A Kubernetes client for `endpoint` whose every connection goes over `network`. Its failures to connect carry a
 /// [`DialError`](super::connector::DialError) in their chain of causes.
 ///
@@ -72,18 +110,10 @@ fn speaking(
 ) -> Result<kube::Client, EndpointError> {
     let tls = client_config(&endpoint.tls, protocols)?;
     let connector = Connector::new(network, clock.clone(), Some(Arc::new(tls)), endpoint.tls.server_name.clone());
-    let mut authorization = None;
-    if let Some(value) = &endpoint.authorization {
-        let mut value = HeaderValue::from_str(value).map_err(|_| EndpointError::Authorization)?;
-        value.set_sensitive(true);
-        authorization = Some(value);
-    }
-    let agent = endpoint.agent.as_deref().map(HeaderValue::from_str).transpose().map_err(|_| EndpointError::Agent)?;
     let service = Service {
         http: HttpClient::builder(TokioExecutor::new()).build(connector),
         server: endpoint.server.clone(),
-        authorization,
-        agent,
+        own: OwnHeaders::new(endpoint.authorization.as_deref(), endpoint.agent.as_deref())?,
         clock: clock.clone(),
     };
     Ok(kube::Client::new(service.map_err(|error: hyper_util::client::legacy::Error| error), "default"))
@@ -93,9 +123,32 @@ fn speaking(
 struct Service {
     http: HttpClient<Connector, Body>,
     server: Uri,
-    authorization: Option<HeaderValue>,
-    agent: Option<HeaderValue>,
+    own: OwnHeaders,
     clock: Clock,
+}
+
+/// What a client tells of itself, where a request does not.
+#[derive(Clone)]
+struct OwnHeaders([(HeaderName, Option<HeaderValue>); 2]);
+
+impl OwnHeaders {
+    fn new(authorization: Option<&str>, agent: Option<&str>) -> Result<Self, EndpointError> {
+        let mut authorization =
+            authorization.map(HeaderValue::from_str).transpose().map_err(|_| EndpointError::Authorization)?;
+        if let Some(value) = &mut authorization {
+            value.set_sensitive(true);
+        }
+        let agent = agent.map(HeaderValue::from_str).transpose().map_err(|_| EndpointError::Agent)?;
+        Ok(Self([(header::AUTHORIZATION, authorization), (header::USER_AGENT, agent)]))
+    }
+
+    fn add(&self, request: &mut Request<Body>) {
+        for (name, value) in &self.0 {
+            if let Some(value) = value {
+                request.headers_mut().entry(name).or_insert_with(|| value.clone());
+            }
+        }
+    }
 }
 
 impl tower::Service<Request<Body>> for Service {
@@ -109,11 +162,7 @@ impl tower::Service<Request<Body>> for Service {
 
     fn call(&mut self, mut request: Request<Body>) -> Self::Future {
         *request.uri_mut() = absolute(&self.server, request.uri());
-        for (name, value) in [(header::AUTHORIZATION, &self.authorization), (header::USER_AGENT, &self.agent)] {
-            if let Some(value) = value {
-                request.headers_mut().entry(name).or_insert_with(|| value.clone());
-            }
-        }
+        self.own.add(&mut request);
         let (http, clock) = (self.http.clone(), self.clock.clone());
         Box::pin(async move {
             // Each end of the exchange starts a quiet period. What is under way between them, the connection tells the

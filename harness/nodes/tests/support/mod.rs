@@ -157,6 +157,7 @@ impl TestCluster {
             ca_pem: server.ca_pem.clone(),
             service_account_key_pem: server.key_pem.clone(),
             in_cluster_server: format!("https://{}", server.service),
+            in_process: None,
             seed: 7,
             kubernetes_version: "v1.20.2".to_owned(),
         })

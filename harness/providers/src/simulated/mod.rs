@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use apiserver::{ApiServer, DialFailure, Dialer};
 use async_trait::async_trait;
+use http::Request;
 use nodes::clock::Clock;
 use nodes::network::simulated::{ClusterNetwork, ClusterPlan, Fault, SimulatedNetwork, Unreachable};
 use nodes::network::{NetError, Network, client};
@@ -15,7 +16,7 @@ use rand::RngExt as _;
 use scenario::model::On;
 use stub::Deviation;
 
-use crate::access::{Access, with_server};
+use crate::access::{AGENT, Access, with_server};
 use crate::cluster::Cluster;
 use crate::pair::{ClusterShape, PairPlan};
 use crate::provider::ProviderError;
@@ -113,9 +114,18 @@ impl Site {
         let pasteable = with_server(&server.admin, &format!("https://{at}:{API_PORT}"))
             .map_err(|error| failed("write the kubeconfig", error.into()))?;
         let client = admin_client(&server.admin).map_err(|error| failed("make a client", error))?;
+        // What goes on inside a cluster whose server is ours needs no connections; whoever looks at it has them.
+        let inner = match &server.embedded {
+            None => client.clone(),
+            Some(server) => {
+                let way = in_process(server.in_process_as_administrator());
+                client::in_process_client(way, &Clock::real(), None, Some(AGENT))
+                    .map_err(|error| failed("make a client", error.into()))?
+            }
+        };
         let nodes = Nodes::start(NodesConfig {
             cluster: on.to_string(),
-            client: client.clone(),
+            client: inner,
             nodes: specs.clone(),
             programs: stub::programs_with(plan.behaviour),
             network: Arc::new(network.clone()),
@@ -123,6 +133,7 @@ impl Site {
             ca_pem: server.ca_pem,
             service_account_key_pem: server.service_account_key_pem,
             in_cluster_server: format!("https://{SERVICE_IP}:443"),
+            in_process: server.embedded.as_ref().map(|server| in_process(server.in_process())),
             seed: plan.seed ^ u64::from(third_octet(on)).rotate_right(8),
             kubernetes_version: server.version,
         })
@@ -142,6 +153,18 @@ impl Site {
         };
         Ok(Inhabited { cluster: Arc::new(cluster), nodes })
     }
+}
+
+/// The way to an embedded server as clients of programs take it.
+fn in_process(server: apiserver::InProcess) -> client::InProcess {
+    Arc::new(move |request| {
+        let server = server.clone();
+        Box::pin(async move {
+            let (head, body) = request.into_parts();
+            let request = Request::from_parts(head, body.collect_bytes().await?);
+            Ok(server.answer(request).await?)
+        })
+    })
 }
 
 /// A client over this machine's loopback, where the API server really listens.

@@ -171,6 +171,7 @@ async fn inhabit(bare: Bare) -> Result<Server, ServerError> {
         ca_pem: bare.access.ca_pem.clone(),
         service_account_key_pem: bare.service_account_key_pem,
         in_cluster_server: format!("https://{SERVICE}"),
+        in_process: None,
         seed: 7,
         kubernetes_version: KUBERNETES_VERSION.to_owned(),
     });

@@ -1,0 +1,64 @@
+//! Requests from within the process: the same answers, without a connection and TLS.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use http::{Request, Response};
+use http_body_util::{BodyExt as _, BodyStream, Either, Full, StreamBody};
+use hyper::body::Body as _;
+
+use crate::answer::Body;
+use crate::authn::{PeerCertificate, User};
+use crate::state::State;
+use crate::{ApiServer, handler};
+
+/// The server has stopped, and answers nothing any more.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the API server has stopped")]
+pub struct Stopped;
+
+/// A way to the server from within its process: what a connection leads to.
+#[derive(Clone)]
+pub struct InProcess {
+    state: Arc<State>,
+    peer: Arc<PeerCertificate>,
+}
+
+impl ApiServer {
+    /// A way for the administrator, `kubernetes-admin` of `system:masters`.
+    #[must_use]
+    pub fn in_process_as_administrator(&self) -> InProcess {
+        let user = User::authenticated("kubernetes-admin", vec!["system:masters".to_owned()]);
+        self.in_process_of(PeerCertificate::Known { user, from: i64::MIN, until: i64::MAX })
+    }
+
+    /// A way for those who show no certificate: a request's `Authorization` header tells who it is.
+    #[must_use]
+    pub fn in_process(&self) -> InProcess {
+        self.in_process_of(PeerCertificate::Absent)
+    }
+
+    fn in_process_of(&self, peer: PeerCertificate) -> InProcess {
+        InProcess { state: Arc::clone(&self.running.state), peer: Arc::new(peer) }
+    }
+}
+
+impl InProcess {
+    /// Answers `request`. What a stream has not brought when the server stops does not come.
+    ///
+    /// # Errors
+    /// [`Stopped`].
+    pub async fn answer(&self, request: Request<Bytes>) -> Result<Response<Body>, Stopped> {
+        let request = request.map(|body| Either::Right(Full::new(body)));
+        let stop = self.state.stop.clone();
+        let answer = handler::handle(Arc::clone(&self.state), Arc::clone(&self.peer), request);
+        let answer = stop.run_until_cancelled(answer).await.ok_or(Stopped)?;
+        Ok(answer.map(|body| {
+            if body.size_hint().exact().is_some() {
+                return body;
+            }
+            let frames = futures::StreamExt::take_until(BodyStream::new(body), stop.cancelled_owned());
+            StreamBody::new(frames).boxed_unsync()
+        }))
+    }
+}
