@@ -48,6 +48,8 @@ pub struct State {
     pub tasks: TaskTracker,
     /// Held while a Service is stored, so that no two get the same address.
     pub allocation: Mutex<()>,
+    /// What is known of the stored definitions.
+    pub definitions: definition::Memo,
     registry: RwLock<Arc<Registry>>,
     misses: Mutex<BTreeSet<String>>,
     groups: Mutex<BTreeSet<String>>,
@@ -98,6 +100,7 @@ impl State {
             stop: CancellationToken::new(),
             tasks: TaskTracker::new(),
             allocation: Mutex::new(()),
+            definitions: definition::Memo::default(),
             registry: RwLock::new(Arc::new(Registry::new(Vec::new()))),
             misses: Mutex::new(BTreeSet::new()),
             groups: Mutex::new(BTreeSet::new()),
@@ -123,9 +126,9 @@ impl State {
     pub fn reload_definitions(&self) {
         // The lock is taken first, so that the last caller sees the last definitions.
         let mut registry = self.registry.write().unwrap_or_else(PoisonError::into_inner);
-        let definitions = self.store.list(&definition::table(), None).objects;
+        let (definitions, reach) = (self.definitions.all(&self.store), self.reach());
         let custom: Vec<Arc<Resource>> =
-            definitions.iter().flat_map(|(_, stored)| definition::resources(&stored.value, &self.reach())).collect();
+            definitions.iter().flat_map(|known| known.resources(&reach)).map(Arc::clone).collect();
         for resource in &custom {
             self.store.open(&resource.full_name);
         }

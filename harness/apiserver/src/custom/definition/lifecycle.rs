@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
+use super::memo::Known;
 use super::model::{CLEANUP_FINALIZER, Definition};
 use super::naming::{self, Taken};
 use super::{approval, resources};
@@ -16,27 +17,13 @@ use crate::shape::{in_order, metadata, put_or_remove};
 use crate::state::State;
 use crate::store::{Key, Stored};
 
-/// Definitions in the order of their creation.
-fn definitions(state: &State) -> Vec<(Key, Arc<Stored>, Definition)> {
-    let mut found: Vec<_> = state
-        .store
-        .list(&super::table(), None)
-        .objects
-        .into_iter()
-        .filter_map(|(key, stored)| {
-            let definition = Definition::read(&stored.value).ok()?;
-            Some((key, stored, definition))
-        })
-        .collect();
-    found.sort_by_key(|(_, stored, _)| stored.revision);
-    found
-}
-
 /// Takes every step that is due, until none is.
 pub fn settle(state: &State) {
     loop {
-        let all = definitions(state);
-        let stepped = all.iter().any(|(key, stored, definition)| step(state, key, stored, definition, &all));
+        let mut all = state.definitions.all(&state.store);
+        // In the order of their last changes.
+        all.sort_by_key(|known| known.stored.revision);
+        let stepped = all.iter().any(|known| step(state, known, &all));
         if !stepped {
             return;
         }
@@ -44,13 +31,12 @@ pub fn settle(state: &State) {
     }
 }
 
-type Known = (Key, Arc<Stored>, Definition);
-
 /// Takes one step with a definition, if one is due.
-fn step(state: &State, key: &Key, stored: &Arc<Stored>, definition: &Definition, all: &[Known]) -> bool {
+fn step(state: &State, known: &Known, all: &[Arc<Known>]) -> bool {
+    let Known { key, stored, definition, .. } = known;
     let now = state.clock.stamp();
     let mut next = definition.clone();
-    let in_group = all.iter().map(|(_, _, other)| other).filter(|other| other.spec.group == definition.spec.group);
+    let in_group = all.iter().map(|other| &other.definition).filter(|other| other.spec.group == definition.spec.group);
     let changed = naming::accept(&mut next, &Taken::of(in_group), &now)
         || establish(&mut next, &now)
         || judge_approval(&mut next, &stored.value, &now);

@@ -5,6 +5,7 @@ mod conversion;
 mod demands;
 mod internal;
 mod lifecycle;
+mod memo;
 mod model;
 mod naming;
 mod resources;
@@ -16,9 +17,9 @@ use serde_json::Value;
 
 use crate::registry::group_resource;
 use crate::status::Cause;
-use crate::webhooks::Reach;
 
 pub use lifecycle::settle;
+pub use memo::Memo;
 pub use model::{CLEANUP_FINALIZER, Column, Definition, ScalePaths};
 pub use resources::{CustomVersion, VersionRules};
 
@@ -114,10 +115,4 @@ pub fn validate_update(version: &str, object: &Value, old: &Value) -> Vec<Cause>
 #[must_use]
 pub fn validate_status(object: &Value) -> Vec<Cause> {
     Definition::read(object).map(|definition| rules::validate_status(&definition.status)).unwrap_or_default()
-}
-
-/// The resources that a definition makes served, one a served version.
-#[must_use]
-pub fn resources(object: &Value, reach: &Reach) -> Vec<Arc<crate::registry::Resource>> {
-    Definition::read(object).map(|definition| resources::of(&definition, reach)).unwrap_or_default()
 }
