@@ -1,6 +1,9 @@
 //! Objects as the original writes them: decoded into its Go types and encoded again. Unknown fields go, fields come in
 //! the order of the type, what is empty goes or stays as its tag says, and quantities and times get their one form.
 
+use std::borrow::Cow;
+use std::fmt;
+
 use base64::Engine as _;
 use serde_json::{Map, Value};
 
@@ -40,12 +43,27 @@ fn shaped(type_name: &str, value: &mut Value, empty: Empty) -> Result<(), String
         _ => "v1",
     };
     match types::fields(type_name) {
-        Some(known) => object(known, value, &format!("{version}.{kind}"), empty),
+        Some(known) => object(known, value, &Path::Type { version, kind }, empty),
         None => Ok(()),
     }
 }
 
-fn object(known: &Fields, value: &mut Value, path: &str, empty: Empty) -> Result<(), String> {
+/// Where a value is, put into words only where something is wrong with it.
+enum Path<'a> {
+    Type { version: &'a str, kind: &'a str },
+    Field(&'a Path<'a>, &'a str),
+}
+
+impl fmt::Display for Path<'_> {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Type { version, kind } => write!(out, "{version}.{kind}"),
+            Self::Field(parent, name) => write!(out, "{parent}.{}", capitalized(name)),
+        }
+    }
+}
+
+fn object(known: &Fields, value: &mut Value, path: &Path<'_>, empty: Empty) -> Result<(), String> {
     let Value::Object(map) = value else {
         return Err(format!("{path}: ReadObject: expect {{ or , or }} or n, but found {}", first_char(value)));
     };
@@ -53,16 +71,17 @@ fn object(known: &Fields, value: &mut Value, path: &str, empty: Empty) -> Result
     // In the client's order, so that the first error is the decoder's.
     for (name, inner) in &mut given {
         if let Some(field) = known.get(name).filter(|_| !inner.is_null()) {
-            checked(&field.kind, inner, &format!("{path}.{}", capitalized(name)), empty)?;
+            checked(&field.kind, inner, &Path::Field(path, name), empty)?;
         }
     }
+    *map = Map::with_capacity(given.len());
     for (name, field) in known.iter() {
-        let value = match given.swap_remove(name).filter(|value| !value.is_null()) {
-            Some(value) => written(field, value, empty),
-            None => absent(field).and_then(|value| written(field, value, Empty::AsStored)),
+        let (name, value) = match given.swap_remove_entry(name).filter(|(_, value)| !value.is_null()) {
+            Some((name, value)) => (Cow::Owned(name), written(field, value, empty)),
+            None => (Cow::Borrowed(name), absent(field).and_then(|value| written(field, value, Empty::AsStored))),
         };
         if let Some(value) = value {
-            map.insert(name.clone(), value);
+            map.insert(name.into_owned(), value);
         }
     }
     Ok(())
@@ -90,7 +109,7 @@ fn zero(kind: &Type) -> Value {
             let mut value = Value::Object(Map::new());
             if let Some(known) = types::fields(name) {
                 // An empty object has the right type.
-                let _ = object(known, &mut value, "", Empty::AsStored);
+                let _ = object(known, &mut value, &Path::Type { version: "", kind: "" }, Empty::AsStored);
             }
             value
         }
@@ -125,7 +144,7 @@ fn round(amount: &mut Value) {
     }
 }
 
-fn checked(kind: &Type, value: &mut Value, path: &str, empty: Empty) -> Result<(), String> {
+fn checked(kind: &Type, value: &mut Value, path: &Path<'_>, empty: Empty) -> Result<(), String> {
     match (kind, &mut *value) {
         (Type::Any | Type::SchemaOr(_), _)
         | (Type::String, Value::String(_))
@@ -174,7 +193,7 @@ fn checked(kind: &Type, value: &mut Value, path: &str, empty: Empty) -> Result<(
 }
 
 /// An element of a list or a map: null is its zero. Bytes that are none are empty only when the storage has had them.
-fn element(kind: &Type, value: &mut Value, path: &str, empty: Empty) -> Result<(), String> {
+fn element(kind: &Type, value: &mut Value, path: &Path<'_>, empty: Empty) -> Result<(), String> {
     if value.is_null() && *kind == Type::Bytes && empty == Empty::AsGiven {
         return Ok(());
     }

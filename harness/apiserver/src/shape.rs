@@ -182,20 +182,14 @@ pub fn keep_identity(object: &mut Value, old: &Value) {
 
 /// Whether nothing but the revision differs.
 pub fn same(a: &Value, b: &Value) -> bool {
+    let metadata = |value| Value::get(value, "metadata").unwrap_or(&Value::Null);
+    same_entries(a, b, |key| key != "metadata")
+        && same_entries(metadata(a), metadata(b), |key| key != "resourceVersion")
+}
+
+/// Whether two objects have the same entries, of those whose keys count.
+pub fn same_entries(a: &Value, b: &Value, counts: impl Fn(&str) -> bool) -> bool {
     let (Some(a), Some(b)) = (a.as_object(), b.as_object()) else { return a == b };
-    a.len() == b.len()
-        && a.iter().all(|(key, value)| {
-            let Some(other) = b.get(key) else { return false };
-            if key != "metadata" {
-                return value == other;
-            }
-            let plain = |value: &Value| {
-                let mut value = value.clone();
-                if let Some(map) = value.as_object_mut() {
-                    map.remove("resourceVersion");
-                }
-                value
-            };
-            plain(value) == plain(other)
-        })
+    let number = |map: &Map<String, Value>| map.keys().filter(|key| counts(key)).count();
+    number(a) == number(b) && a.iter().all(|(key, value)| !counts(key) || b.get(key) == Some(value))
 }

@@ -11,7 +11,7 @@ use crate::consent::Operation;
 use crate::custom::{definition, instance};
 use crate::registry::Resource;
 use crate::shape::{
-    check, counts_generations, fill, in_order, keep_identity, metadata, put_or_remove, same, shape, shape_applied,
+    check, counts_generations, fill, in_order, keep_identity, metadata, put_or_remove, same, same_entries, shape, shape_applied,
 };
 use crate::status::{Cause, Failure};
 use crate::store::{Refusal, Stored};
@@ -58,7 +58,14 @@ impl Place<'_> {
             let seen = self.seen(&before)?;
             let changed = change(&seen)?;
             let given = text(&changed, "/metadata/resourceVersion").to_owned();
-            let object = self.successor(name, part, intent, changed, (&before, &seen))?;
+            let object = self.successor(name, part, intent, changed, (&before, &seen)).map_err(|unfit| match unfit {
+                Unfit::Refused(failure) => failure,
+                Unfit::Undecodable(why) => match intent {
+                    Intent::Apply => unconvertible(self.requested, &why),
+                    Intent::Patch => not_patched(change(&seen), &why),
+                    _ => undecodable(self.resource, &why),
+                },
+            })?;
             self.ask(Operation::Update, Some(&object), Some(&before.value))?;
             if same(&object, &before.value) {
                 return Ok((before, false));
@@ -100,20 +107,12 @@ impl Place<'_> {
         intent: Intent,
         changed: Value,
         (before, old): (&Arc<Stored>, &Value),
-    ) -> Result<Value, Failure> {
+    ) -> Result<Value, Unfit> {
         let resource = self.resource;
         let mut object = changed;
-        let sent = (intent == Intent::Patch).then(|| object.to_string());
         let ownership = Self::ownership(&mut object, intent, part);
         let shape = if intent == Intent::Apply { shape_applied } else { shape };
-        shape(resource, &mut object).map_err(|text| match (intent, sent) {
-            (Intent::Apply, _) => unconvertible(self.requested, &text),
-            (_, Some(sent)) => {
-                let cause = Cause::invalid("patch", crate::status::quoted(&sent), &text);
-                Failure::invalid("", "", "", &[cause])
-            }
-            (_, None) => undecodable(resource, &text),
-        })?;
+        shape(resource, &mut object).map_err(Unfit::Undecodable)?;
         self.check_name(name, &object)?;
         if intent == Intent::Put {
             self.check_uid(name, &object, text(&before.value, "/metadata/uid"))?;
@@ -144,7 +143,9 @@ impl Place<'_> {
             // pkg/registry/core/service/storage/rest.go), so that they must name a revision after all.
             metadata(&mut object).remove("resourceVersion");
         }
-        put_or_remove(metadata(&mut object), "managedFields", owners.as_ref());
+        if let Some(owners) = owners {
+            metadata(&mut object).insert("managedFields".to_owned(), owners);
+        }
         if &**self.table() == "namespaces" && part == Part::Object {
             // Only the finalize subresource changes them.
             let mut spec = Value::Object(Map::new());
@@ -175,7 +176,7 @@ impl Place<'_> {
         if part == Part::Object && resource.custom.is_none() {
             self.judge_change(&object, old)?;
         }
-        self.in_storage(object)
+        Ok(self.in_storage(object)?)
     }
 
     /// What an update of the status makes: of built-in kinds the client's metadata and status beside everything else
@@ -205,20 +206,15 @@ impl Place<'_> {
         if part != Part::Object || !counts_generations(self.resource) {
             return;
         }
-        let relevant = |value: &Value| -> Map<String, Value> {
-            let skipped: &[&str] = if self.resource.has_status() { &["metadata", "status"] } else { &["metadata"] };
-            let entries = value.as_object().into_iter().flatten();
-            entries.filter(|(key, _)| !skipped.contains(&key.as_str())).map(|(k, v)| (k.clone(), v.clone())).collect()
+        let counted = |key: &str| match key {
+            "metadata" | "kind" | "apiVersion" => false,
+            "status" => !self.resource.has_status(),
+            _ => true,
         };
-        let (mut new, mut before) = (relevant(object), relevant(old));
-        for map in [&mut new, &mut before] {
-            map.remove("kind");
-            map.remove("apiVersion");
-        }
         // Its annotations go to its replica sets.
         let annotated = &**self.table() == "deployments.apps"
             && object.pointer("/metadata/annotations") != old.pointer("/metadata/annotations");
-        if new != before || annotated {
+        if !same_entries(object, old, counted) || annotated {
             let generation = old.pointer("/metadata/generation").and_then(Value::as_i64).unwrap_or(0);
             metadata(object).insert("generation".to_owned(), Value::from(generation + 1));
         }
@@ -227,11 +223,40 @@ impl Place<'_> {
 
 /// `object` with `value` in place of its `key`.
 fn with(object: &Value, key: &str, value: Option<&Value>) -> Value {
-    let mut merged = object.clone();
-    if let Some(map) = merged.as_object_mut() {
-        put_or_remove(map, key, value);
+    let Value::Object(map) = object else { return object.clone() };
+    let mut merged = Map::with_capacity(map.len() + 1);
+    for (known, kept) in map {
+        let kept = if known == key { value } else { Some(kept) };
+        if let Some(kept) = kept {
+            merged.insert(known.clone(), kept.clone());
+        }
     }
-    merged
+    if let Some(value) = value.filter(|_| !map.contains_key(key)) {
+        merged.insert(key.to_owned(), value.clone());
+    }
+    Value::Object(merged)
+}
+
+/// Why there is no successor.
+enum Unfit {
+    /// What the change made is not of the kind's type.
+    Undecodable(String),
+    /// Anything else.
+    Refused(Failure),
+}
+
+impl From<Failure> for Unfit {
+    fn from(failure: Failure) -> Self {
+        Self::Refused(failure)
+    }
+}
+
+/// 422 for a patch that makes what is not of the kind's type.
+fn not_patched(made: Result<Value, Failure>, why: &str) -> Failure {
+    match made {
+        Ok(made) => Failure::invalid("", "", "", &[Cause::invalid("patch", crate::status::quoted(&made.to_string()), why)]),
+        Err(failure) => failure,
+    }
 }
 
 /// Whether nothing holds a deleted object any more.

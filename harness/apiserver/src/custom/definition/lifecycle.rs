@@ -34,6 +34,9 @@ pub fn settle(state: &State) {
 /// Takes one step with a definition, if one is due.
 fn step(state: &State, known: &Known, all: &[Arc<Known>]) -> bool {
     let Known { key, stored, definition, .. } = known;
+    if is_settled(definition, &stored.value) {
+        return false;
+    }
     let now = state.clock.stamp();
     let mut next = definition.clone();
     let in_group = all.iter().map(|other| &other.definition).filter(|other| other.spec.group == definition.spec.group);
@@ -44,6 +47,14 @@ fn step(state: &State, known: &Known, all: &[Arc<Known>]) -> bool {
         return write(state, key, stored, &next);
     }
     is_cleaned_up(&stored.value) && clean_up(state, key, stored, next, &now)
+}
+
+/// Whether nothing can be due, told without a copy: most definitions are so at most changes of another.
+fn is_settled(definition: &Definition, object: &Value) -> bool {
+    definition.spec.names == definition.status.accepted_names
+        && definition.is_true("Established")
+        && !approval::is_protected(&definition.spec.group)
+        && object.pointer("/metadata/deletionTimestamp").is_none()
 }
 
 fn establish(definition: &mut Definition, now: &str) -> bool {
