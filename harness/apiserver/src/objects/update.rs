@@ -11,7 +11,8 @@ use crate::consent::Operation;
 use crate::custom::{definition, instance};
 use crate::registry::Resource;
 use crate::shape::{
-    check, counts_generations, fill, in_order, keep_identity, metadata, put_or_remove, same, same_entries, shape, shape_applied,
+    check, counts_generations, fill, in_order, keep_identity, metadata, put_or_remove, same, same_entries, shape,
+    shape_applied,
 };
 use crate::status::{Cause, Failure};
 use crate::store::{Refusal, Stored};
@@ -58,14 +59,15 @@ impl Place<'_> {
             let seen = self.seen(&before)?;
             let changed = change(&seen)?;
             let given = text(&changed, "/metadata/resourceVersion").to_owned();
-            let object = self.successor(name, part, intent, changed, (&before, &seen)).map_err(|unfit| match unfit {
-                Unfit::Refused(failure) => failure,
-                Unfit::Undecodable(why) => match intent {
-                    Intent::Apply => unconvertible(self.requested, &why),
-                    Intent::Patch => not_patched(change(&seen), &why),
-                    _ => undecodable(self.resource, &why),
-                },
-            })?;
+            let object =
+                self.successor(name, part, intent, changed, (&before, &seen)).map_err(|unfit| match unfit {
+                    Unfit::Refused(failure) => failure,
+                    Unfit::Undecodable(why) => match intent {
+                        Intent::Apply => unconvertible(self.requested, &why),
+                        Intent::Patch => not_patched(change(&seen), &why),
+                        _ => undecodable(self.resource, &why),
+                    },
+                })?;
             self.ask(Operation::Update, Some(&object), Some(&before.value))?;
             if same(&object, &before.value) {
                 return Ok((before, false));
@@ -254,7 +256,9 @@ impl From<Failure> for Unfit {
 /// 422 for a patch that makes what is not of the kind's type.
 fn not_patched(made: Result<Value, Failure>, why: &str) -> Failure {
     match made {
-        Ok(made) => Failure::invalid("", "", "", &[Cause::invalid("patch", crate::status::quoted(&made.to_string()), why)]),
+        Ok(made) => {
+            Failure::invalid("", "", "", &[Cause::invalid("patch", crate::status::quoted(&made.to_string()), why)])
+        }
         Err(failure) => failure,
     }
 }
