@@ -19,6 +19,7 @@ use tokio_util::task::TaskTracker;
 use crate::ages::Ages;
 use crate::cache::{Cache, Kind};
 use crate::clock::Clock;
+use crate::components::Components;
 use crate::events::Correlator;
 use crate::old_kinds::{CronJob, EndpointSlice};
 use crate::served::Served;
@@ -74,7 +75,10 @@ caches! {
 }
 
 pub(crate) struct Cluster {
+    /// That of the controllers.
     pub(crate) client: kube::Client,
+    pub(crate) scheduler: kube::Client,
+    pub(crate) kubelet: kube::Client,
     pub(crate) clock: Clock,
     pub(crate) caches: Caches,
     pub(crate) stop: CancellationToken,
@@ -86,11 +90,13 @@ pub(crate) struct Cluster {
 }
 
 impl Cluster {
-    pub(crate) fn new(client: kube::Client, clock: Clock) -> Arc<Self> {
+    pub(crate) fn new(components: Components, clock: Clock) -> Arc<Self> {
         let (stop, tasks) = (CancellationToken::new(), TaskTracker::new());
         let ages = Ages::new(clock.clone());
         Arc::new(Self {
-            client,
+            client: components.controller_manager,
+            scheduler: components.scheduler,
+            kubelet: components.kubelet,
             clock,
             caches: Caches::new(),
             stop,
@@ -141,6 +147,15 @@ impl Cluster {
         self.stop.cancel();
         self.tasks.close();
         self.tasks.wait().await;
+    }
+
+    /// The client in whose name `component` records its events.
+    pub(crate) fn client_of(&self, component: &str) -> &kube::Client {
+        match component {
+            "kubelet" => &self.kubelet,
+            "default-scheduler" => &self.scheduler,
+            _ => &self.client,
+        }
     }
 
     pub(crate) fn api<K>(&self, namespace: &str) -> Api<K>

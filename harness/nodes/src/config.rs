@@ -7,6 +7,7 @@ use tokio_util::sync::DropGuard;
 
 use crate::clock::Clock;
 use crate::cluster::{Cluster, Failure};
+use crate::components::Components;
 use crate::controllers::tokens::Signer;
 use crate::controllers::{self, storage};
 use crate::kubelet::{self, Kubelet, api, heartbeat, node};
@@ -32,8 +33,8 @@ pub struct NodeSpec {
 pub struct NodesConfig {
     /// The cluster's name in messages.
     pub cluster: String,
-    /// An administrator's client, which reaches the API server without the simulated network.
-    pub client: kube::Client,
+    /// Administrators' clients, which reach the API server without the simulated network.
+    pub components: Components,
     /// The nodes; pods go to them in turn.
     pub nodes: Vec<NodeSpec>,
     /// What container images contain.
@@ -132,7 +133,7 @@ impl Nodes {
                 server: config.in_cluster_server.clone(),
                 reason: error.to_string(),
             })?;
-        let cluster = Cluster::new(config.client, config.clock);
+        let cluster = Cluster::new(config.components, config.clock);
         let nodes = Self { _stop: cluster.stop.clone().drop_guard(), cluster: cluster.clone() };
         let addresses = config.nodes.iter().map(|node| (node.name.clone(), node.ip)).collect();
         let ca_pem: Arc<str> = config.ca_pem.into();

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use k8s_openapi::api::core::v1::{Event, EventSource, ObjectReference};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{MicroTime, Time};
+use kube::Api;
 use kube::api::{Patch, PatchParams, PostParams};
 use serde_json::json;
 
@@ -121,7 +122,9 @@ pub(crate) fn record_about(cluster: &Arc<Cluster>, source: Source<'_>, involved:
 
 /// Creates the event, or counts up the one that says the same already.
 async fn post(cluster: &Cluster, posted: &mut Option<Posted>, event: Event) {
-    let api = cluster.api::<Event>(event.metadata.namespace.as_deref().unwrap_or_default());
+    let component = event.source.as_ref().and_then(|source| source.component.as_deref()).unwrap_or_default();
+    let namespace = event.metadata.namespace.as_deref().unwrap_or_default();
+    let api = Api::<Event>::namespaced(cluster.client_of(component).clone(), namespace);
     let mut event = event;
     if let Some(Posted { name, count }) = posted {
         *count += 1;
@@ -166,6 +169,7 @@ pub(crate) fn record_action<K: Kind>(
     let home = cluster.clone();
     cluster.spawn(async move {
         let _busy = home.clock.busy();
-        let _nobody_depends_on_it = home.api::<Event>(&namespace).create(&PostParams::default(), &event).await;
+        let api = Api::<Event>::namespaced(home.client_of(controller).clone(), &namespace);
+        let _nobody_depends_on_it = api.create(&PostParams::default(), &event).await;
     });
 }

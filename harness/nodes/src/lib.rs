@@ -4,6 +4,7 @@ mod ages;
 mod cache;
 pub mod clock;
 mod cluster;
+mod components;
 pub mod config;
 mod controllers;
 mod events;
@@ -25,6 +26,7 @@ mod served;
 mod testing;
 mod times;
 
+pub use components::Components;
 pub use config::{NodeSpec, Nodes, NodesConfig, NodesError};
 pub use kubelet::container::RESTART_BACKOFF;
 pub use kubelet::pod::{CONFIG_MOUNT, TERMINATION_GRACE};

@@ -184,7 +184,7 @@ mod tests {
 
     #[tokio::test]
     async fn goes_on_after_a_panic() {
-        let cluster = Cluster::new(client(), Clock::real());
+        let cluster = Cluster::new(crate::Components::alike(&client()), Clock::real());
         let queue = Queue::new(cluster.clock.clone());
         let (done, mut reports) = tokio::sync::mpsc::unbounded_channel();
         let seen = Mutex::new(BTreeSet::new());
@@ -208,7 +208,7 @@ mod tests {
     #[tokio::test]
     async fn brings_a_key_after_the_shortest_of_its_delays() {
         let time = crate::clock::VirtualClock::new();
-        let cluster = Cluster::new(client(), Clock::virtual_from(time.clone()));
+        let cluster = Cluster::new(crate::Components::alike(&client()), Clock::virtual_from(time.clone()));
         tokio::spawn(time.clone().drive(cluster.stop.clone()));
         let queue = Queue::new(cluster.clock.clone());
         let delay = |seconds| Delay::new("test", Duration::from_secs(seconds));

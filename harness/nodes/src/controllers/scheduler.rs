@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use k8s_openapi::api::core::v1::{Binding, Node, ObjectReference, Pod, PodCondition};
+use kube::Api;
 use kube::api::{Patch, PatchParams, PostParams};
 use serde_json::json;
 
@@ -171,7 +172,7 @@ impl Scheduler {
     }
 
     async fn bind(&self, pod: &Pod, key: &Key, uid: &str, node: &str) -> Result<(), Failure> {
-        let api = self.cluster.api::<Pod>(&key.namespace);
+        let api = Api::<Pod>::namespaced(self.cluster.scheduler.clone(), &key.namespace);
         let target = ObjectReference {
             kind: Some("Node".to_owned()),
             name: Some(node.to_owned()),
@@ -228,7 +229,7 @@ impl Scheduler {
         conditions.push(condition);
         let patch =
             Patch::Merge(json!({ "metadata": { "uid": pod.metadata.uid }, "status": { "conditions": conditions } }));
-        let api = self.cluster.api::<Pod>(&key.namespace);
+        let api = Api::<Pod>::namespaced(self.cluster.scheduler.clone(), &key.namespace);
         let operation = format!("update the status of Pod {key}");
         let patched = api.patch_status(&key.name, &PatchParams::default(), &patch).await;
         if let Some(patched) = patched.unless_gone(&operation)? {

@@ -132,7 +132,7 @@ mod tests {
     async fn sets_the_newest_table_last() {
         let (entered, first_entered) = std::sync::mpsc::channel();
         let slow = Arc::new(Slow { entered: Mutex::new(Some(entered)), set: Mutex::default() });
-        let cluster = Cluster::new(crate::testing::client(), crate::clock::Clock::real());
+        let cluster = Cluster::new(crate::Components::alike(&crate::testing::client()), crate::clock::Clock::real());
         let network: Arc<dyn NodeNetwork> = slow.clone();
         start(&cluster, &network);
         let meta = |version: &str| json!({"name": "web", "namespace": "ns", "resourceVersion": version});

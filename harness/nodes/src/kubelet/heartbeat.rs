@@ -52,7 +52,7 @@ pub(crate) fn start(cluster: &Arc<Cluster>, nodes: Vec<String>) {
 
 /// Renews the lease of `node`, which is made when it is missing.
 async fn renew(cluster: &Cluster, node: &str) -> Result<(), Failure> {
-    let api = cluster.api::<Lease>(NAMESPACE);
+    let api = Api::<Lease>::namespaced(cluster.kubelet.clone(), NAMESPACE);
     let operation = format!("renew the Lease of Node {node}");
     let spec = json!({
         "holderIdentity": node, "leaseDurationSeconds": LEASE_SECONDS,
@@ -70,7 +70,8 @@ async fn create(cluster: &Cluster, node: &str, spec: &Value) -> Result<(), Failu
     let owners = owner.map(|uid| json!([{ "apiVersion": "v1", "kind": "Node", "name": node, "uid": uid }]));
     let lease = json!({ "metadata": { "name": node, "ownerReferences": owners }, "spec": spec });
     let Ok(lease) = serde_json::from_value::<Lease>(lease) else { return Ok(()) };
-    let created = cluster.api::<Lease>(NAMESPACE).create(&PostParams::default(), &lease).await;
+    let created =
+        Api::<Lease>::namespaced(cluster.kubelet.clone(), NAMESPACE).create(&PostParams::default(), &lease).await;
     match created {
         // The namespace is not there yet, or goes: the next renewal tries again.
         Err(error) if code_of(&error) == 404 => Ok(()),
@@ -86,7 +87,7 @@ async fn report(cluster: &Cluster, node: &str) -> Result<(), Failure> {
         condition.last_heartbeat_time = Some(times::now(&cluster.clock));
     }
     let patch = Patch::Merge(json!({ "status": { "conditions": conditions } }));
-    let api = Api::<Node>::all(cluster.client.clone());
+    let api = Api::<Node>::all(cluster.kubelet.clone());
     let patched = api.patch_status(node, &PatchParams::default(), &patch).await;
     if let Some(patched) = patched.unless_gone(&format!("update the status of Node {node}"))? {
         cluster.caches.nodes.wrote(patched);

@@ -38,7 +38,7 @@ fn annotations() -> BTreeMap<String, String> {
 /// Registers a node whose kubelet listens on `port`, and makes it Ready.
 pub(crate) async fn register(cluster: &Arc<Cluster>, spec: &NodeSpec, version: &str, port: u16) -> Result<(), Failure> {
     let _busy = cluster.clock.busy();
-    let api = Api::<Node>::all(cluster.client.clone());
+    let api = Api::<Node>::all(cluster.kubelet.clone());
     let mut node = Node::default();
     node.metadata.name = Some(spec.name.clone());
     node.metadata.labels = Some(labels(spec));

@@ -8,6 +8,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1::Pod;
+use kube::Api;
 use kube::api::{DeleteParams, Patch, PatchParams, Preconditions};
 use serde_json::{Value, json};
 use tokio::sync::watch;
@@ -346,7 +347,7 @@ impl Worker {
         }
         let precondition = Preconditions { uid: Some(self.shared.uid.clone()), resource_version: None };
         let now = DeleteParams { grace_period_seconds: Some(0), ..DeleteParams::default() }.preconditions(precondition);
-        let api = self.kubelet.cluster.api::<Pod>(&self.shared.key.namespace);
+        let api = Api::<Pod>::namespaced(self.kubelet.cluster.kubelet.clone(), &self.shared.key.namespace);
         let deleted = api.delete(&self.shared.key.name, &now).await;
         match deleted {
             // Another pod of the same name is there already.
@@ -377,7 +378,7 @@ impl Worker {
         if self.written.as_ref() == Some(&status) {
             return Ok(());
         }
-        let api = self.kubelet.cluster.api::<Pod>(&self.shared.key.namespace);
+        let api = Api::<Pod>::namespaced(self.kubelet.cluster.kubelet.clone(), &self.shared.key.namespace);
         let patch = Patch::Merge(json!({ "metadata": { "uid": self.shared.uid }, "status": status }));
         let operation = format!("update the status of Pod {}", self.shared.key);
         let written = api.patch_status(&self.shared.key.name, &PatchParams::default(), &patch).await;

@@ -146,7 +146,7 @@ impl TestCluster {
         };
         let nodes = Nodes::start(NodesConfig {
             cluster: "host".to_owned(),
-            client: server.client.clone(),
+            components: nodes::Components::alike(&server.client),
             nodes: vec![
                 node("node1", "172.16.0.11", &["control-plane", "master"]),
                 node("node2", "172.16.0.12", &["worker"]),

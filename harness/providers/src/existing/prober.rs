@@ -63,7 +63,7 @@ async fn ask(client: &kube::Client, image: &str, node: &str, name: &str, kubecon
                 "name": "probe",
                 "image": image,
                 "imagePullPolicy": "IfNotPresent",
-                "command": ["/ks-e2e", PROBE_ARGUMENT, format!("{MOUNT}/config")],
+                "args": [PROBE_ARGUMENT, format!("{MOUNT}/config")],
                 "volumeMounts": [{"name": "kubeconfig", "mountPath": MOUNT, "readOnly": true}],
             }],
             "volumes": [{"name": "kubeconfig", "secret": {"secretName": name}}],

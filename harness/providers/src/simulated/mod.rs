@@ -1,6 +1,7 @@
 //! Simulated nodes and their network around an API server, embedded or real.
 
 mod cluster;
+mod own_image;
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
@@ -9,9 +10,10 @@ use apiserver::{ApiServer, DialFailure, Dialer};
 use async_trait::async_trait;
 use http::Request;
 use nodes::clock::Clock;
+use nodes::network::client::{self, Endpoint};
 use nodes::network::simulated::{ClusterNetwork, ClusterPlan, Fault, SimulatedNetwork, Unreachable};
-use nodes::network::{NetError, Network, client};
-use nodes::{NodeSpec, Nodes, NodesConfig};
+use nodes::network::{NetError, Network};
+use nodes::{Components, NodeSpec, Nodes, NodesConfig};
 use rand::RngExt as _;
 use scenario::model::On;
 use stub::Deviation;
@@ -115,19 +117,18 @@ impl Site {
             .map_err(|error| failed("write the kubeconfig", error.into()))?;
         let client = admin_client(&server.admin).map_err(|error| failed("make a client", error))?;
         // What goes on inside a cluster whose server is ours needs no connections; whoever looks at it has them.
-        let inner = match &server.embedded {
-            None => client.clone(),
+        let components = Components::each(&server.version, |agent| match &server.embedded {
+            None => client_named(&server.admin, agent),
             Some(server) => {
                 let way = in_process(server.in_process_as_administrator());
-                client::in_process_client(way, &Clock::real(), None, Some(AGENT))
-                    .map_err(|error| failed("make a client", error.into()))?
+                Ok(client::in_process_client(way, &Clock::real(), None, Some(agent))?)
             }
-        };
+        });
         let nodes = Nodes::start(NodesConfig {
             cluster: on.to_string(),
-            client: inner,
+            components: components.map_err(|error| failed("make a client", error))?,
             nodes: specs.clone(),
-            programs: stub::programs_with(plan.behaviour),
+            programs: own_image::programs(plan.behaviour),
             network: Arc::new(network.clone()),
             clock: clock.clone(),
             ca_pem: server.ca_pem,
@@ -169,8 +170,13 @@ fn in_process(server: apiserver::InProcess) -> client::InProcess {
 
 /// A client over this machine's loopback, where the API server really listens.
 pub(crate) fn admin_client(kubeconfig: &str) -> Result<kube::Client, Box<dyn std::error::Error + Send + Sync>> {
-    let access = Access::of(kubeconfig)?;
-    Ok(client::client(Arc::new(Sockets::system()?), &Clock::real(), &access.endpoint()?)?)
+    client_named(kubeconfig, AGENT)
+}
+
+/// The same for who calls itself `agent`.
+fn client_named(kubeconfig: &str, agent: &str) -> Result<kube::Client, Box<dyn std::error::Error + Send + Sync>> {
+    let endpoint = Endpoint { agent: Some(agent.to_owned()), ..Access::of(kubeconfig)?.endpoint()? };
+    Ok(client::client(Arc::new(Sockets::system()?), &Clock::real(), &endpoint)?)
 }
 
 /// Nodes with addresses of their own, and machine IDs that no other cluster has.

@@ -156,10 +156,13 @@ async fn makes_and_changes_what_a_real_import_does(#[case] version: &str) {
         tally.note(record(case), (!found.is_empty()).then(|| format!("{case}: {}", found.join("\n"))));
     };
 
+    // What an import changes is told from what the installations still do.
+    world.settle().await;
     let (host, member) = (snapshot(&world, &world.host).await, snapshot(&world, &world.member).await);
     create(&world, &valid).await;
     world.host.until_ready("member1", "True").await;
     until_named(&world, "member1").await;
+    world.settle().await;
     let (host_after, first) = (snapshot(&world, &world.host).await, snapshot(&world, &world.member).await);
     note(&mut tally, "diff-host-import", &differences(&world, record("diff-host-import"), &host, &host_after));
     note(&mut tally, "diff-member-import", &differences(&world, record("diff-member-import"), &member, &first));
@@ -169,6 +172,7 @@ async fn makes_and_changes_what_a_real_import_does(#[case] version: &str) {
     create(&world, &again).await;
     world.host.until_ready("member2", "True").await;
     until_named(&world, "member2").await;
+    world.settle().await;
     let second = snapshot(&world, &world.member).await;
     note(
         &mut tally,
@@ -178,6 +182,7 @@ async fn makes_and_changes_what_a_real_import_does(#[case] version: &str) {
 
     world.host.call(Method::DELETE, &format!("{CLUSTERS}/member2"), None).await;
     until_named(&world, "member1").await;
+    world.settle().await;
     let gone = snapshot(&world, &world.member).await;
     let case = "diff-member-second-name-deleted";
     note(&mut tally, case, &differences(&world, record(case), &second, &gone));

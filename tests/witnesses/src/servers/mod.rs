@@ -158,7 +158,7 @@ async fn inhabit(bare: Bare) -> Result<Server, ServerError> {
     network.add_service_endpoint(SERVICE, bare.access.address);
     let nodes = Nodes::start(NodesConfig {
         cluster: side.to_string(),
-        client: client.clone(),
+        components: nodes::Components::alike(&client),
         nodes: vec![NodeSpec {
             name: NODE.to_owned(),
             ip: NODE_ADDRESS,

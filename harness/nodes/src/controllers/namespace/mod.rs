@@ -177,7 +177,7 @@ mod tests {
     #[tokio::test]
     async fn looks_again_only_after_a_delay_when_no_watch_can_tell(#[case] watchable: bool) {
         let clock = VirtualClock::new();
-        let cluster = Cluster::new(client(), Clock::virtual_from(clock.clone()));
+        let cluster = Cluster::new(crate::Components::alike(&client()), Clock::virtual_from(clock.clone()));
         tokio::spawn(clock.clone().drive(cluster.stop.clone()));
         let _progress = clock.wants_progress();
         let resource = ApiResource::erase::<k8s_openapi::api::core::v1::ConfigMap>(&());
