@@ -7,6 +7,7 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
 use kubesphere::KubeKey;
+use providers::program;
 
 use crate::kk;
 use crate::tools::Tools;
@@ -50,7 +51,7 @@ impl Sandbox {
             quoted(&sandbox.kubectl_calls_file()),
             quoted(&tools.kubectl)
         );
-        write(&sandbox.root.join("bin/kubectl"), &wrapper, 0o755)?;
+        write_program(sandbox.root.join("bin/kubectl"), &wrapper)?;
         Ok(sandbox)
     }
 
@@ -67,7 +68,7 @@ impl Sandbox {
         let path = self.work().join("kk");
         let script =
             kk::script(kubekey, behaviour, image).map_err(|source| SandboxError { path: path.clone(), source })?;
-        write(&path, &script, 0o755)
+        write_program(path, &script)
     }
 
     /// The working directory.
@@ -116,6 +117,10 @@ impl Sandbox {
 #[must_use]
 pub fn quoted(path: &Path) -> String {
     format!("'{}'", path.to_string_lossy().replace('\'', r"'\''"))
+}
+
+fn write_program(path: PathBuf, script: &str) -> Result<(), SandboxError> {
+    program::write(&path, script).map_err(|source| SandboxError { path, source })
 }
 
 fn write(path: &Path, content: &str, mode: u32) -> Result<(), SandboxError> {

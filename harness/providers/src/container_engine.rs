@@ -174,9 +174,14 @@ impl ContainerEngine {
     /// # Errors
     /// When it does not start or does not end well.
     pub async fn ask(&self, arguments: &[&str]) -> Result<String, EngineError> {
-        let output = tokio::process::Command::from(self.command(arguments)).kill_on_drop(true).output();
-        let output = tokio::time::timeout(ASK_LIMIT, output).await;
+        let output = tokio::time::timeout(ASK_LIMIT, self.output(arguments)).await;
         self.ended(arguments, output.unwrap_or_else(|_| Err(std::io::ErrorKind::TimedOut.into())))
+    }
+
+    /// Runs the engine's program to its end; it is killed when nobody waits any more.
+    pub(crate) async fn output(&self, arguments: &[&str]) -> std::io::Result<Output> {
+        let mut command = tokio::process::Command::from(self.command(arguments));
+        program::output(command.kill_on_drop(true)).await
     }
 
     /// What became of a call.

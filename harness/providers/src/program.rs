@@ -1,15 +1,50 @@
 //! Programs of this machine: where they are, and what they answer in the time that a person waits for an error.
 
+use std::fs;
+use std::io;
 use std::os::unix::fs::PermissionsExt as _;
-use std::path::PathBuf;
-use std::process::Stdio;
+use std::path::{Path, PathBuf};
+use std::process::{Output, Stdio};
+use std::sync::{PoisonError, RwLock};
 use std::time::Duration;
 
-use tokio::process::Command;
+use tokio::process::{Child, Command};
 
 /// How long a program may take to answer a question before it counts as not working. All questions of a probe are asked
 /// at once, so that whatever hangs, a person knows after five seconds.
 const ANSWER_LIMIT: Duration = Duration::from_secs(3);
+
+/// Held while a program of ours is written, and shared while processes start: one that starts meanwhile has the open file
+/// until it becomes another program, and so long nobody can execute it (`ETXTBSY`).
+static WRITING: RwLock<()> = RwLock::new(());
+
+/// Writes `content` as a program that can be executed at once, whatever else starts at the same time by [`start`] or
+/// [`output`].
+///
+/// # Errors
+/// When it cannot be written.
+pub fn write(path: &Path, content: &str) -> io::Result<()> {
+    let _alone = WRITING.write().unwrap_or_else(PoisonError::into_inner);
+    fs::write(path, content)?;
+    fs::set_permissions(path, fs::Permissions::from_mode(0o755))
+}
+
+/// Starts `command`.
+///
+/// # Errors
+/// When it does not start.
+pub fn start(command: &mut Command) -> io::Result<Child> {
+    let _nobody_writes = WRITING.read().unwrap_or_else(PoisonError::into_inner);
+    command.spawn()
+}
+
+/// Runs `command` to its end, and returns what it has printed.
+///
+/// # Errors
+/// When it does not start, or cannot be waited for.
+pub async fn output(command: &mut Command) -> io::Result<Output> {
+    start(command.stdout(Stdio::piped()).stderr(Stdio::piped()))?.wait_with_output().await
+}
 
 /// Where `program` is on the PATH; files that nobody may execute are passed over, as a shell does.
 #[must_use]
@@ -27,8 +62,7 @@ pub fn on_path(program: &str) -> Option<PathBuf> {
 /// # Errors
 /// In words, when it does not start, says nothing in time or does not end well.
 pub async fn answer(mut command: Command) -> Result<String, String> {
-    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
-    let output = tokio::time::timeout(ANSWER_LIMIT, command.output()).await;
+    let output = tokio::time::timeout(ANSWER_LIMIT, output(command.stdin(Stdio::null()).kill_on_drop(true))).await;
     let output = output.map_err(|_| format!("no answer within {} s", ANSWER_LIMIT.as_secs()))?;
     let output = output.map_err(|error| format!("it does not start: {error}"))?;
     if output.status.success() {
@@ -60,5 +94,29 @@ mod tests {
     async fn tells_of_a_program_that_does_not_start() {
         let said = answer(Command::new("/nowhere/program")).await.unwrap_err();
         assert!(said.starts_with("it does not start: No such file"), "{said}");
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+    async fn writes_programs_that_can_be_executed_while_others_start() {
+        const ROUNDS: usize = 300;
+        let directory = tempfile::tempdir().unwrap();
+        let others: Vec<_> = (0..3)
+            .map(|_| {
+                tokio::spawn(async {
+                    for _ in 0..ROUNDS {
+                        output(&mut Command::new("/bin/true")).await.unwrap();
+                    }
+                })
+            })
+            .collect();
+        for round in 0..ROUNDS {
+            let path = directory.path().join(format!("program-{round}"));
+            write(&path, "#!/bin/sh\nexit 0\n").unwrap();
+            let output = output(&mut Command::new(&path)).await.unwrap();
+            assert!(output.status.success());
+        }
+        for other in others {
+            other.await.unwrap();
+        }
     }
 }

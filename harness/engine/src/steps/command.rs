@@ -11,6 +11,7 @@ use nix::unistd::Pid;
 use nodes::clock::{Clock, Delay};
 use nodes::quiescence;
 use providers::leases::{Lease, LeaseError, gated};
+use providers::program;
 use tokio::io::{AsyncRead, AsyncReadExt as _};
 use tokio::process::Child;
 use tokio_util::sync::CancellationToken;
@@ -117,15 +118,15 @@ fn spawn(line: &CommandLine<'_>, sandbox: &Sandbox, shell: &Path) -> Result<Chil
         arguments.extend(["--noprofile".into(), "--norc".into()]);
     }
     arguments.extend(["-c".into(), line.text.into()]);
-    gated(shell, arguments)
+    let mut command = gated(shell, arguments);
+    command
         .env_clear()
         .envs(sandbox.environment())
         .envs(line.environment.iter().map(|(name, value)| (name, value)))
         .current_dir(sandbox.work())
         .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .map_err(|source| CommandError::Start { shell: shell.display().to_string(), source })
+        .stderr(Stdio::piped());
+    program::start(&mut command).map_err(|source| CommandError::Start { shell: shell.display().to_string(), source })
 }
 
 async fn watch(

@@ -178,7 +178,7 @@ impl Container {
 /// The last `lines` of what a container has printed, or `all` of it.
 async fn printed(engine: &ContainerEngine, container: &str, lines: &str) -> Result<String, EngineError> {
     let arguments = ["logs", "--tail", lines, container];
-    let output = tokio::process::Command::from(engine.command(&arguments)).kill_on_drop(true).output().await;
+    let output = engine.output(&arguments).await;
     // Programs of a control plane print to their standard error.
     let said = output.as_ref().map(|output| String::from_utf8_lossy(&output.stderr).into_owned()).unwrap_or_default();
     engine.ended(&arguments, output).map(|out| if out.is_empty() { said } else { format!("{out}\n{said}") })
@@ -187,6 +187,6 @@ async fn printed(engine: &ContainerEngine, container: &str, lines: &str) -> Resu
 /// Waits until a container has ended, however long it lives, and returns its exit code.
 async fn ended(engine: &ContainerEngine, container: &str) -> Result<String, EngineError> {
     let arguments = ["wait", container];
-    let output = tokio::process::Command::from(engine.command(&arguments)).kill_on_drop(true).output().await;
+    let output = engine.output(&arguments).await;
     engine.ended(&arguments, output)
 }

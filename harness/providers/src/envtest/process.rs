@@ -10,6 +10,7 @@ use tokio::process::Child;
 
 use super::assets::ASSETS_VARIABLE;
 use crate::leases::{Lease, gated};
+use crate::program;
 
 /// Lines of a log that an error shows.
 const SHOWN_LINES: usize = 12;
@@ -37,7 +38,7 @@ impl Process {
         let mut command = gated(program, arguments);
         // The home marks it as the run's, as it does with the steps' processes.
         command.env_clear().env("HOME", directory).current_dir(directory).stdout(out).stderr(err);
-        let mut child = command.spawn()?;
+        let mut child = program::start(&mut command)?;
         let group = lease.own(&mut child).await.map_err(io::Error::other)?;
         Ok(Self { name, program: program.to_owned(), child, group, log, lease: lease.clone() })
     }

@@ -21,6 +21,7 @@ use crate::container_engine::{ContainerEngine, ENGINE_VARIABLE};
 use crate::image::{Layer, Settings};
 use crate::inventory::Inventory;
 use crate::leases::{EngineObject, EngineObjectKind, Lease, gated};
+use crate::program;
 use crate::simulated::admin_client;
 
 /// Port of the API server on a node (kind 0.27, `pkg/cluster/internal/kubeadm`).
@@ -116,14 +117,15 @@ impl Workshop {
             .chain([configuration_path.as_os_str(), "--kubeconfig".as_ref(), kubeconfig.as_os_str()])
             .collect();
         let (out, err) = (std::fs::File::create(&log)?, std::fs::File::options().append(true).open(&log)?);
-        let mut child = gated(&self.kind, arguments)
+        let mut command = gated(&self.kind, arguments);
+        command
             // A person's own kubeconfig is neither read nor written.
             .env_remove("KUBECONFIG")
             .env(ENGINE_VARIABLE, self.engine.name.program())
             .env(self.engine.name.network_variable(), &self.network)
             .stdout(Stdio::from(out))
-            .stderr(Stdio::from(err))
-            .spawn()?;
+            .stderr(Stdio::from(err));
+        let mut child = program::start(&mut command)?;
         let group = self.lease.own(&mut child).await?;
         let ended = tokio::time::timeout(KIND_LIMIT, child.wait()).await;
         let _gone = killpg(Pid::from_raw(group), Signal::SIGKILL);

@@ -30,6 +30,7 @@ use crate::inside::BEHAVIOUR_VARIABLE;
 use crate::inventory::Keeper;
 use crate::leases::Lease;
 use crate::pair::{Life, Pair, PairPlan};
+use crate::program;
 use crate::provider::{Capabilities, Missing, Provider, ProviderError, Standing};
 
 /// Name of this provider.
@@ -209,7 +210,7 @@ impl Life for Running {
             command.args(["export", "logs", "--name", &made.kind_name]).arg(into);
             command.env_remove("KUBECONFIG").kill_on_drop(true);
             let failed = |reason: String| ProviderError::new(NAME, "export the logs", reason);
-            let output = command.output().await.map_err(|error| failed(error.to_string()))?;
+            let output = program::output(&mut command).await.map_err(|error| failed(error.to_string()))?;
             if !output.status.success() {
                 return Err(failed(String::from_utf8_lossy(&output.stderr).trim().to_owned()));
             }

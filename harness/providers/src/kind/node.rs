@@ -12,6 +12,7 @@ use crate::container_engine::{ContainerEngine, EngineError};
 use crate::image::registry::Document;
 use crate::image::{Layer, Settings};
 use crate::inside::{PROBE_ARGUMENT, REGISTRY_ARGUMENT};
+use crate::program;
 
 /// Where everything of ours is on a node, and the executable unpacked below it.
 const HOME: &str = "/ks-e2e";
@@ -108,7 +109,7 @@ impl Node {
         })?;
         let mut command = self.command(arguments);
         command.stdin(opened.into_std().await);
-        let output = command.output().await;
+        let output = program::output(&mut command).await;
         self.engine.ended(&["exec", &self.name, "…"], output).map(drop)
     }
 
@@ -119,8 +120,8 @@ impl Node {
         arguments.push(PROBE_ARGUMENT.to_owned());
         let shown = ["exec", "-i", self.name.as_str(), "ks-e2e", PROBE_ARGUMENT];
         let failed = |reason: String| EngineError { call: format!("probe from {}", self.name), reason };
-        let mut child =
-            self.command(&arguments).stdin(Stdio::piped()).spawn().map_err(|error| failed(error.to_string()))?;
+        let child = program::start(self.command(&arguments).stdin(Stdio::piped()));
+        let mut child = child.map_err(|error| failed(error.to_string()))?;
         if let Some(mut stdin) = child.stdin.take() {
             // A prober that is gone tells by its exit code.
             let _written = stdin.write_all(kubeconfig.as_bytes()).await;
