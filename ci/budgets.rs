@@ -65,7 +65,7 @@ async fn start(samples: usize, envtests: usize) -> Result<(), Failure> {
     let mut embedded = Vec::new();
     for _ in 0..samples {
         let begin = Instant::now();
-        let pair = Embedded.create(&lease, &plan()).await?;
+        let pair = Embedded::default().create(&lease, &plan()).await?;
         let member = member(&pair)?;
         tokio::try_join!(engine::establish_crds(&pair.host, release), engine::establish_crds(member, release))?;
         let (one, other) = (pair.host.client(), member.client());
@@ -151,7 +151,8 @@ async fn default_run(short: bool) -> Result<(), Failure> {
     let releases = library::releases(if short { std::slice::from_ref(&newest) } else { &[] })?;
     let cells = cells_of(&library::built_in()?, &releases, &Selection::all());
     let tools = Tools::find().await?;
-    let session = Session::begin(SessionOptions::new(Arc::new(Embedded), Embedded.probe().await?))?;
+    let session =
+        Session::begin(SessionOptions::new(Arc::new(Embedded::default()), Embedded::default().probe().await?))?;
     let (own, children, begin) = (cpu::own(), cpu::children(), Instant::now());
     let report = session.run(RunOptions::new(cells, tools), Box::new(|_| {}), CancellationToken::new()).await;
     session.end().await?;
@@ -189,7 +190,7 @@ async fn memory((few, many): (u32, u32)) -> Result<(), Failure> {
     let (mut pairs, mut resident_at_few) = (Vec::new(), 0.0);
     for count in 1..=many {
         let plan = PairPlan { member: None, ..plan() };
-        let pair = Embedded.create(&lease, &plan).await?;
+        let pair = Embedded::default().create(&lease, &plan).await?;
         engine::install(&pair, &given, kubesphere::Release::find("3.3.2")?).await?;
         pairs.push(pair);
         if count == few {

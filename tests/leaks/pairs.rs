@@ -64,7 +64,7 @@ async fn a_hundred_pairs_in_one_process_do_not_see_each_other() {
     let pairs = stream::iter(0..PAIRS).map(|number| {
         let lease = lease.clone();
         async move {
-            let pair = Embedded.create(&lease, &plan(number.try_into().unwrap())).await.unwrap();
+            let pair = Embedded::default().create(&lease, &plan(number.try_into().unwrap())).await.unwrap();
             mark(&*pair.host, &format!("host-{number}")).await;
             mark(&**pair.member.as_ref().unwrap(), &format!("member-{number}")).await;
             pair

@@ -11,6 +11,7 @@ use tokio::runtime::Handle;
 
 use crate::access::{self, NotImpersonated};
 use crate::answer::{self, Body, RequestBody};
+use crate::audit::Unanswered;
 use crate::authn::{PeerCertificate, User};
 use crate::authz::{self, Ask};
 use crate::call::Call;
@@ -34,16 +35,20 @@ pub async fn handle(state: Arc<State>, peer: Arc<PeerCertificate>, request: Requ
     let unbounded =
         matches!(&target, Target::Resource(path) if limits::is_long_running(request.method(), path, &query));
     let limit = state.time_limits.request;
+    let noted = Unanswered::of(&state, &peer, &target, &query, &request);
     let answer = respond(&state, &peer, target, query, request);
     let answer = if unbounded { Ok(answer.await) } else { tokio::time::timeout(limit, answer).await };
-    let response = match answer {
-        Ok(Ok(response)) => response,
-        Ok(Err(failure)) => answer::failure(form, &failure),
+    let (response, people) = match answer {
+        Ok(Ok(response)) => (response, people),
+        Ok(Err(failure)) => (answer::failure(form, &failure), people),
         Err(_) => {
             let (code, status) = limits::timed_out(limit);
-            return answer::json_value(code, &status);
+            (answer::json_value(code, &status), false)
         }
     };
+    if let Some(noted) = noted {
+        noted.answered(&state, response.status().as_u16());
+    }
     if people { answer::for_people(response).await } else { response }
 }
 

@@ -38,6 +38,7 @@ mod access;
 mod admission;
 mod answer;
 mod apiservices;
+mod audit;
 mod authn;
 mod authz;
 mod bootstrap;
@@ -114,6 +115,7 @@ use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 
 pub use answer::Body;
+pub use audit::{Audit, AuditEvent, AuditUser, ObjectRef, ResponseStatus};
 #[cfg(feature = "client")]
 pub use client::ClientError;
 pub use in_process::{InProcess, Stopped};
@@ -218,6 +220,7 @@ impl ApiServer {
             service_account_admission: options.service_account_admission,
             address,
             time_limits: options.time_limits,
+            audit: options.audit,
         }));
         bootstrap::create(&state, options.advertise).map_err(|failure| StartError::Bootstrap(failure.message))?;
         let task = tokio::spawn(server::serve(Arc::clone(&state), listener, Arc::new(tls)));

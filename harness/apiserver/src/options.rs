@@ -7,6 +7,8 @@ use std::time::Duration;
 use async_trait::async_trait;
 use tokio::io::{AsyncRead, AsyncWrite};
 
+use crate::audit::Audit;
+
 /// A byte stream to a kubelet or a pod.
 pub trait Stream: AsyncRead + AsyncWrite + Send + Unpin + 'static {}
 impl<T: AsyncRead + AsyncWrite + Send + Unpin + 'static> Stream for T {}
@@ -118,6 +120,8 @@ pub struct Options {
     pub clock_offset_seconds: i64,
     /// How long clients may take.
     pub time_limits: TimeLimits,
+    /// Takes note of the requests.
+    pub audit: Option<Audit>,
 }
 
 impl Default for Options {
@@ -135,6 +139,7 @@ impl Default for Options {
             service_account_admission: true,
             clock_offset_seconds: 0,
             time_limits: TimeLimits::default(),
+            audit: None,
         }
     }
 }

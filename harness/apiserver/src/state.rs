@@ -7,6 +7,7 @@ use rustls::server::danger::ClientCertVerifier;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use crate::audit::Audit;
 use crate::authn::{Evidence, Signer, Tokens};
 use crate::clock::ServerClock;
 use crate::custom::definition;
@@ -42,6 +43,8 @@ pub struct State {
     pub address: std::net::SocketAddr,
     /// How long clients may take.
     pub time_limits: TimeLimits,
+    /// Who takes note of the requests.
+    pub audit: Option<Audit>,
     /// Ends everything.
     pub stop: CancellationToken,
     /// What goes on beside the requests, until the end.
@@ -79,6 +82,8 @@ pub struct Parts {
     pub address: std::net::SocketAddr,
     /// See [`State`].
     pub time_limits: TimeLimits,
+    /// See [`State`].
+    pub audit: Option<Audit>,
 }
 
 impl State {
@@ -97,6 +102,7 @@ impl State {
             service_account_admission: parts.service_account_admission,
             address: parts.address,
             time_limits: parts.time_limits,
+            audit: parts.audit,
             stop: CancellationToken::new(),
             tasks: TaskTracker::new(),
             allocation: Mutex::new(()),

@@ -168,6 +168,8 @@ pub enum KubesphereName {
 #[derive(Args, Clone)]
 pub struct ProviderOptions {
     #[command(flatten)]
+    pub embedded: EmbeddedArguments,
+    #[command(flatten)]
     pub kind: KindArguments,
     #[command(flatten)]
     pub containers: ContainersArguments,
@@ -239,6 +241,15 @@ pub struct MergeArguments {
     /// Write report.json, junit.xml and summary.md into this directory
     #[arg(long, value_name = "DIR")]
     pub report: PathBuf,
+}
+
+#[derive(Args, Clone)]
+#[command(next_help_heading = "Options for --provider embedded")]
+pub struct EmbeddedArguments {
+    /// Note every request to the API servers in host.log and member.log of this directory, as kube-apiserver does with
+    /// --audit-log-path: events of audit.k8s.io/v1 without bodies
+    #[arg(long, value_name = "DIR")]
+    pub audit_logs: Option<PathBuf>,
 }
 
 #[derive(Args, Clone)]

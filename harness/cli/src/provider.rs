@@ -7,6 +7,7 @@ use std::sync::Arc;
 use clap::ValueEnum as _;
 use providers::Provider;
 use providers::containers::Images;
+use providers::embedded::EmbeddedOptions;
 use providers::existing::{ExistingOptions, Place};
 use providers::kind::{Configuration, KindOptions};
 
@@ -28,9 +29,10 @@ pub fn make(
     let configuration = |named: &Option<String>| {
         named.as_deref().map(Configuration::named).transpose().map_err(|error| format!("error: {error}"))
     };
-    let ProviderOptions { kind, containers, existing } = options;
+    let ProviderOptions { embedded, kind, containers, existing } = options;
     let named = |image: &Option<String>| image.clone().filter(|image| !image.is_empty());
     let options = providers::Options {
+        embedded: EmbeddedOptions { audit_logs: embedded.audit_logs.clone() },
         containers: Images { apiserver: named(&containers.apiserver_image), etcd: named(&containers.etcd_image) },
         kind: KindOptions {
             node_image: named(&kind.node_image),

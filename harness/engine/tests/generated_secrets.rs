@@ -29,7 +29,7 @@ async fn clusters_never_share_a_generated_secret() {
     for _ in 0..2 {
         let shape = ClusterShape { nodes: 1, sync_frequency: SyncFrequency::Short };
         let plan = PairPlan { host: shape, member: Some(shape), seed: 7, behaviour: stub::Behaviour::default() };
-        let pair = Embedded.create(&lease, &plan).await.unwrap();
+        let pair = Embedded::default().create(&lease, &plan).await.unwrap();
         engine::install(&pair, &given, release).await.unwrap();
         secrets.insert(generated(pair.host.as_ref()).await);
         secrets.insert(generated(pair.member.as_deref().unwrap()).await);

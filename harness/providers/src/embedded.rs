@@ -1,8 +1,11 @@
 //! Clusters in this process: an embedded API server, simulated nodes, a simulated network between them.
 
-use std::path::Path;
+use std::fs::File;
+use std::io::{self, Write as _};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
 
-use apiserver::ApiServer;
+use apiserver::{ApiServer, Audit};
 use async_trait::async_trait;
 use nodes::Nodes;
 use nodes::clock::{Clock, VirtualClock};
@@ -22,8 +25,26 @@ pub const NAME: &str = "embedded";
 const KUBERNETES_VERSION: &str = "v1.20.2";
 
 /// Makes clusters in this process, in milliseconds, without any other program.
-#[derive(Debug, Clone, Copy, Default)]
-pub struct Embedded;
+#[derive(Debug, Clone, Default)]
+pub struct Embedded {
+    options: EmbeddedOptions,
+}
+
+/// What embedded clusters can be told.
+#[derive(Debug, Clone, Default)]
+pub struct EmbeddedOptions {
+    /// A directory in whose `host.log` and `member.log` every request is noted, an event of `audit.k8s.io/v1` a line
+    /// ([`apiserver::AuditEvent`]).
+    pub audit_logs: Option<PathBuf>,
+}
+
+impl Embedded {
+    /// With `options`.
+    #[must_use]
+    pub fn new(options: EmbeddedOptions) -> Self {
+        Self { options }
+    }
+}
 
 #[async_trait]
 impl Provider for Embedded {
@@ -41,27 +62,28 @@ impl Provider for Embedded {
     }
 
     async fn create(&self, _lease: &Lease, plan: &PairPlan) -> Result<Pair, ProviderError> {
-        let (standing, life) = Box::pin(create(plan)).await?;
+        let (standing, life) = Box::pin(create(plan, self.options.audit_logs.clone())).await?;
         Ok(Pair::new(standing, Box::new(life)))
     }
 }
 
-async fn create(plan: &PairPlan) -> Result<(Standing, Running), ProviderError> {
+async fn create(plan: &PairPlan, audit_logs: Option<PathBuf>) -> Result<(Standing, Running), ProviderError> {
     let driver = VirtualClock::new();
     let stop = CancellationToken::new();
     let driving = tokio::spawn(driver.clone().drive(stop.clone()));
     let clock = Clock::virtual_from(driver);
     let world = SimulatedNetwork::new(clock.clone());
-    let host = start(On::Host, plan.host, plan, &world, &clock);
+    let logs = audit_logs.as_deref();
+    let host = start(On::Host, plan.host, plan, (&world, &clock), logs);
     let member = async {
         match plan.member {
             None => Ok(None),
-            Some(shape) => start(On::Member, shape, plan, &world, &clock).await.map(Some),
+            Some(shape) => start(On::Member, shape, plan, (&world, &clock), logs).await.map(Some),
         }
     };
     // Both to their end: a cluster that came up is taken down in order although the other one did not.
     let (host, member) = tokio::join!(host, member);
-    let mut running = Running { clusters: Vec::new(), stop: stop.drop_guard(), driving };
+    let mut running = Running { clusters: Vec::new(), stop: stop.drop_guard(), driving, audit_logs };
     let host = host.map(|host| running.takes(host));
     let member = member.map(|member| member.map(|member| running.takes(member)));
     match (host, member) {
@@ -79,10 +101,11 @@ struct Running {
     /// The clock stops with the pair, however it goes.
     stop: DropGuard,
     driving: tokio::task::JoinHandle<()>,
+    audit_logs: Option<PathBuf>,
 }
 
 impl Running {
-    fn takes(&mut self, (inhabited, server): (Inhabited, ApiServer)) -> std::sync::Arc<dyn crate::Cluster> {
+    fn takes(&mut self, (inhabited, server): (Inhabited, ApiServer)) -> Arc<dyn crate::Cluster> {
         self.clusters.push((inhabited.nodes, server));
         inhabited.cluster
     }
@@ -106,7 +129,7 @@ impl Life for Running {
 
     /// New clusters take less than looking for what was made on the old ones.
     async fn reset(&mut self, plan: &PairPlan) -> Result<Standing, ProviderError> {
-        let (standing, running) = Box::pin(create(plan)).await?;
+        let (standing, running) = Box::pin(create(plan, self.audit_logs.clone())).await?;
         std::mem::replace(self, running).end().await;
         Ok(standing)
     }
@@ -122,19 +145,34 @@ impl Life for Running {
     }
 }
 
+/// Writes what is audited on the cluster `on` into a file of `directory`, which is made where it is missing.
+fn audit_log(directory: &Path, on: On) -> io::Result<Audit> {
+    std::fs::create_dir_all(directory)?;
+    let file = Mutex::new(File::options().create(true).append(true).open(directory.join(format!("{on}.log")))?);
+    Ok(Arc::new(move |event| {
+        if let Ok(mut line) = serde_json::to_vec(event) {
+            line.push(b'\n');
+            // Where it cannot be written, the request was answered all the same.
+            let _written = file.lock().unwrap_or_else(PoisonError::into_inner).write_all(&line);
+        }
+    }))
+}
+
 async fn start(
     on: On,
     shape: ClusterShape,
     plan: &PairPlan,
-    world: &SimulatedNetwork,
-    clock: &Clock,
+    (world, clock): (&SimulatedNetwork, &Clock),
+    audit_logs: Option<&Path>,
 ) -> Result<(Inhabited, ApiServer), ProviderError> {
     let failed = |operation: &str, source: Box<dyn std::error::Error + Send + Sync>| {
         ProviderError::new(NAME, format!("{operation} of the {on} cluster"), source)
     };
     let site = Site::new(on, shape, world, clock);
     let key = rcgen::KeyPair::generate().map_err(|error| failed("make the ServiceAccount key", error.into()))?;
+    let audit = audit_logs.map(|directory| audit_log(directory, on)).transpose();
     let server = ApiServer::start(apiserver::Options {
+        audit: audit.map_err(|error| failed("open the audit log", error.into()))?,
         server_names: simulated::server_names(on),
         service_account_public_keys_pem: vec![key.public_key_pem()],
         service_cidr_prefix: simulated::SERVICE_CIDR_PREFIX,

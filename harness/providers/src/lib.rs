@@ -44,6 +44,8 @@ pub fn own_executable() -> std::io::Result<PathBuf> {
 /// What providers can be told.
 #[derive(Debug, Default)]
 pub struct Options {
+    /// To embedded.
+    pub embedded: embedded::EmbeddedOptions,
     /// To containers.
     pub containers: containers::Images,
     /// To kind.
@@ -69,7 +71,7 @@ impl Options {
 #[must_use]
 pub fn all(options: Options) -> Vec<Arc<dyn Provider>> {
     vec![
-        Arc::new(embedded::Embedded),
+        Arc::new(embedded::Embedded::new(options.embedded)),
         Arc::new(envtest::Envtest::default()),
         Arc::new(containers::Containers::new(options.containers)),
         Arc::new(kind::Kind::new(options.kind)),

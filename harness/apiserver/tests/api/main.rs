@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a failing test may panic")]
 
 mod access;
+mod audit;
 mod conversions;
 mod custom;
 mod deleting;

@@ -38,9 +38,9 @@ impl Kept {
         let (state, temporary) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
         let address = Address::new("a run", "embedded", state.path().to_owned(), temporary.path());
         let lease = Lease::begin(state.path(), temporary.path(), &address.id).unwrap();
-        let capabilities = Capabilities { shares_pairs: true, jobs, ..Embedded.probe().await.unwrap() };
+        let capabilities = Capabilities { shares_pairs: true, jobs, ..Embedded::default().probe().await.unwrap() };
         let listener = UnixListener::bind(&address.socket).unwrap();
-        let lender = Lender::new(Arc::new(Embedded), capabilities.clone(), lease.clone());
+        let lender = Lender::new(Arc::new(Embedded::default()), capabilities.clone(), lease.clone());
         let end = CancellationToken::new();
         let lending = tokio::spawn(lender.lend(listener, end.clone().cancelled_owned()));
         let borrower = Arc::new(Borrower::new("embedded", address, capabilities));
