@@ -1,5 +1,5 @@
 //! The budgets, measured side by side in one run: start of two clusters, the default run, memory of a cluster, requests
-//! a second, and how soon a wait notices.
+//! a second, how soon a wait notices, and how soon nothing is left after Ctrl-C.
 
 #[path = "budgets/envtest.rs"]
 mod envtest;
@@ -10,12 +10,16 @@ mod kind;
 #[path = "budgets/throughput.rs"]
 mod throughput;
 
+use std::io::{BufRead as _, BufReader};
+use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use apiserver::{ApiServer, Options};
 use engine::{RunOptions, Session, SessionOptions, Tools, library};
 use figures::{cpu, percentile, resident_mib};
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
 use providers::embedded::Embedded;
 use providers::envtest::Standalone;
 use providers::leases::Lease;
@@ -26,6 +30,10 @@ use scenario::select::Selection;
 use tokio::runtime::Runtime;
 use tokio_util::sync::CancellationToken;
 
+/// As in the program itself.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 type Failure = Box<dyn std::error::Error + Send + Sync>;
 
 fn main() -> Result<(), Failure> {
@@ -34,17 +42,19 @@ fn main() -> Result<(), Failure> {
     }
     // The first call decides for the whole process; there is no other before it.
     let _installed = rustls::crypto::ring::default_provider().install_default();
-    let short = std::env::args().any(|argument| argument == "--short");
+    let given = |flag: &str| std::env::args().any(|argument| argument == flag);
+    let (short, on_kind) = (given("--short"), given("--kind"));
     let runtime = Runtime::new()?;
     line("figure", "measured", "budget");
-    if std::env::args().any(|argument| argument == "--kind") {
-        return runtime.block_on(kind_pair(if short { 1 } else { 5 }));
-    }
     runtime.block_on(async {
         memory(if short { (2, 6) } else { (10, 50) }).await?;
-        start(if short { 10 } else { 50 }, if short { 1 } else { 5 }).await?;
+        let pair = start(if short { 10 } else { 50 }, if short { 1 } else { 5 }).await?;
+        if on_kind {
+            kind_pair(if short { 1 } else { 5 }, pair).await?;
+        }
         let load = if short { (1, Duration::from_millis(300)) } else { (5, Duration::from_secs(1)) };
-        requests(load, if short { 100 } else { 1000 }).await?;
+        requests(load, if short { 100 } else { 1000 }, on_kind).await?;
+        interrupted(if short { 3 } else { 20 })?;
         default_run(short).await
     })
 }
@@ -57,8 +67,8 @@ fn ms(duration: Duration) -> String {
     format!("{:.1} ms", duration.as_secs_f64() * 1000.0)
 }
 
-/// From nothing to the first authenticated TLS GET answered by both clusters, KubeSphere's CRDs established.
-async fn start(samples: usize, envtests: usize) -> Result<(), Failure> {
+/// From nothing to the first authenticated TLS GET answered by both clusters, KubeSphere's CRDs established; the median.
+async fn start(samples: usize, envtests: usize) -> Result<Duration, Failure> {
     let directories = (tempfile::tempdir()?, tempfile::tempdir()?);
     let lease = Lease::begin(directories.0.path(), directories.1.path(), "bench")?;
     let release = kubesphere::Release::find("3.3.2")?;
@@ -74,11 +84,12 @@ async fn start(samples: usize, envtests: usize) -> Result<(), Failure> {
         pair.destroy().await?;
     }
     lease.end().await?;
-    line("two embedded clusters ready, p50", &ms(percentile(&mut embedded, 50)), "<= 100 ms");
+    let median = percentile(&mut embedded, 50);
+    line("two embedded clusters ready, p50", &ms(median), "<= 100 ms");
     line("two embedded clusters ready, p95", &ms(percentile(&mut embedded, 95)), "<= 200 ms");
     let Some(assets) = std::env::var_os("KUBEBUILDER_ASSETS") else {
         line("two envtests ready, side by side", "not measured", "KUBEBUILDER_ASSETS is not set");
-        return Ok(());
+        return Ok(median);
     };
     let mut real = Vec::new();
     for _ in 0..envtests {
@@ -86,13 +97,13 @@ async fn start(samples: usize, envtests: usize) -> Result<(), Failure> {
     }
     let real = percentile(&mut real, 50);
     line("two envtests ready, side by side, median", &ms(real), "");
-    let ratio = real.as_secs_f64() / percentile(&mut embedded, 50).as_secs_f64();
+    let ratio = real.as_secs_f64() / median.as_secs_f64();
     line("envtest / embedded", &format!("{ratio:.0} x"), ">= 30 x");
-    Ok(())
+    Ok(median)
 }
 
-/// Requests a second of the embedded API server and a real one, in turns, and how long a wait takes to notice a write.
-async fn requests((rounds, time): (usize, Duration), samples: usize) -> Result<(), Failure> {
+/// Requests a second of the embedded API server and real ones, in turns, and how long a wait takes to notice a write.
+async fn requests((rounds, time): (usize, Duration), samples: usize, on_kind: bool) -> Result<(), Failure> {
     let server = ApiServer::start(Options::default()).await?;
     let kubeconfig = server.admin_kubeconfig(&format!("https://{}", server.address()), "bench")?;
     let mut embedded = throughput::Load::prepare(&kubeconfig).await?;
@@ -102,18 +113,34 @@ async fn requests((rounds, time): (usize, Duration), samples: usize) -> Result<(
         Ok(_) => Some(Standalone::start(&lease).await?),
         Err(_) => None,
     };
-    let mut real = match &standalone {
-        Some(standalone) => Some(throughput::Load::prepare(standalone.admin_kubeconfig()).await?),
-        None => None,
-    };
+    let kind = if on_kind { Some(kind::Standing::begin(&plan()).await?) } else { None };
+    let others = [
+        ("kube-apiserver and etcd", standalone.as_ref().map(Standalone::admin_kubeconfig)),
+        ("a kind cluster", kind.as_ref().map(kind::Standing::admin_kubeconfig)),
+    ];
+    let mut real = Vec::new();
+    for (name, kubeconfig) in others {
+        if let Some(kubeconfig) = kubeconfig {
+            real.push((name, throughput::Load::prepare(kubeconfig).await?));
+        }
+    }
     for _ in 0..rounds {
         embedded.measure(time).await?;
-        if let Some(real) = &mut real {
+        for (_, real) in &mut real {
             real.measure(time).await?;
         }
     }
     let mut waits = throughput::waits(&kubeconfig, samples).await?;
+    let mut others_waits = Vec::new();
+    for (name, kubeconfig) in others {
+        if let Some(kubeconfig) = kubeconfig {
+            others_waits.push((name, throughput::waits(kubeconfig, samples).await?));
+        }
+    }
     server.stop().await;
+    if let Some(kind) = kind {
+        kind.end().await?;
+    }
     if let Some(standalone) = standalone {
         standalone.stop().await?;
     }
@@ -122,18 +149,22 @@ async fn requests((rounds, time): (usize, Duration), samples: usize) -> Result<(
         let own = embedded.median(index);
         let unit = if verb == "watch" { "events" } else { "requests" };
         line(&format!("{verb}: embedded, 16 clients, 2 KiB, median of {rounds}"), &format!("{own:.0}/s"), unit);
-        if let Some(real) = real.as_ref().map(|real| real.median(index)) {
-            line(&format!("{verb}: kube-apiserver and etcd"), &format!("{real:.0}/s"), unit);
-            line(&format!("{verb}: embedded / real"), &format!("{:.1} x", own / real), &format!(">= {least:.0} x"));
+        for (name, real) in real.iter().map(|(name, real)| (name, real.median(index))) {
+            line(&format!("{verb}: {name}"), &format!("{real:.0}/s"), unit);
+            line(&format!("{verb}: embedded / {name}"), &format!("{:.1} x", own / real), &format!(">= {least:.0} x"));
         }
     }
     line("write answered to wait over, p50", &ms(percentile(&mut waits, 50)), "<= 10 ms");
     line("write answered to wait over, p99", &ms(percentile(&mut waits, 99)), "<= 50 ms");
+    for (name, waits) in &mut others_waits {
+        line(&format!("write answered to wait over, p50: {name}"), &ms(percentile(waits, 50)), "");
+        line(&format!("write answered to wait over, p99: {name}"), &ms(percentile(waits, 99)), "");
+    }
     Ok(())
 }
 
-/// The harness's pair of kind clusters beside two plain ones.
-async fn kind_pair(samples: usize) -> Result<(), Failure> {
+/// The harness's pair of kind clusters beside two plain ones, and beside an embedded pair.
+async fn kind_pair(samples: usize, embedded: Duration) -> Result<(), Failure> {
     let (mut ours, mut plain) = kind::in_turns(samples, &plan()).await?;
     let all = |samples: &[Duration]| samples.iter().map(|one| ms(*one)).collect::<Vec<_>>().join(", ");
     println!("a pair of kind clusters: {}\ntwo plain kind clusters: {}", all(&ours), all(&plain));
@@ -142,6 +173,28 @@ async fn kind_pair(samples: usize) -> Result<(), Failure> {
     line("two plain kind clusters side by side ready, median", &ms(plain), "");
     let ratio = ours.as_secs_f64() / plain.as_secs_f64();
     line("pair / plain", &format!("{ratio:.3}"), "<= 1.05");
+    line("kind / embedded", &format!("{:.0} x", ours.as_secs_f64() / embedded.as_secs_f64()), "");
+    Ok(())
+}
+
+/// How long it takes from Ctrl-C until a pair of clusters with KubeSphere, and the process that holds them, are gone.
+fn interrupted(samples: usize) -> Result<(), Failure> {
+    let directory = tempfile::tempdir()?;
+    let mut taken = Vec::new();
+    for _ in 0..samples {
+        let mut up = Command::new(env!("CARGO_BIN_EXE_ks-e2e"))
+            .args(["up", "--provider", "embedded", "-o", "json"])
+            .env("XDG_STATE_HOME", directory.path())
+            .stdout(Stdio::piped())
+            .spawn()?;
+        let mut said = String::new();
+        BufReader::new(up.stdout.take().ok_or("no output")?).read_line(&mut said)?;
+        let begin = Instant::now();
+        kill(Pid::from_raw(i32::try_from(up.id())?), Signal::SIGINT)?;
+        up.wait()?;
+        taken.push(begin.elapsed());
+    }
+    line("Ctrl-C until nothing is left, embedded, slowest", &ms(percentile(&mut taken, 100)), "<= 2000 ms");
     Ok(())
 }
 

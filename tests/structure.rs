@@ -106,12 +106,13 @@ fn pipelines_name_what_is_there() {
         ("ci/github/action.yaml", "$GITHUB_ACTION_PATH/../suite"),
         ("ci/github/workflow.yaml", "kubesphere/ks-e2e/ci/github@main"),
         ("ci/gitlab-ci.yaml", "ks-e2e/ci/suite"),
+        ("ci/kubernetes/job.yaml", "completionMode: Indexed"),
     ] {
         let text = fs::read_to_string(root().join(file)).unwrap();
         let _read: serde_yaml::Value = serde_yaml::from_str(&text).unwrap_or_else(|error| panic!("{file}: {error}"));
         assert!(text.contains(names), "{file} does not name {names}");
     }
-    for script in ["ci/suite", "ci/setup", "ci/images"] {
+    for script in ["ci/suite", "ci/setup", "ci/images", "ci/image", "ci/static", "ci/kubernetes/run"] {
         use std::os::unix::fs::PermissionsExt as _;
         let mode = fs::metadata(root().join(script)).unwrap().permissions().mode();
         assert!(mode & 0o111 != 0, "{script} is not executable");

@@ -4,39 +4,68 @@ use std::time::{Duration, Instant};
 
 use providers::kind::{Kind, KindOptions};
 use providers::leases::Lease;
-use providers::{PairPlan, Provider as _};
+use providers::{Pair, PairPlan, Provider as _};
 use tokio::process::Command;
 
 use crate::Failure;
 
 /// Samples of both, each from nothing to Ready: the harness's pair, and two `kind create cluster --wait` side by side.
 pub async fn in_turns(samples: usize, plan: &PairPlan) -> Result<(Vec<Duration>, Vec<Duration>), Failure> {
-    let image = std::env::var("KS_E2E_NODE_IMAGE").map_err(|_| "KS_E2E_NODE_IMAGE names no node image")?;
+    let image = node_image()?;
     let (mut ours, mut theirs) = (Vec::new(), Vec::new());
     for sample in 0..samples {
         // Neither always comes first.
         if sample % 2 == 0 {
-            ours.push(pair(&image, plan).await?);
+            ours.push(pair(plan).await?);
             theirs.push(two_plain(&image).await?);
         } else {
             theirs.push(two_plain(&image).await?);
-            ours.push(pair(&image, plan).await?);
+            ours.push(pair(plan).await?);
         }
     }
     Ok((ours, theirs))
 }
 
-async fn pair(image: &str, plan: &PairPlan) -> Result<Duration, Failure> {
-    let directories = (tempfile::tempdir()?, tempfile::tempdir()?);
-    let run_id = format!("{:08x}", std::process::id());
-    let lease = Lease::begin(directories.0.path(), directories.1.path(), &run_id)?;
+/// A pair of kind clusters, until it is ended.
+pub struct Standing {
+    pair: Pair,
+    lease: Lease,
+    _directories: [tempfile::TempDir; 2],
+}
+
+impl Standing {
+    /// Makes them, of the node image that `KS_E2E_NODE_IMAGE` names.
+    pub async fn begin(plan: &PairPlan) -> Result<Self, Failure> {
+        let directories = [tempfile::tempdir()?, tempfile::tempdir()?];
+        let run_id = format!("{:08x}", std::process::id());
+        let lease = Lease::begin(directories[0].path(), directories[1].path(), &run_id)?;
+        let provider = Kind::new(KindOptions { node_image: Some(node_image()?), ..KindOptions::default() });
+        provider.probe().await?;
+        let pair = provider.create(&lease, plan).await?;
+        Ok(Self { pair, lease, _directories: directories })
+    }
+
+    /// An administrator's kubeconfig of the host.
+    pub fn admin_kubeconfig(&self) -> &str {
+        self.pair.host.admin_kubeconfig()
+    }
+
+    /// Removes them.
+    pub async fn end(self) -> Result<(), Failure> {
+        self.pair.destroy().await?;
+        Ok(self.lease.end().await?)
+    }
+}
+
+fn node_image() -> Result<String, Failure> {
+    Ok(std::env::var("KS_E2E_NODE_IMAGE").map_err(|_| "KS_E2E_NODE_IMAGE names no node image")?)
+}
+
+async fn pair(plan: &PairPlan) -> Result<Duration, Failure> {
     let begin = Instant::now();
-    let provider = Kind::new(KindOptions { node_image: Some(image.to_owned()), ..KindOptions::default() });
-    provider.probe().await?;
-    let pair = provider.create(&lease, plan).await?;
+    let standing = Standing::begin(plan).await?;
     let taken = begin.elapsed();
-    pair.destroy().await?;
-    lease.end().await?;
+    standing.end().await?;
     Ok(taken)
 }
 
