@@ -112,7 +112,7 @@ fn pipelines_name_what_is_there() {
         let _read: serde_yaml::Value = serde_yaml::from_str(&text).unwrap_or_else(|error| panic!("{file}: {error}"));
         assert!(text.contains(names), "{file} does not name {names}");
     }
-    for script in ["ci/suite", "ci/setup", "ci/images", "ci/image", "ci/static", "ci/kubernetes/run"] {
+    for script in ["ci/suite", "ci/setup", "ci/images", "ci/suite-image", "ci/static", "ci/kubernetes/run"] {
         use std::os::unix::fs::PermissionsExt as _;
         let mode = fs::metadata(root().join(script)).unwrap().permissions().mode();
         assert!(mode & 0o111 != 0, "{script} is not executable");
