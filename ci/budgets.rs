@@ -186,6 +186,7 @@ fn interrupted(samples: usize) -> Result<(), Failure> {
             .args(["up", "--provider", "embedded", "-o", "json"])
             .env("XDG_STATE_HOME", directory.path())
             .stdout(Stdio::piped())
+            .stderr(Stdio::null())
             .spawn()?;
         let mut said = String::new();
         BufReader::new(up.stdout.take().ok_or("no output")?).read_line(&mut said)?;
