@@ -276,10 +276,16 @@ impl VirtualClock {
 /// task is not parked, so a loaded machine cannot pass for a quiet one.
 fn others_rest() -> bool {
     let metrics = tokio::runtime::Handle::current().metrics();
-    let workers = metrics.num_workers();
+    let counts =
+        || (0..metrics.num_workers()).map(|worker| metrics.worker_park_unpark_count(worker)).collect::<Vec<_>>();
+    let before = counts();
     // The count is odd while a worker is parked (tokio, `RuntimeMetrics::worker_park_unpark_count`).
-    let parked = (0..workers).filter(|&worker| metrics.worker_park_unpark_count(worker) % 2 == 1).count();
-    metrics.global_queue_depth() == 0 && parked + 1 >= workers && quiescence::waits(std::process::id()).unwrap_or(true)
+    let parked = before.iter().filter(|&&count| count % 2 == 1).count();
+    metrics.global_queue_depth() == 0
+        && parked + 1 >= before.len()
+        && quiescence::waits(std::process::id()).unwrap_or(true)
+        // Threads are looked at one after the other: what one handed to another meanwhile is seen on neither.
+        && counts() == before
 }
 
 /// Ends a flow.
