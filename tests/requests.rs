@@ -106,8 +106,19 @@ fn fits(pattern: &str, text: &str) -> bool {
     }
 }
 
+/// Somebody who has clusters, embedded ones, until they are dropped.
 struct Person {
     home: tempfile::TempDir,
+    up: Option<Value>,
+}
+
+impl Drop for Person {
+    fn drop(&mut self) {
+        if let Some(up) = &self.up {
+            // The test has said already what is wrong, if anything is.
+            let _gone = self.ks_e2e().args(["down", up["runId"].as_str().unwrap_or_default()]).output();
+        }
+    }
 }
 
 impl Person {
@@ -140,7 +151,7 @@ fn requests(logs: &Path) -> BTreeSet<Request> {
 
 #[test]
 fn of_a_run_on_kubesphere_itself_are_those_that_are_listed() {
-    let person = Person { home: tempfile::tempdir().unwrap() };
+    let mut person = Person { home: tempfile::tempdir().unwrap(), up: None };
     let release = Release::find(RELEASE).unwrap();
     let installer = person.file("kubesphere-installer.yaml", &stub::manifests::installer_yaml(release));
     let configuration =
@@ -153,13 +164,13 @@ fn of_a_run_on_kubesphere_itself_are_those_that_are_listed() {
             .arg(&logs),
     );
     let up: Value = serde_json::from_slice(&up).unwrap();
+    person.up = Some(up.clone());
     let mut run = person.ks_e2e();
     run.arg("run").args(SCENARIOS).args(["--provider", "existing", "--require", "existing", "--release", RELEASE]);
     run.args(["--host-context", "host", "--member-context", "member", "--stub-image", "ks-e2e:v1"]);
     run.args(["--allow-install", "--yes", "--kubesphere", "real", "--installer-manifest"]).arg(installer);
     run.arg("--cluster-configuration").arg(configuration).env("KUBECONFIG", up["kubeconfig"].as_str().unwrap());
     let ran = String::from_utf8(succeeds(&mut run)).unwrap();
-    succeeds(person.ks_e2e().args(["down", up["runId"].as_str().unwrap()]));
     assert!(ran.contains(&format!("{} passed, 0 failed, 0 known issues, 0 skipped", SCENARIOS.len())), "{ran}");
 
     let made = requests(&logs);

@@ -166,7 +166,8 @@ impl ContainerEngine {
     /// # Errors
     /// When it does not start or does not end well.
     pub fn call(&self, arguments: &[&str]) -> Result<String, EngineError> {
-        self.ended(arguments, self.command(arguments).output())
+        let child = program::start_blocking(&mut self.command(arguments));
+        self.ended(arguments, child.and_then(std::process::Child::wait_with_output))
     }
 
     /// Like [`call`](Self::call), without blocking; the program is killed when nobody waits any more.

@@ -1,4 +1,5 @@
-//! Programs of this machine: where they are, and what they answer in the time that a person waits for an error.
+//! Programs of this machine: where they are, how they are written and started, and what they answer in the time that a
+//! person waits for an error.
 
 use std::fs;
 use std::io;
@@ -18,8 +19,7 @@ const ANSWER_LIMIT: Duration = Duration::from_secs(3);
 /// until it becomes another program, and so long nobody can execute it (`ETXTBSY`).
 static WRITING: RwLock<()> = RwLock::new(());
 
-/// Writes `content` as a program that can be executed at once, whatever else starts at the same time by [`start`] or
-/// [`output`].
+/// Writes `content` as a program that can be executed at once, whatever else of this process starts at the same time.
 ///
 /// # Errors
 /// When it cannot be written.
@@ -34,6 +34,15 @@ pub fn write(path: &Path, content: &str) -> io::Result<()> {
 /// # Errors
 /// When it does not start.
 pub fn start(command: &mut Command) -> io::Result<Child> {
+    let _nobody_writes = WRITING.read().unwrap_or_else(PoisonError::into_inner);
+    command.spawn()
+}
+
+/// The same where nothing is asynchronous.
+///
+/// # Errors
+/// When it does not start.
+pub fn start_blocking(command: &mut std::process::Command) -> io::Result<std::process::Child> {
     let _nobody_writes = WRITING.read().unwrap_or_else(PoisonError::into_inner);
     command.spawn()
 }

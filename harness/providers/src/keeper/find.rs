@@ -14,6 +14,7 @@ use super::keep::READY;
 use super::wire::{self, Greeting, Incoming, Outgoing};
 use super::{Address, KEEP_ARGUMENT};
 use crate::process::Process;
+use crate::program;
 use crate::provider::Capabilities;
 
 /// How long a keeper may take to be ready, another one of its id before it included. It makes no cluster before that.
@@ -88,14 +89,14 @@ impl Address {
         let runner = Process::parent().ok_or_else(|| failed(&"the process that runs the tests has ended"))?;
         let executable = std::env::current_exe().map_err(|error| failed(&error))?;
         // Neither a signal to this test's process group nor the wait for the end of its output reaches the keeper.
-        let mut keeper = Command::new(executable)
+        let mut keeper = Command::new(executable);
+        keeper
             .args([KEEP_ARGUMENT, provider, &self.id, &runner.pid.to_string(), &runner.started.to_string()])
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::null())
-            .process_group(0)
-            .spawn()
-            .map_err(|error| failed(&error))?;
+            .process_group(0);
+        let mut keeper = program::start(&mut keeper).map_err(|error| failed(&error))?;
         let said = keeper.stdout.take().ok_or_else(|| failed(&"it has no standard output"))?;
         let said = tokio::time::timeout(START_LIMIT, BufReader::new(said).lines().next_line()).await;
         match said {

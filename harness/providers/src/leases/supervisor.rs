@@ -9,6 +9,8 @@ use tokio::io::AsyncWriteExt as _;
 use tokio::process::{Child, ChildStdin, Command};
 use tokio::sync::Mutex;
 
+use crate::program;
+
 /// POSIX shell on purpose: it is there on every system that kubectl runs on, costs a millisecond, and needs no second
 /// binary to be found.
 const SCRIPT: &str = r#"
@@ -33,14 +35,10 @@ impl Supervisor {
     /// # Errors
     /// When no shell can be started.
     pub fn start() -> io::Result<Self> {
-        let mut child = Command::new("/bin/sh")
-            .args(["-c", SCRIPT, "ks-e2e-supervisor"])
-            .env_clear()
-            .stdin(Stdio::piped())
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .process_group(0)
-            .spawn()?;
+        let mut command = Command::new("/bin/sh");
+        command.args(["-c", SCRIPT, "ks-e2e-supervisor"]).env_clear().process_group(0);
+        command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null());
+        let mut child = program::start(&mut command)?;
         let pipe = child.stdin.take().ok_or_else(|| io::Error::other("the supervisor has no standard input"))?;
         Ok(Self(Arc::new(Mutex::new(Some((child, pipe))))))
     }
