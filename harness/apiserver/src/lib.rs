@@ -93,6 +93,7 @@ mod server;
 mod services;
 mod shape;
 mod show;
+mod snapshot;
 mod state;
 mod status;
 mod store;
@@ -121,11 +122,13 @@ pub use client::ClientError;
 pub use in_process::{InProcess, Stopped};
 pub use options::{DialFailure, Dialer, Options, Stream, TcpDialer, TimeLimits};
 pub use pki::{CertificateError, ClientCertificate, Lifetime};
+pub use snapshot::Snapshot;
 
 use authn::{AcceptAnyClient, Signer, SigningKeyError, Tokens};
 use clock::ServerClock;
 use pki::Authority;
 use state::{Parts, State};
+use store::Store;
 
 /// How long the administrator's certificate holds: a year, as kubeadm's.
 const ADMIN_LIFETIME: std::time::Duration = std::time::Duration::from_hours(365 * 24);
@@ -192,7 +195,8 @@ impl std::fmt::Debug for ApiServer {
 }
 
 impl ApiServer {
-    /// Starts a server on a free port of 127.0.0.1, with an authority and UIDs of its own.
+    /// Starts a server on a free port of 127.0.0.1, with an authority and UIDs of its own unless it goes on from a
+    /// [`Snapshot`].
     ///
     /// # Errors
     /// [`StartError`].
@@ -200,8 +204,13 @@ impl ApiServer {
         let clock = ServerClock::shifted(options.clock_offset_seconds);
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.map_err(StartError::Listen)?;
         let address = listener.local_addr().map_err(StartError::Listen)?;
-        let authority = Authority::generate(clock.now())?;
-        let signer = Signer::new(options.service_account_signing_key_pem.as_deref())?;
+        let (authority, signer, store) = match &options.restore {
+            Some(snapshot) => snapshot.parts(),
+            None => {
+                let signer = Signer::new(options.service_account_signing_key_pem.as_deref())?;
+                (Arc::new(Authority::generate(clock.now())?), Arc::new(signer), Store::new())
+            }
+        };
         let keys = options.service_account_public_keys_pem.iter().map(String::as_str).chain([signer.public_pem()]);
         let tokens = Tokens::new(keys, &options.service_account_issuer).map_err(StartError::ServiceAccountKey)?;
         let verifier = authn::client_verifier(authority.certificate()).map_err(StartError::Authority)?;
@@ -209,6 +218,7 @@ impl ApiServer {
         let kubelet_client =
             authority.client_identity("kube-apiserver-kubelet-client", "system:masters", clock.now())?;
         let state = Arc::new(State::new(Parts {
+            store,
             clock,
             tokens,
             signer,
@@ -222,7 +232,11 @@ impl ApiServer {
             time_limits: options.time_limits,
             audit: options.audit,
         }));
-        bootstrap::create(&state, options.advertise).map_err(|failure| StartError::Bootstrap(failure.message))?;
+        match &options.restore {
+            Some(snapshot) => snapshot.resume(&state),
+            None => bootstrap::create(&state, options.advertise)
+                .map_err(|failure| StartError::Bootstrap(failure.message))?,
+        }
         let task = tokio::spawn(server::serve(Arc::clone(&state), listener, Arc::new(tls)));
         let task = std::sync::Mutex::new(Some(task));
         Ok(Self { running: Arc::new(Running { state, task }) })
@@ -263,6 +277,12 @@ impl ApiServer {
         let lifetime = Lifetime::around(self.running.state.clock.now(), ADMIN_LIFETIME);
         let client = self.issue_client_certificate("kubernetes-admin", &["system:masters"], lifetime)?;
         Ok(pki::kubeconfig(server, cluster_name, self.ca_pem(), &client)?)
+    }
+
+    /// Everything that the server keeps now, for others to begin with.
+    #[must_use]
+    pub fn snapshot(&self) -> Snapshot {
+        Snapshot::of(&self.running.state)
     }
 
     /// The requests so far that kube-apiserver 1.20 would have served and this server does not, each once, sorted:

@@ -8,6 +8,7 @@ use async_trait::async_trait;
 use tokio::io::{AsyncRead, AsyncWrite};
 
 use crate::audit::Audit;
+use crate::snapshot::Snapshot;
 
 /// A byte stream to a kubelet or a pod.
 pub trait Stream: AsyncRead + AsyncWrite + Send + Unpin + 'static {}
@@ -122,6 +123,9 @@ pub struct Options {
     pub time_limits: TimeLimits,
     /// Takes note of the requests.
     pub audit: Option<Audit>,
+    /// What the server begins with in place of a new cluster. Its authority and the key that signs tokens are the
+    /// snapshot's, too.
+    pub restore: Option<Snapshot>,
 }
 
 impl Default for Options {
@@ -140,6 +144,7 @@ impl Default for Options {
             clock_offset_seconds: 0,
             time_limits: TimeLimits::default(),
             audit: None,
+            restore: None,
         }
     }
 }

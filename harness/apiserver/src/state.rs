@@ -26,11 +26,11 @@ pub struct State {
     /// Verifies tokens.
     pub tokens: Tokens,
     /// Signs tokens.
-    pub signer: Signer,
+    pub signer: Arc<Signer>,
     /// Verifies client certificates.
     pub verifier: Arc<dyn ClientCertVerifier>,
     /// Signs certificates.
-    pub authority: Authority,
+    pub authority: Arc<Authority>,
     /// Reaches kubelets and pods.
     pub dialer: Arc<dyn Dialer>,
     /// TLS towards kubelets and pods: shows the server's client certificate, believes any server.
@@ -65,11 +65,13 @@ pub struct Parts {
     /// See [`State`].
     pub tokens: Tokens,
     /// See [`State`].
-    pub signer: Signer,
+    pub store: Store,
+    /// See [`State`].
+    pub signer: Arc<Signer>,
     /// See [`State`].
     pub verifier: Arc<dyn ClientCertVerifier>,
     /// See [`State`].
-    pub authority: Authority,
+    pub authority: Arc<Authority>,
     /// See [`State`].
     pub dialer: Arc<dyn Dialer>,
     /// See [`State`].
@@ -87,10 +89,10 @@ pub struct Parts {
 }
 
 impl State {
-    /// A state without objects.
+    /// A state of these.
     pub fn new(parts: Parts) -> Self {
         Self {
-            store: Arc::new(Store::new()),
+            store: Arc::new(parts.store),
             clock: parts.clock,
             tokens: parts.tokens,
             signer: parts.signer,

@@ -86,6 +86,12 @@ pub struct Store {
     inner: Mutex<Inner>,
 }
 
+/// All objects of a moment, with its revision, for another store to begin with.
+pub struct Image {
+    revision: u64,
+    tables: Vec<(Arc<str>, BTreeMap<Key, Arc<Stored>>)>,
+}
+
 /// Objects of a moment, and its revision.
 pub struct Snapshot {
     /// The objects, in the order of their keys.
@@ -115,6 +121,24 @@ impl Store {
     #[must_use]
     pub fn new() -> Self {
         Self { inner: Mutex::new(Inner { revision: FIRST, tables: HashMap::new() }) }
+    }
+
+    /// A store that begins with the objects of `image`. What they were before cannot be followed.
+    #[must_use]
+    pub fn from_image(image: &Image) -> Self {
+        let table = |(name, objects): &(Arc<str>, BTreeMap<Key, Arc<Stored>>)| {
+            (Arc::clone(name), Table::holding(objects.clone(), image.revision))
+        };
+        let tables = image.tables.iter().map(table).collect();
+        Self { inner: Mutex::new(Inner { revision: image.revision, tables }) }
+    }
+
+    /// The objects of now.
+    pub fn image(&self) -> Image {
+        let inner = self.lock();
+        let open = inner.tables.iter().filter(|(_, table)| !table.is_closed());
+        let tables = open.map(|(name, table)| (Arc::clone(name), table.objects.clone())).collect();
+        Image { revision: inner.revision, tables }
     }
 
     fn lock(&self) -> MutexGuard<'_, Inner> {

@@ -95,6 +95,11 @@ impl Table {
         Self { objects: BTreeMap::new(), changes: VecDeque::new(), forgotten: revision, newest, closed: false }
     }
 
+    /// A table that begins at `revision` with `objects`.
+    pub fn holding(objects: BTreeMap<Key, Arc<Stored>>, revision: u64) -> Self {
+        Self { objects, ..Self::new(revision) }
+    }
+
     pub fn record(&mut self, change: Change) {
         let revision = change.revision;
         self.changes.push_back(Arc::new(change));

@@ -10,6 +10,7 @@ mod in_process;
 mod limits;
 mod pods;
 mod reading;
+mod snapshots;
 mod support;
 mod surface;
 mod tokens;
