@@ -101,13 +101,16 @@ fn on_the_virtual_clock(world: &World<'_>, told: String, act: impl FnOnce(&Virtu
     }
 }
 
-/// Between two attempts of a person who tries again.
-const PAUSE: Delay = Delay::new("try-again", Duration::from_secs(2));
+/// Between two attempts of a person who tries again: longer each time, since an attempt costs more than all that the
+/// clusters do meanwhile.
+const FIRST_PAUSE: Duration = Duration::from_secs(2);
+const LAST_PAUSE: Duration = Duration::from_secs(10);
 
 /// Does the step again while it does not end well, as long as its `retry` says.
 async fn until_good(step: &Step, world: &mut World<'_>) -> Done {
     let clock = world.pair.clock.clone();
     let last_attempt = step.retry.map(|retry| clock.now() + retry);
+    let mut pause = FIRST_PAUSE;
     loop {
         let done = once(step, world).await;
         let again = done.failure.is_some() && last_attempt.is_some_and(|last| clock.now() < last);
@@ -115,7 +118,8 @@ async fn until_good(step: &Step, world: &mut World<'_>) -> Done {
             return done;
         }
         let _progress = clock.wants_progress();
-        clock.sleep(PAUSE).await;
+        clock.sleep(Delay::new("try-again", pause)).await;
+        pause = (pause * 2).min(LAST_PAUSE);
     }
 }
 
