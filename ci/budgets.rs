@@ -23,7 +23,7 @@ use nix::unistd::Pid;
 use providers::embedded::Embedded;
 use providers::envtest::Standalone;
 use providers::leases::Lease;
-use providers::{ClusterShape, Pair, PairPlan, Provider as _};
+use providers::{ClusterShape, Pair, PairPlan, Provider as _, Restore};
 use scenario::model::{Given, GivenCluster, GivenKubesphere, SyncFrequency};
 use scenario::plan::plan as cells_of;
 use scenario::select::Selection;
@@ -262,7 +262,8 @@ async fn memory((few, many): (u32, u32)) -> Result<(), Failure> {
 
 fn plan() -> PairPlan {
     let shape = ClusterShape { nodes: 1, sync_frequency: SyncFrequency::Short };
-    PairPlan { host: shape, member: Some(shape), seed: 1, behaviour: stub::Behaviour::default() }
+    let behaviour = stub::Behaviour::default();
+    PairPlan { host: shape, member: Some(shape), seed: 1, behaviour, restore: Restore::default() }
 }
 
 fn member(pair: &Pair) -> Result<&Arc<dyn providers::Cluster>, Failure> {

@@ -15,7 +15,7 @@ use kubesphere::Release;
 use providers::container_engine::ContainerEngine;
 use providers::existing::{Existing, ExistingOptions, Place};
 use providers::leases::{Lease, sweep};
-use providers::{Cluster, ClusterShape, Pair, PairPlan, Provider};
+use providers::{Cluster, ClusterShape, Pair, PairPlan, Provider, Restore};
 use scenario::event::{Event, Outcome};
 use scenario::model::SyncFrequency;
 use scenario::plan;
@@ -40,7 +40,13 @@ async fn a_killed_run_is_cleaned_up_after(pair: &Pair) {
     let before = inventory(&pair.host).await;
     let begin = |run_id| Lease::begin(directories[0].path(), directories[1].path(), run_id).unwrap();
     let shape = ClusterShape { nodes: 1, sync_frequency: SyncFrequency::Short };
-    let plan = PairPlan { host: shape, member: None, seed: 7, behaviour: stub::Behaviour::default() };
+    let plan = PairPlan {
+        host: shape,
+        member: None,
+        seed: 7,
+        behaviour: stub::Behaviour::default(),
+        restore: Restore::default(),
+    };
     let on_host = || ExistingOptions { member: Place::default(), ..options(pair, directories[1].path(), false) };
     let (killed, late) = (begin("killed"), begin("late"));
     let [first, second] = [Existing::new(on_host()), Existing::new(on_host())];

@@ -14,7 +14,7 @@ use kube::api::{ApiResource, DynamicObject, ListParams, Patch, PatchParams, Post
 use kube::core::GroupVersionKind;
 use kube::runtime::wait::{await_condition, conditions};
 use providers::leases::Lease;
-use providers::{Cluster, ClusterShape, Pair, PairPlan, Provider, access};
+use providers::{Cluster, ClusterShape, Pair, PairPlan, Provider, Restore, access};
 use scenario::model::SyncFrequency;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
@@ -77,7 +77,13 @@ impl Grounds {
 
 fn plan() -> PairPlan {
     let shape = |nodes| ClusterShape { nodes, sync_frequency: SyncFrequency::Short };
-    PairPlan { host: shape(2), member: Some(shape(1)), seed: 7, behaviour: stub::Behaviour::default() }
+    PairPlan {
+        host: shape(2),
+        member: Some(shape(1)),
+        seed: 7,
+        behaviour: stub::Behaviour::default(),
+        restore: Restore::default(),
+    }
 }
 
 fn member(pair: &Pair) -> &Arc<dyn Cluster> {

@@ -10,7 +10,7 @@ use kube::runtime::wait::{await_condition, conditions};
 use kubesphere::names::CLUSTER;
 use providers::embedded::Embedded;
 use providers::leases::Lease;
-use providers::{Cluster, ClusterShape, PairPlan, Provider as _};
+use providers::{Cluster, ClusterShape, PairPlan, Provider as _, Restore};
 use scenario::model::SyncFrequency;
 use serde_json::json;
 
@@ -19,7 +19,13 @@ const PAIRS: usize = 100;
 
 fn plan(seed: u64) -> PairPlan {
     let shape = ClusterShape { nodes: 1, sync_frequency: SyncFrequency::Short };
-    PairPlan { host: shape, member: Some(shape), seed, behaviour: stub::Behaviour::default() }
+    PairPlan {
+        host: shape,
+        member: Some(shape),
+        seed,
+        behaviour: stub::Behaviour::default(),
+        restore: Restore::default(),
+    }
 }
 
 fn clusters(cluster: &dyn Cluster) -> Api<DynamicObject> {

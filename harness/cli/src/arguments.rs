@@ -116,7 +116,8 @@ pub struct RunArguments {
     /// Run on Kubernetes versions, too, that the `KubeSphere` release does not name as supported
     #[arg(long)]
     pub allow_unsupported_kubernetes: bool,
-    /// Give every cell clusters of its own, also where making them takes long and cells would share them
+    /// Give every cell clusters of its own, installed anew, also where that takes long and cells would share them or begin
+    /// with copies
     #[arg(long)]
     pub isolate: bool,
     /// Cells at a time; if not given, what the provider says: the number of cores where clusters are embedded, else 1

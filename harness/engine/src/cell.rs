@@ -18,6 +18,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::export;
 use crate::given::GivenError;
+use crate::installed::Installed;
 use crate::kept::{Keep, Kept};
 use crate::known_issue::Expectation;
 use crate::manifests::{self, Manifests};
@@ -34,6 +35,8 @@ use crate::{evidence, given, installer_log, millis, secrets, steps};
 pub struct Surroundings {
     /// Gives out clusters.
     pub pool: Arc<Pool>,
+    /// What they can begin with.
+    pub(crate) installed: Option<Arc<Installed>>,
     /// Owns what is made.
     pub lease: Lease,
     /// Programs of the machine.
@@ -129,7 +132,11 @@ async fn provision(cell: &Cell, around: &Surroundings, begin: Instant) -> Verdic
     if let Some(reason) = unsupported(cell, &around.pool).or_else(|| around.manifests.as_ref().and_then(not_with)) {
         return Verdict::skipped(SkipReason::Unsupported.with(reason));
     }
-    let plan = pair_plan(cell, around.seed, around.behaviour);
+    let given = &cell.scenario.given;
+    let mut plan = pair_plan(cell, around.seed, around.behaviour);
+    if let Some(installed) = &around.installed {
+        plan.restore = installed.restore(given, releases);
+    }
     let taken = match around.stop.run_until_cancelled(around.pool.take(&plan)).await {
         Some(Ok(taken)) => taken,
         Some(Err(error)) => return Verdict::skipped(SkipReason::ProviderFailed.with(error)),
@@ -138,10 +145,12 @@ async fn provision(cell: &Cell, around: &Surroundings, begin: Instant) -> Verdic
     let pair = &taken.pair;
     let waiter = PairWaiter::new(pair, &around.stop);
     // Whatever waits for the clusters ends with the run.
-    let prepared = around
-        .stop
-        .run_until_cancelled(given::bring(pair, &cell.scenario.given, releases, around.manifests.as_deref(), &waiter))
-        .await;
+    let manifests = around.manifests.as_deref();
+    let prepared = given::bring(pair, given, releases, manifests, &plan.restore, &waiter);
+    let prepared = around.stop.run_until_cancelled(prepared).await;
+    if let (Some(Ok(())), Some(installed)) = (&prepared, &around.installed) {
+        installed.keep(pair, given, releases, &plan.restore).await;
+    }
     secrets::learn(around.recorder.masker(), pair).await;
     let mut verdict = match prepared {
         _ if around.stop.is_cancelled() => Verdict::interrupted(),
@@ -381,7 +390,10 @@ async fn do_checks(
             failure = Some(format!("check {} at {}: {message}", call.name, call.location));
         }
         report.duration_ms = millis(begin.elapsed());
-        secrets::learn(around.recorder.masker(), world.pair).await;
+        if report.message.is_some() {
+            // It may name what came into being since the last step.
+            secrets::learn(around.recorder.masker(), world.pair).await;
+        }
         around.recorder.record(&Event::CheckFinished { cell: cell.id.clone(), check: report });
     }
     (failure, seen)

@@ -13,7 +13,7 @@ use kube::api::{ApiResource, DynamicObject, PostParams};
 use kube::core::GroupVersionKind;
 use kube::runtime::wait::{await_condition, conditions};
 use kubesphere::Release;
-use providers::{Cluster, Pair};
+use providers::{Cluster, Pair, Restore};
 use scenario::model::{Given, GivenCluster, GivenKubesphere, GivenSecret, On};
 use serde::Deserialize as _;
 use serde_json::Value;
@@ -73,7 +73,7 @@ pub enum GivenError {
     Secret(String),
 }
 
-/// Installs what `given` asks for and waits until it has settled.
+/// Installs what `given` asks for, where the cluster did not begin with it, and waits until it has settled.
 ///
 /// # Errors
 /// When an installation fails.
@@ -82,9 +82,10 @@ pub(crate) async fn bring(
     given: &Given,
     releases: Releases,
     manifests: Option<&Manifests>,
+    restored: &Restore,
     waiter: &dyn Waiter,
 ) -> Result<(), GivenError> {
-    let setting = Setting { pair, releases, manifests, waiter };
+    let setting = Setting { pair, releases, manifests, restored, waiter };
     let host = setting.install(&pair.host, &given.host, None);
     let (Some(member), Some(wanted)) = (&pair.member, &given.member) else { return host.await };
     if wanted.jwt_secret == GivenSecret::OfHost && wanted.kubesphere == GivenKubesphere::Installed {
@@ -102,7 +103,7 @@ pub(crate) async fn bring(
 /// When an installation fails.
 pub async fn install(pair: &Pair, given: &Given, release: &'static Release) -> Result<(), GivenError> {
     let waiter = PairWaiter::new(pair, &CancellationToken::new());
-    bring(pair, given, Releases::both(release), None, &waiter).await
+    bring(pair, given, Releases::both(release), None, &Restore::default(), &waiter).await
 }
 
 /// Creates the `CustomResourceDefinition`s of `kubesphere-installer.yaml` and waits until they are served.
@@ -132,6 +133,7 @@ struct Setting<'a> {
     pair: &'a Pair,
     releases: Releases,
     manifests: Option<&'a Manifests>,
+    restored: &'a Restore,
     waiter: &'a dyn Waiter,
 }
 
@@ -146,6 +148,9 @@ impl Setting<'_> {
             return Ok(());
         }
         let on = cluster.on();
+        if self.restored.on(on).is_some() {
+            return self.settle(on, wanted).await;
+        }
         let release = self.releases.on(on);
         if cluster.has_kubesphere() {
             return self.is_there(cluster, wanted, secret).await;

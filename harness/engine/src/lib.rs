@@ -5,6 +5,7 @@ mod evidence;
 pub mod explain;
 mod export;
 mod given;
+mod installed;
 mod installer_log;
 mod kept;
 mod kk;

@@ -1,7 +1,7 @@
 //! What a cell needs of a provider, and what of that its clusters lack.
 
 use providers::pool::Pool;
-use providers::{ClusterShape, PairPlan};
+use providers::{ClusterShape, PairPlan, Restore};
 use scenario::event::CellId;
 use scenario::model::{Action, GivenCluster};
 use scenario::plan::Cell;
@@ -33,6 +33,7 @@ pub fn pair_plan(cell: &Cell, seed: u64, behaviour: stub::Behaviour) -> PairPlan
         member: given.member.as_ref().map(shape),
         seed: cell_seed(cell.repetition.map_or(seed, |repetition| repetition.seed), &unrepeated(cell).0),
         behaviour,
+        restore: Restore::default(),
     }
 }
 

@@ -89,8 +89,10 @@ impl Session {
         let slots = Arc::new(Semaphore::new(self.jobs.max(1)));
         let no_more = CancellationToken::new();
         let RunOptions { cells, tools, fail_fast, seed, behaviour, manifests, export, keep } = options;
+        let faithful = behaviour == stub::Behaviour::default() && manifests.is_none();
         let around = Surroundings {
             pool: self.pool.clone(),
+            installed: self.installed.clone().filter(|_| faithful),
             lease: self.lease.clone(),
             tools,
             recorder: recorder.clone(),

@@ -9,6 +9,7 @@ use providers::{Capabilities, Provider};
 use rand::RngExt as _;
 use scenario::plan::Cell;
 
+use crate::installed::Installed;
 use crate::kept::Kept;
 use crate::needs::{pair_plan, unsupported};
 
@@ -16,6 +17,8 @@ use crate::needs::{pair_plan, unsupported};
 pub struct Session {
     pub(crate) lease: Lease,
     pub(crate) pool: Arc<Pool>,
+    /// None where each cell installs its own.
+    pub(crate) installed: Option<Arc<Installed>>,
     pub(crate) provider: Arc<dyn Provider>,
     pub(crate) shares_pairs: bool,
     pub(crate) jobs: usize,
@@ -59,7 +62,8 @@ impl Session {
         let lease = Lease::begin(&state, &std::env::temp_dir(), &run_id)?;
         let pool = Pool::new(provider.clone(), &capabilities, lease.clone(), isolate, jobs);
         let shares_pairs = capabilities.shares_pairs && !isolate;
-        Ok(Self { lease, pool: Arc::new(pool), provider, shares_pairs, jobs, kept: Kept::default() })
+        let installed = (!isolate).then(Arc::default);
+        Ok(Self { lease, pool: Arc::new(pool), installed, provider, shares_pairs, jobs, kept: Kept::default() })
     }
 
     /// The session's own directory, removed with it.

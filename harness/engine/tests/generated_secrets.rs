@@ -10,7 +10,7 @@ use kube::Api;
 use kubesphere::Release;
 use providers::embedded::Embedded;
 use providers::leases::Lease;
-use providers::{Cluster, ClusterShape, PairPlan, Provider as _};
+use providers::{Cluster, ClusterShape, PairPlan, Provider as _, Restore};
 use scenario::model::{Given, GivenCluster, GivenKubesphere, SyncFrequency};
 
 async fn generated(cluster: &dyn Cluster) -> Vec<u8> {
@@ -28,7 +28,8 @@ async fn clusters_never_share_a_generated_secret() {
     let mut secrets = BTreeSet::new();
     for _ in 0..2 {
         let shape = ClusterShape { nodes: 1, sync_frequency: SyncFrequency::Short };
-        let plan = PairPlan { host: shape, member: Some(shape), seed: 7, behaviour: stub::Behaviour::default() };
+        let behaviour = stub::Behaviour::default();
+        let plan = PairPlan { host: shape, member: Some(shape), seed: 7, behaviour, restore: Restore::default() };
         let pair = Embedded::default().create(&lease, &plan).await.unwrap();
         engine::install(&pair, &given, release).await.unwrap();
         secrets.insert(generated(pair.host.as_ref()).await);

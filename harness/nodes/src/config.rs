@@ -15,6 +15,7 @@ use crate::network::client::InProcess;
 use crate::node_network::NodeNetwork;
 use crate::program::Programs;
 use crate::served::Served;
+use crate::snapshot::Snapshot;
 
 /// A node to simulate.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -54,6 +55,8 @@ pub struct NodesConfig {
     pub in_process: Option<InProcess>,
     /// Seed of the programs' randomness.
     pub seed: u64,
+    /// What the nodes had before, where the API server has the objects of that moment.
+    pub restore: Option<Snapshot>,
     /// Version of the kubelets, as `v1.20.2`.
     pub kubernetes_version: String,
 }
@@ -114,6 +117,7 @@ impl NodesError {
 /// The running nodes and controllers of a cluster. Dropping it stops them without waiting.
 pub struct Nodes {
     cluster: Arc<Cluster>,
+    kubelet: Arc<Kubelet>,
     _stop: DropGuard,
 }
 
@@ -134,7 +138,7 @@ impl Nodes {
                 reason: error.to_string(),
             })?;
         let cluster = Cluster::new(config.components, config.clock);
-        let nodes = Self { _stop: cluster.stop.clone().drop_guard(), cluster: cluster.clone() };
+        let stop = cluster.stop.clone().drop_guard();
         let addresses = config.nodes.iter().map(|node| (node.name.clone(), node.ip)).collect();
         let ca_pem: Arc<str> = config.ca_pem.into();
         let server = kubelet::Server {
@@ -143,8 +147,15 @@ impl Nodes {
             ca_pem: ca_pem.clone(),
             in_process: config.in_process,
         };
-        let kubelet =
-            Kubelet::new(cluster.clone(), config.programs, config.network.clone(), server, config.seed, addresses);
+        let kubelet = Kubelet::new(
+            cluster.clone(),
+            config.programs,
+            config.network.clone(),
+            server,
+            config.seed,
+            addresses,
+            config.restore,
+        );
 
         let monitors = controllers::start(&cluster, signer, &ca_pem, &config.network);
         kubelet.start();
@@ -171,7 +182,14 @@ impl Nodes {
         controllers::accounts::all_there(&cluster).await;
         heartbeat::start(&cluster, config.nodes.into_iter().map(|node| node.name).collect());
         monitors.start();
-        Ok(nodes)
+        Ok(Self { cluster, kubelet, _stop: stop })
+    }
+
+    /// What the nodes hold now; none while a container starts or ends, or a program is amid something
+    /// ([`Memory`](crate::memory::Memory)). Controllers need nothing kept: they go by the objects.
+    #[must_use]
+    pub fn snapshot(&self) -> Option<Snapshot> {
+        self.kubelet.keep()
     }
 
     /// Stops every program, kubelet and controller, and waits for them.

@@ -38,6 +38,13 @@ impl Log {
         Arc::new(Self { lines: Mutex::default(), length: watch::Sender::new(Progress::default()) })
     }
 
+    /// A log that has `lines`.
+    #[must_use]
+    pub(crate) fn of(lines: Vec<LogLine>, ended: bool) -> Arc<Self> {
+        let length = watch::Sender::new(Progress { lines: lines.len(), ended });
+        Arc::new(Self { lines: Mutex::new(lines), length })
+    }
+
     /// The lines from `start` on.
     #[must_use]
     pub fn lines_from(&self, start: usize) -> Vec<LogLine> {

@@ -23,6 +23,9 @@ pub trait NodeNetwork: Send + Sync + 'static {
     /// A place for a new pod of `namespace` on `node`.
     fn add_pod(&self, node: IpAddr, namespace: &str) -> PodNetwork;
 
+    /// The place at `address` for a pod of `namespace` on `node` that was there before.
+    fn restore_pod(&self, node: IpAddr, namespace: &str, address: IpAddr) -> PodNetwork;
+
     /// The pod at `address` is gone, and its listeners with it.
     fn remove_pod(&self, address: IpAddr);
 

@@ -14,6 +14,7 @@ use tokio_util::sync::CancellationToken;
 use crate::clock::Clock;
 pub use crate::files::Files;
 use crate::logs::LogWriter;
+use crate::memory::Memory;
 use crate::network::Network;
 
 /// How a container ended: its exit code.
@@ -80,6 +81,17 @@ pub struct PodContext {
     pub stop: CancellationToken,
     /// Randomness from the run's seed.
     pub random: Random,
+    /// What it would still know if its process went on.
+    pub memory: Memory,
+}
+
+impl PodContext {
+    /// Whether the program goes on where another one was, which has said and done already what one says and does that
+    /// has just been started.
+    #[must_use]
+    pub fn goes_on(&self) -> bool {
+        self.memory.of_before().is_some()
+    }
 }
 
 /// What a pod finds of its ServiceAccount.

@@ -7,9 +7,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use apiserver::{ApiServer, Audit};
 use async_trait::async_trait;
-use nodes::Nodes;
 use nodes::clock::{Clock, VirtualClock};
 use nodes::network::simulated::SimulatedNetwork;
+use nodes::{NodeSpec, Nodes};
 use scenario::model::On;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
@@ -17,6 +17,7 @@ use crate::leases::Lease;
 use crate::pair::{ClusterShape, Life, Pair, PairPlan};
 use crate::provider::{Capabilities, Missing, Provider, ProviderError, Standing};
 use crate::simulated::{self, Inhabited, Server, Site};
+use crate::snapshot::{ClusterSnapshot, Kept};
 
 /// Name of this provider.
 pub const NAME: &str = "embedded";
@@ -95,9 +96,19 @@ async fn create(plan: &PairPlan, audit_logs: Option<PathBuf>) -> Result<(Standin
     }
 }
 
+/// What stands in this process for a cluster.
+struct Started {
+    on: On,
+    cluster: Arc<dyn crate::Cluster>,
+    specs: Vec<NodeSpec>,
+    nodes: Nodes,
+    server: ApiServer,
+    service_account_key_pem: String,
+}
+
 /// What stands in this process for a pair.
 struct Running {
-    clusters: Vec<(Nodes, ApiServer)>,
+    clusters: Vec<Started>,
     /// The clock stops with the pair, however it goes.
     stop: DropGuard,
     driving: tokio::task::JoinHandle<()>,
@@ -105,13 +116,14 @@ struct Running {
 }
 
 impl Running {
-    fn takes(&mut self, (inhabited, server): (Inhabited, ApiServer)) -> Arc<dyn crate::Cluster> {
-        self.clusters.push((inhabited.nodes, server));
-        inhabited.cluster
+    fn takes(&mut self, started: Started) -> Arc<dyn crate::Cluster> {
+        let cluster = started.cluster.clone();
+        self.clusters.push(started);
+        cluster
     }
 
     async fn end(self) {
-        for (nodes, server) in self.clusters {
+        for Started { nodes, server, .. } in self.clusters {
             nodes.stop().await;
             server.stop().await;
         }
@@ -132,6 +144,18 @@ impl Life for Running {
         let (standing, running) = Box::pin(create(plan, self.audit_logs.clone())).await?;
         std::mem::replace(self, running).end().await;
         Ok(standing)
+    }
+
+    fn snapshot(&self, on: On) -> Option<ClusterSnapshot> {
+        let started = self.clusters.iter().find(|started| started.on == on)?;
+        // First what is at rest: what others write meanwhile, they would write again.
+        let nodes = started.nodes.snapshot()?;
+        Some(ClusterSnapshot(Arc::new(Kept {
+            server: started.server.snapshot(),
+            nodes,
+            specs: started.specs.clone(),
+            service_account_key_pem: started.service_account_key_pem.clone(),
+        })))
     }
 
     /// There are no logs beside those of the pods.
@@ -164,12 +188,18 @@ async fn start(
     plan: &PairPlan,
     (world, clock): (&SimulatedNetwork, &Clock),
     audit_logs: Option<&Path>,
-) -> Result<(Inhabited, ApiServer), ProviderError> {
+) -> Result<Started, ProviderError> {
     let failed = |operation: &str, source: Box<dyn std::error::Error + Send + Sync>| {
         ProviderError::new(NAME, format!("{operation} of the {on} cluster"), source)
     };
-    let site = Site::new(on, shape, world, clock);
-    let key = rcgen::KeyPair::generate().map_err(|error| failed("make the ServiceAccount key", error.into()))?;
+    let kept = plan.restore.on(on).map(|snapshot| &*snapshot.0);
+    let specs = kept.map_or_else(|| simulated::node_specs(on, shape.nodes), |kept| kept.specs.clone());
+    let site = Site::new(on, specs.clone(), world, clock);
+    let key = match kept {
+        Some(kept) => rcgen::KeyPair::from_pem(&kept.service_account_key_pem),
+        None => rcgen::KeyPair::generate(),
+    };
+    let key = key.map_err(|error| failed("make the ServiceAccount key", error.into()))?;
     let audit = audit_logs.map(|directory| audit_log(directory, on)).transpose();
     let server = ApiServer::start(apiserver::Options {
         audit: audit.map_err(|error| failed("open the audit log", error.into()))?,
@@ -178,6 +208,7 @@ async fn start(
         service_cidr_prefix: simulated::SERVICE_CIDR_PREFIX,
         advertise: simulated::control_plane(on),
         dialer: site.dialer(),
+        restore: kept.map(|kept| kept.server.clone()),
         ..apiserver::Options::default()
     })
     .await
@@ -193,5 +224,6 @@ async fn start(
         version: KUBERNETES_VERSION.to_owned(),
         embedded: Some(server.clone()),
     };
-    Ok((site.inhabit(NAME, seen, plan).await?, server))
+    let Inhabited { cluster, nodes } = site.inhabit(NAME, seen, plan, kept.map(|kept| kept.nodes.clone())).await?;
+    Ok(Started { on, cluster, specs, nodes, server, service_account_key_pem: key.serialize_pem() })
 }

@@ -23,10 +23,12 @@ pub mod program;
 mod provider;
 mod real_server;
 mod simulated;
+mod snapshot;
 
 pub use cluster::{Cluster, Identity, identity};
 pub use pair::{ClusterShape, Pair, PairPlan};
 pub use provider::{Capabilities, Missing, Provider, ProviderError};
+pub use snapshot::{ClusterSnapshot, Restore};
 
 use std::path::PathBuf;
 use std::sync::Arc;

@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::cluster::Cluster;
 use crate::provider::{ProviderError, Standing};
+use crate::snapshot::{ClusterSnapshot, Restore};
 
 /// What a scenario needs of a provider.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -22,6 +23,9 @@ pub struct PairPlan {
     pub seed: u64,
     /// How the stub behaves; faithful unless a defect is asked for.
     pub behaviour: stub::Behaviour,
+    /// What the clusters begin with, where the provider keeps clusters.
+    #[serde(skip)]
+    pub restore: Restore,
 }
 
 /// What a cluster looks like before anything is installed on it.
@@ -92,6 +96,13 @@ impl Pair {
         Ok(())
     }
 
+    /// The cluster `on` as it is now, for others to begin with: none while something goes on in it, and where the provider
+    /// keeps no clusters.
+    #[must_use]
+    pub fn snapshot(&self, on: On) -> Option<ClusterSnapshot> {
+        self.life.snapshot(on)
+    }
+
     /// Writes what explains the clusters' behaviour (logs of their parts) into files below `directory`. They may hold
     /// secrets, as logs do.
     ///
@@ -116,6 +127,10 @@ pub(crate) trait Life: Send + Sync {
     fn fits(&self, plan: &PairPlan) -> bool;
 
     async fn reset(&mut self, plan: &PairPlan) -> Result<Standing, ProviderError>;
+
+    fn snapshot(&self, _on: On) -> Option<ClusterSnapshot> {
+        None
+    }
 
     async fn export(&self, directory: &Path) -> Result<(), ProviderError>;
 

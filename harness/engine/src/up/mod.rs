@@ -15,7 +15,7 @@ use kubesphere::Release;
 use kubesphere::names::namespaces;
 use providers::leases::{Lease, LeaseError, sweep};
 use providers::process::Process;
-use providers::{Cluster, Pair, PairPlan, Provider, ProviderError};
+use providers::{Cluster, Pair, PairPlan, Provider, ProviderError, Restore};
 use rand::RngExt as _;
 use scenario::model::{Given, GivenCluster, GivenKubesphere, On};
 use serde::{Deserialize, Serialize};
@@ -194,6 +194,7 @@ async fn stand(options: &UpOptions, run_id: &str, lease: &Lease) -> Result<(Pair
         member: options.given.member.as_ref().map(shape),
         seed: rand::rng().random(),
         behaviour: options.behaviour,
+        restore: Restore::default(),
     };
     if let Some(why) = options.provider.cannot_be(&options.given) {
         return Err(UpError::Unsupported(why));
@@ -201,7 +202,7 @@ async fn stand(options: &UpOptions, run_id: &str, lease: &Lease) -> Result<(Pair
     let pair = options.provider.create(lease, &plan).await?;
     {
         let waiter = PairWaiter::new(&pair, &CancellationToken::new());
-        given::bring(&pair, &options.given, Releases::both(options.release), None, &waiter).await?;
+        given::bring(&pair, &options.given, Releases::both(options.release), None, &plan.restore, &waiter).await?;
     }
     let run = Run { id: run_id, provider: options.provider.name(), directory: lease.directory() };
     let (description, forwards) = describe(&pair, &options.given, options.release, run).await?;

@@ -116,6 +116,10 @@ mod tests {
             unreachable!()
         }
 
+        fn restore_pod(&self, _: IpAddr, _: &str, _: IpAddr) -> PodNetwork {
+            unreachable!()
+        }
+
         fn remove_pod(&self, _: IpAddr) {}
 
         fn set_service(&self, _: ServiceKey, table: Option<ServiceTable>) {

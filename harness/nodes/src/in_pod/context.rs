@@ -7,6 +7,7 @@ use tokio_util::sync::CancellationToken;
 use super::{InPodError, Surroundings, watch};
 use crate::clock::Clock;
 use crate::logs::LogWriter;
+use crate::memory::Memory;
 use crate::names::fnv32a;
 use crate::network::Network;
 use crate::network::client::{Endpoint, client};
@@ -47,6 +48,7 @@ impl Surroundings {
             clock,
             stop,
             random: Random::from_seed(seed),
+            memory: Memory::default(),
         })
     }
 }

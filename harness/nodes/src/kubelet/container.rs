@@ -7,7 +7,9 @@ use jiff::Timestamp;
 
 use crate::clock::Delay;
 use crate::logs::Log;
+use crate::memory::Memory;
 use crate::program::ExitCode;
+use crate::snapshot::KeptContainer;
 
 /// How long a kubelet waits before it restarts a container that ended twice: 10 s, doubled each time up to five minutes
 /// (kubernetes v1.20, `pkg/kubelet/kubelet.go`). The first restart comes at once.
@@ -67,6 +69,8 @@ struct Inner {
     state: State,
     /// Logs of the run before the latest, and of the latest.
     logs: (Option<Arc<Log>>, Option<Arc<Log>>),
+    /// That of the program that runs.
+    memory: Memory,
 }
 
 /// Why there is no log.
@@ -83,7 +87,35 @@ impl Container {
     pub(crate) fn new(role: Role, name: &str, image: &str, reason: &'static str) -> Arc<Self> {
         let phase = Phase::Waiting { reason, message: None };
         let state = State { name: name.to_owned(), image: image.to_owned(), phase, last: None, restarts: 0, id: None };
-        Arc::new(Self { role, inner: Mutex::new(Inner { state, logs: (None, None) }) })
+        Arc::new(Self { role, inner: Mutex::new(Inner { state, logs: (None, None), memory: Memory::default() }) })
+    }
+
+    /// One that was kept.
+    pub(crate) fn restored(role: Role, kept: &KeptContainer) -> Arc<Self> {
+        let KeptContainer { state, logs: (before, latest), memory } = kept.clone();
+        let runs = matches!(state.phase, Phase::Running { .. });
+        let logs = (before.map(|lines| Log::of(lines, true)), latest.map(|lines| Log::of(lines, !runs)));
+        let memory = memory.map(Memory::going_on_from).unwrap_or_default();
+        Arc::new(Self { role, inner: Mutex::new(Inner { state, logs, memory }) })
+    }
+
+    /// All of it, if it has done its work or its program is at rest.
+    pub(crate) fn keep(&self) -> Option<KeptContainer> {
+        let inner = self.lock();
+        let memory = match (&inner.state.phase, self.role) {
+            (Phase::Running { .. }, Role::Main) => Some(inner.memory.kept()?),
+            (Phase::Ended(ended), Role::Init) if ended.code == 0 => None,
+            _ => return None,
+        };
+        let lines = |log: &Option<Arc<Log>>| log.as_ref().map(|log| log.lines_from(0));
+        Some(KeptContainer { state: inner.state.clone(), logs: (lines(&inner.logs.0), lines(&inner.logs.1)), memory })
+    }
+
+    /// Log and memory of the run that has begun, for its program.
+    pub(crate) fn goes_on(&self) -> (Arc<Log>, Memory) {
+        let mut inner = self.lock();
+        let memory = inner.memory.clone();
+        (inner.logs.1.get_or_insert_with(Log::new).clone(), memory)
     }
 
     /// The part of the pod's object that is about the container, as events have it.
@@ -112,8 +144,8 @@ impl Container {
         inner.state.phase = Phase::Waiting { reason, message };
     }
 
-    /// A run begins that writes into `log`.
-    pub(crate) fn starts(&self, id: String, log: Arc<Log>, now: Timestamp) {
+    /// A run begins, with a log of its own.
+    pub(crate) fn starts(&self, id: String, now: Timestamp) {
         let mut inner = self.lock();
         if let Phase::Ended(ended) = &inner.state.phase {
             inner.state.last = Some(ended.clone());
@@ -123,7 +155,8 @@ impl Container {
         }
         inner.state.id = Some(id);
         inner.state.phase = Phase::Running { since: now };
-        inner.logs = (inner.logs.1.take(), Some(log));
+        inner.logs = (inner.logs.1.take(), Some(Log::new()));
+        inner.memory = Memory::default();
     }
 
     /// The run ended.
@@ -187,17 +220,17 @@ mod tests {
     #[test]
     fn shows_the_latest_log_and_the_one_before() {
         let container = Container::new(Role::Main, "c", "i", "ContainerCreating");
-        let (first, second) = (Log::new(), Log::new());
         let now = Timestamp::UNIX_EPOCH;
         assert_eq!(container.log(false).err(), Some(NoLog::Waiting("ContainerCreating")));
         assert_eq!(container.log(true).err(), Some(NoLog::NoPrevious));
-        container.starts("1".to_owned(), first.clone(), now);
+        container.starts("1".to_owned(), now);
+        let first = container.log(false).unwrap();
         assert_eq!(container.log(true).err(), Some(NoLog::NoPrevious));
         container.ends(ExitCode::FAILURE, now);
         container.waits("CrashLoopBackOff", None);
         assert!(Arc::ptr_eq(&container.log(true).unwrap(), &first));
-        container.starts("2".to_owned(), second.clone(), now);
-        assert!(Arc::ptr_eq(&container.log(false).unwrap(), &second));
+        container.starts("2".to_owned(), now);
+        assert!(!Arc::ptr_eq(&container.log(false).unwrap(), &first));
         assert!(Arc::ptr_eq(&container.log(true).unwrap(), &first));
         assert_eq!(container.state().restarts, 1);
         assert_eq!(container.state().last.unwrap().code, 1);

@@ -13,6 +13,7 @@ use super::credentials::Credentials;
 use super::environment::Values;
 use super::shared::Shared;
 use crate::logs::LogWriter;
+use crate::memory::Memory;
 use crate::names::fnv32a;
 use crate::network::client::{Endpoint, EndpointError, client, in_process_client};
 use crate::network::tls::TlsSettings;
@@ -44,6 +45,7 @@ pub(super) struct Start {
     pub(super) restarts: u32,
     pub(super) environment: Variables,
     pub(super) log: LogWriter,
+    pub(super) memory: Memory,
     pub(super) stop: CancellationToken,
 }
 
@@ -101,6 +103,7 @@ impl Parts<'_> {
                     client(network.clone(), &clock, &endpoint)?
                 }
             };
+            let goes_on = u64::from(start.memory.of_before().is_some());
             Ok(PodContext {
                 pod: PodIdentity { env: start.environment, ..identity.clone() },
                 client,
@@ -110,7 +113,11 @@ impl Parts<'_> {
                 clock,
                 log: start.log,
                 stop: start.stop,
-                random: Random::from_seed(seed.wrapping_add(u64::from(start.restarts) << 32)),
+                // Who goes on draws other numbers than those that are drawn already.
+                random: Random::from_seed(
+                    seed.wrapping_add(u64::from(start.restarts) << 32).wrapping_add(goes_on << 31),
+                ),
+                memory: start.memory,
             })
         };
         Contexts { environment: Box::new(environment), make: Box::new(make) }

@@ -8,6 +8,15 @@ use std::sync::{Mutex, PoisonError};
 pub(crate) struct Pulled(Mutex<BTreeSet<(String, String)>>);
 
 impl Pulled {
+    /// Those that `pulled` names, by node.
+    pub(super) fn of(pulled: BTreeSet<(String, String)>) -> Self {
+        Self(Mutex::new(pulled))
+    }
+
+    pub(super) fn all(&self) -> BTreeSet<(String, String)> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
     pub(super) fn has(&self, node: &str, image: &str) -> bool {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).contains(&(node.to_owned(), image.to_owned()))
     }

@@ -9,7 +9,7 @@ mod environment;
 pub(crate) mod heartbeat;
 pub(crate) mod images;
 mod log_query;
-mod mounts;
+pub(crate) mod mounts;
 pub(crate) mod node;
 pub(crate) mod pod;
 mod shared;
@@ -32,6 +32,7 @@ use crate::network::client::InProcess;
 use crate::node_network::NodeNetwork;
 use crate::program::Programs;
 use crate::queue::Queue;
+use crate::snapshot::{Kept, Snapshot};
 
 /// How long a kubelet waits before it tries a failed request again.
 const RETRY: Delay = Delay::new("kubelet-retry", Duration::from_secs(1));
@@ -60,6 +61,8 @@ pub(crate) struct Kubelet {
     pub(crate) pulled: images::Pulled,
     /// By UID.
     pods: Mutex<BTreeMap<String, Arc<Shared>>>,
+    /// What the nodes had before.
+    restore: Option<Snapshot>,
 }
 
 impl Kubelet {
@@ -70,7 +73,9 @@ impl Kubelet {
         server: Server,
         seed: u64,
         nodes: BTreeMap<String, IpAddr>,
+        restore: Option<Snapshot>,
     ) -> Arc<Self> {
+        let pulled = restore.as_ref().map(|kept| kept.0.pulled.clone()).unwrap_or_default();
         Arc::new(Self {
             cluster,
             programs,
@@ -78,8 +83,9 @@ impl Kubelet {
             server,
             seed,
             nodes,
-            pulled: images::Pulled::default(),
+            pulled: images::Pulled::of(pulled),
             pods: Mutex::default(),
+            restore,
         })
     }
 
@@ -126,14 +132,15 @@ impl Kubelet {
         let node = pod.spec.as_ref().and_then(|spec| spec.node_name.clone()).unwrap_or_default();
         let Some(host) = self.nodes.get(&node) else { return };
         let mut pods = self.pods();
-        if let Some(shared) = pods.get(&new_uid.unwrap_or_default()) {
+        if let Some(shared) = new_uid.as_ref().and_then(|uid| pods.get(uid)) {
             shared.update(Some(pod));
             return;
         }
         if crate::controllers::pods::has_ended(pod) && pod.metadata.deletion_timestamp.is_none() {
             return;
         }
-        let shared = Shared::new(pod, &node, Queue::new(self.cluster.clock.clone()));
+        let kept = self.restore.as_ref().and_then(|kept| kept.0.pods.get(&new_uid.unwrap_or_default()));
+        let shared = Shared::new(pod, &node, Queue::new(self.cluster.clock.clone()), kept);
         pods.insert(shared.uid.clone(), shared.clone());
         drop(pods);
         shared.queue.push(Signal::Changed);
@@ -144,6 +151,13 @@ impl Kubelet {
         for shared in self.pods().values().filter(|shared| shared.key.namespace == namespace) {
             shared.queue.push(Signal::Changed);
         }
+    }
+
+    /// What all nodes have, if every pod on them is at rest.
+    pub(crate) fn keep(&self) -> Option<Snapshot> {
+        let pods = self.pods();
+        let pods = pods.iter().map(|(uid, shared)| Some((uid.clone(), shared.keep()?))).collect::<Option<_>>()?;
+        Some(Snapshot(Arc::new(Kept { pods, pulled: self.pulled.all() })))
     }
 
     /// The pods on `node`.

@@ -24,6 +24,7 @@ use crate::clock::Delay;
 use crate::cluster::{During as _, Failure};
 use crate::events::{News, Source, record, record_about, reference};
 use crate::node_network::PodNetwork;
+use crate::snapshot::Standing;
 
 /// How long a change of a ConfigMap or Secret takes to reach the files of running pods: a kubelet's sync period
 /// (Kubernetes documentation, "Mounted ConfigMaps are updated automatically"). The first mount is immediate.
@@ -48,7 +49,7 @@ struct Started {
     /// A pod in its node's network gives its address back to nobody.
     owns_address: bool,
     /// What each container has mounted, init containers first.
-    mounted: Vec<(Mounted, watch::Sender<FileMap>)>,
+    mounted: Vec<(Arc<Mounted>, watch::Sender<FileMap>)>,
     /// Init containers that are still to run, in their order.
     init: VecDeque<Ready>,
     /// The other containers, until they run.
@@ -70,7 +71,7 @@ pub(super) struct Worker {
     host: IpAddr,
     begun: Timestamp,
     started: Option<Started>,
-    written: Option<Value>,
+    written: Option<Arc<Value>>,
     missing: Option<String>,
     /// The object was told to go; finalizers may keep it.
     released: bool,
@@ -80,18 +81,11 @@ pub(super) struct Worker {
 
 impl Worker {
     pub(super) fn new(kubelet: Arc<Kubelet>, shared: Arc<Shared>, host: IpAddr) -> Self {
-        let begun = kubelet.cluster.clock.wall();
-        Self {
-            kubelet,
-            shared,
-            host,
-            begun,
-            started: None,
-            written: None,
-            missing: None,
-            released: false,
-            evicted: None,
-        }
+        let (begun, written) = match &*shared.standing() {
+            Some(standing) => (standing.begun, standing.written.clone()),
+            None => (kubelet.cluster.clock.wall(), None),
+        };
+        Self { kubelet, shared, host, begun, started: None, written, missing: None, released: false, evicted: None }
     }
 
     /// Works until the pod is gone or the cluster stops.
@@ -159,7 +153,20 @@ impl Worker {
         }
         self.advance();
         self.write_status(&pod).await?;
+        self.note_standing();
         Ok(false)
+    }
+
+    /// Notes what others need to go on with the pod from here.
+    fn note_standing(&self) {
+        let Some(started) = &self.started else { return };
+        let stands = !started.stopping && self.evicted.is_none();
+        *self.shared.standing() = stands.then(|| Standing {
+            begun: self.begun,
+            address: started.place.address,
+            mounted: started.mounted.iter().map(|(mounted, _)| mounted.clone()).collect(),
+            written: self.written.clone(),
+        });
     }
 
     /// Ends the pod when its `activeDeadlineSeconds` are over.
@@ -211,7 +218,7 @@ impl Worker {
         let (mut missing, mut no_account) = (None, None);
         for container in specs(pod) {
             match mounts::files(pod, container, caches) {
-                Ok(files) => mounted.push(files),
+                Ok(files) => mounted.push(Arc::new(files)),
                 Err(lack) => {
                     missing = Some(format!("MountVolume.SetUp failed for volume \"{}\" : {}", lack.volume, lack.what));
                 }
@@ -233,13 +240,18 @@ impl Worker {
     }
 
     /// Gives the pod its place in the network, and makes its containers ready to run.
-    fn start(&mut self, pod: &Arc<Pod>, files: Vec<Mounted>, credentials: Vec<Option<Credentials>>) {
+    fn start(&mut self, pod: &Arc<Pod>, files: Vec<Arc<Mounted>>, credentials: Vec<Option<Credentials>>) {
         let owns_address = !pod.spec.as_ref().and_then(|spec| spec.host_network).unwrap_or(false);
-        let place = if owns_address {
-            self.kubelet.network.add_pod(self.host, &self.shared.key.namespace)
-        } else {
-            PodNetwork { address: self.host, network: self.kubelet.network.node(self.host) }
+        let (network, namespace) = (&self.kubelet.network, &self.shared.key.namespace);
+        let kept = self.shared.standing().clone();
+        let place = match &kept {
+            _ if !owns_address => PodNetwork { address: self.host, network: network.node(self.host) },
+            Some(standing) => network.restore_pod(self.host, namespace, standing.address),
+            None => network.add_pod(self.host, namespace),
         };
+        let was_there = kept.is_some();
+        // What has changed meanwhile is taken over in its time, as if the kubelet had not been away.
+        let files = kept.map_or(files, |standing| standing.mounted);
         let mut ready = VecDeque::new();
         let mut mounted = Vec::new();
         for (((spec, container), files), credentials) in specs(pod).zip(self.shared.all()).zip(files).zip(credentials) {
@@ -257,6 +269,9 @@ impl Worker {
             mounted.push((files, sender));
         }
         let main = ready.split_off(self.shared.init.len().min(ready.len()));
+        if was_there {
+            ready.clear();
+        }
         self.started = Some(Started {
             place,
             owns_address,
@@ -278,13 +293,13 @@ impl Worker {
             // A source that is gone leaves the files as they are, as a kubelet does.
             let Ok(newer) = mounts::files(pod, container, caches) else { continue };
             let newer = mounted.updated_to(&newer);
-            if newer == *mounted {
+            if newer == **mounted {
                 continue;
             }
             changed = true;
             if now {
                 sender.send_replace(Arc::new(newer.files.clone()));
-                *mounted = newer;
+                *mounted = Arc::new(newer);
                 self.kubelet.cluster.clock.touch();
             }
         }
@@ -328,6 +343,7 @@ impl Worker {
         let grace = pod.metadata.deletion_grace_period_seconds.and_then(|seconds| u64::try_from(seconds).ok());
         let grace = grace.map_or(TERMINATION_GRACE, |seconds| TERMINATION_GRACE.lasting(Duration::from_secs(seconds)));
         self.stop_containers(pod, grace);
+        *self.shared.standing() = None;
         if let Some(started) = &mut self.started {
             if !started.has_ended() {
                 return Ok(false);
@@ -374,8 +390,8 @@ impl Worker {
             now: self.kubelet.cluster.clock.wall(),
             ended: self.evicted.filter(|_| self.started.as_ref().is_none_or(Started::has_ended)),
         };
-        let status = status::status(&facts, self.written.as_ref());
-        if self.written.as_ref() == Some(&status) {
+        let status = status::status(&facts, self.written.as_deref());
+        if self.written.as_deref() == Some(&status) {
             return Ok(());
         }
         let api = Api::<Pod>::namespaced(self.kubelet.cluster.kubelet.clone(), &self.shared.key.namespace);
@@ -391,7 +407,7 @@ impl Worker {
         if let Some(pod) = written.unless_gone(&operation)? {
             self.kubelet.cluster.caches.pods.wrote(pod);
         }
-        self.written = Some(status);
+        self.written = Some(Arc::new(status));
         Ok(())
     }
 }

@@ -1,7 +1,7 @@
 //! What the parts of a kubelet share of a pod.
 
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use k8s_openapi::api::core::v1::{Container as Spec, Pod};
 use tokio::sync::watch;
@@ -9,6 +9,7 @@ use tokio::sync::watch;
 use super::container::{Container, Role};
 use crate::cache::Key;
 use crate::queue::Queue;
+use crate::snapshot::{KeptPod, Standing};
 
 /// What the worker, its supervisors and the kubelet's API share of a pod.
 pub(crate) struct Shared {
@@ -21,6 +22,8 @@ pub(crate) struct Shared {
     /// The pod as last seen; none when it is gone.
     pod: Mutex<Option<Arc<Pod>>>,
     pub(crate) queue: Arc<Queue<Signal>>,
+    /// What its worker knows of it, once it has its place.
+    standing: Mutex<Option<Standing>>,
     /// Counts the worker's looks at the pod: those begun, and the last that has ended.
     begun: AtomicU64,
     ended: watch::Sender<u64>,
@@ -48,13 +51,16 @@ impl std::fmt::Display for Signal {
 }
 
 impl Shared {
-    pub(crate) fn new(pod: &Arc<Pod>, node: &str, queue: Arc<Queue<Signal>>) -> Arc<Self> {
+    /// A pod that was just bound to `node`, or one that was kept.
+    pub(crate) fn new(pod: &Arc<Pod>, node: &str, queue: Arc<Queue<Signal>>, kept: Option<&KeptPod>) -> Arc<Self> {
         let spec = pod.spec.as_ref();
         let init = spec.and_then(|spec| spec.init_containers.as_deref()).unwrap_or_default();
         let main = spec.map(|spec| spec.containers.as_slice()).unwrap_or_default();
         let reason = if init.is_empty() { "ContainerCreating" } else { "PodInitializing" };
-        let new = |role: Role, container: &Spec| {
-            Container::new(role, &container.name, container.image.as_deref().unwrap_or_default(), reason)
+        let known = kept.map(|kept| kept.containers.as_slice()).unwrap_or_default();
+        let new = |role: Role, container: &Spec| match known.iter().find(|kept| kept.state.name == container.name) {
+            Some(kept) => Container::restored(role, kept),
+            None => Container::new(role, &container.name, container.image.as_deref().unwrap_or_default(), reason),
         };
         Arc::new(Self {
             key: Key::of(pod.as_ref()),
@@ -64,6 +70,7 @@ impl Shared {
             containers: main.iter().map(|container| new(Role::Main, container)).collect(),
             pod: Mutex::new(Some(pod.clone())),
             queue,
+            standing: Mutex::new(kept.map(|kept| kept.standing.clone())),
             begun: AtomicU64::new(0),
             ended: watch::Sender::new(0),
         })
@@ -72,6 +79,17 @@ impl Shared {
     /// Init containers, then the others, as [`specs`] has them.
     pub(crate) fn all(&self) -> impl Iterator<Item = &Arc<Container>> {
         self.init.iter().chain(&self.containers)
+    }
+
+    /// All of the pod, if it stands and its containers are at rest.
+    pub(crate) fn keep(&self) -> Option<KeptPod> {
+        let standing = self.standing().clone()?;
+        let containers = self.all().map(|container| container.keep()).collect::<Option<Vec<_>>>()?;
+        Some(KeptPod { standing, containers })
+    }
+
+    pub(crate) fn standing(&self) -> MutexGuard<'_, Option<Standing>> {
+        self.standing.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(crate) fn update(&self, pod: Option<&Arc<Pod>>) {

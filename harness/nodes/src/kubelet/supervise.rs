@@ -10,13 +10,14 @@ use k8s_openapi::api::core::v1::Container as Spec;
 use tokio_util::sync::CancellationToken;
 
 use super::Kubelet;
-use super::container::{Container, HEALTHY_RUN, backoff};
+use super::container::{Container, HEALTHY_RUN, Phase, State, backoff};
 use super::context::{Contexts, Start};
 use super::shared::{Shared, Signal};
 use super::status::restarts;
 use crate::clock::{BusyGuard, Delay};
 use crate::events::{News, Source, record_about, reference};
 use crate::logs::{Log, LogWriter};
+use crate::memory::Memory;
 use crate::program::{ExitCode, Program};
 
 /// How long a program may take to heed its stop token when the whole cluster stops. Real time: nobody moves the clock.
@@ -82,6 +83,14 @@ pub(super) fn supervise(kubelet: &Arc<Kubelet>, shared: &Arc<Shared>, ready: Rea
     Supervised { stop, kill, task }
 }
 
+/// A run of a container that has begun.
+struct Begun {
+    restarts: u32,
+    environment: BTreeMap<String, String>,
+    log: Arc<Log>,
+    memory: Memory,
+}
+
 struct Supervision {
     kubelet: Arc<Kubelet>,
     shared: Arc<Shared>,
@@ -101,13 +110,23 @@ impl Supervision {
 
     async fn runs(&self, busy: Option<BusyGuard>) {
         let mut busy = busy;
-        let (mut crashes, mut restart) = (0, 0);
+        let State { phase, restarts: mut restart, .. } = self.container.state();
+        let mut goes_on = matches!(phase, Phase::Running { .. });
+        let mut crashes = 0;
         while !self.stop.is_cancelled() {
-            let Some(program) = self.pull(&mut busy).await else { return };
+            let present = self.spec.image.as_deref().filter(|_| goes_on);
+            let program = match present.and_then(|image| self.kubelet.programs.find(image)) {
+                Some(program) => program,
+                None => {
+                    let Some(program) = self.pull(&mut busy).await else { return };
+                    program
+                }
+            };
             let Some(environment) = self.configure(&mut busy).await else { return };
             let begun = self.kubelet.cluster.clock.now();
-            let exit = self.once(&program, restart, environment, busy.take()).await;
-            restart += 1;
+            let (log, memory) = if goes_on { self.container.goes_on() } else { self.begin(restart) };
+            let exit = self.once(&program, Begun { restarts: restart, environment, log, memory }, busy.take()).await;
+            (goes_on, restart) = (false, restart + 1);
             let again = self.shared.pod().is_some_and(|pod| restarts(&pod, self.container.role, i32::from(exit.0)));
             if self.stop.is_cancelled() || !again {
                 return;
@@ -144,24 +163,23 @@ impl Supervision {
         }
     }
 
-    /// One run of the program, from start to end.
-    async fn once(
-        &self,
-        program: &Program,
-        restarts: u32,
-        environment: BTreeMap<String, String>,
-        busy: Option<BusyGuard>,
-    ) -> ExitCode {
-        let clock = &self.kubelet.cluster.clock;
-        let log = Log::new();
-        let writer = LogWriter::new(log.clone(), clock.clone());
-        let stop = self.stop.child_token();
+    /// Says that a run of the container begins; its log and memory.
+    fn begin(&self, restarts: u32) -> (Arc<Log>, Memory) {
         let name = self.container.state().name;
         let id = format!("containerd://{}", container_id(&self.shared.uid, &name, restarts));
         self.tell(News::normal("Created", format!("Created container {name}")));
-        self.container.starts(id, log, clock.wall());
+        self.container.starts(id, self.kubelet.cluster.clock.wall());
         self.tell(News::normal("Started", format!("Started container {name}")));
-        let start = Start { restarts, environment, log: writer.clone(), stop: stop.clone() };
+        self.container.goes_on()
+    }
+
+    /// One run of the program, to its end.
+    async fn once(&self, program: &Program, begun: Begun, busy: Option<BusyGuard>) -> ExitCode {
+        let clock = &self.kubelet.cluster.clock;
+        let Begun { restarts, environment, log, memory } = begun;
+        let writer = LogWriter::new(log, clock.clone());
+        let stop = self.stop.child_token();
+        let start = Start { restarts, environment, log: writer.clone(), memory, stop: stop.clone() };
         let exit = match self.contexts.make(start) {
             Err(error) => {
                 writer.line(format!("the in-cluster client cannot be made: {error}"));

@@ -159,6 +159,7 @@ impl TestCluster {
             in_cluster_server: format!("https://{}", server.service),
             in_process: None,
             seed: 7,
+            restore: None,
             kubernetes_version: "v1.20.2".to_owned(),
         })
         .await

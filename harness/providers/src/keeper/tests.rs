@@ -13,6 +13,7 @@ use super::*;
 use crate::embedded::Embedded;
 use crate::leases::Lease;
 use crate::pair::{ClusterShape, Pair, PairPlan};
+use crate::snapshot::Restore;
 use checks::view::{Layer, Probe};
 
 /// Long enough to see that something does not happen.
@@ -21,7 +22,7 @@ const A_WHILE: Duration = Duration::from_millis(300);
 fn plan() -> PairPlan {
     let shape = ClusterShape { nodes: 2, sync_frequency: SyncFrequency::Short };
     let behaviour = stub::Deviation::RoleIgnored.into();
-    PairPlan { host: shape, member: Some(shape), seed: u64::MAX, behaviour }
+    PairPlan { host: shape, member: Some(shape), seed: u64::MAX, behaviour, restore: Restore::default() }
 }
 
 /// A keeper of `jobs` embedded pairs in this process.

@@ -20,7 +20,7 @@ use stub::Deviation;
 
 use crate::access::{AGENT, Access, with_server};
 use crate::cluster::Cluster;
-use crate::pair::{ClusterShape, PairPlan};
+use crate::pair::PairPlan;
 use crate::provider::ProviderError;
 use nodes::network::sockets::Sockets;
 
@@ -81,10 +81,9 @@ pub(crate) fn server_names(on: On) -> Vec<String> {
 }
 
 impl Site {
-    /// A place for the cluster `on` in `world`.
-    pub(crate) fn new(on: On, shape: ClusterShape, world: &SimulatedNetwork, clock: &Clock) -> Self {
+    /// A place for the cluster `on` in `world`, with these nodes.
+    pub(crate) fn new(on: On, specs: Vec<NodeSpec>, world: &SimulatedNetwork, clock: &Clock) -> Self {
         let network = world.cluster(ClusterPlan::new(on.to_string(), control_plane(on)));
-        let specs = node_specs(on, shape.nodes);
         Self { on, specs, network, world: world.clone(), clock: clock.clone() }
     }
 
@@ -93,12 +92,13 @@ impl Site {
         Arc::new(NetworkDialer(self.network.for_control_plane()))
     }
 
-    /// Lets nodes and controllers begin their work under `server`.
+    /// Lets nodes and controllers begin their work under `server`, with what the nodes had before, if anything.
     pub(crate) async fn inhabit(
         self,
         provider: &'static str,
         server: Server,
         plan: &PairPlan,
+        restore: Option<nodes::Snapshot>,
     ) -> Result<Inhabited, ProviderError> {
         let Self { on, specs, network, world, clock } = self;
         let failed = |operation: &str, source: Box<dyn std::error::Error + Send + Sync>| {
@@ -124,7 +124,7 @@ impl Site {
                 Ok(client::in_process_client(way, &Clock::real(), None, Some(agent))?)
             }
         });
-        let nodes = Nodes::start(NodesConfig {
+        let nodes = NodesConfig {
             cluster: on.to_string(),
             components: components.map_err(|error| failed("make a client", error))?,
             nodes: specs.clone(),
@@ -136,10 +136,13 @@ impl Site {
             in_cluster_server: format!("https://{SERVICE_IP}:443"),
             in_process: server.embedded.as_ref().map(|server| in_process(server.in_process())),
             seed: plan.seed ^ u64::from(third_octet(on)).rotate_right(8),
+            restore,
             kubernetes_version: server.version,
-        })
-        .await
-        .map_err(|error| failed("start the nodes", error.into()))?;
+        };
+        // Requests that find no connection make one each, so the first is made before many begin at once. Whether it was
+        // answered, the next one tells.
+        let (nodes, _answered) = tokio::join!(Nodes::start(nodes), client.apiserver_version());
+        let nodes = nodes.map_err(|error| failed("start the nodes", error.into()))?;
         let cluster = SimulatedCluster {
             provider,
             on,
@@ -180,7 +183,7 @@ fn client_named(kubeconfig: &str, agent: &str) -> Result<kube::Client, Box<dyn s
 }
 
 /// Nodes with addresses of their own, and machine IDs that no other cluster has.
-fn node_specs(on: On, count: usize) -> Vec<NodeSpec> {
+pub(crate) fn node_specs(on: On, count: usize) -> Vec<NodeSpec> {
     (0..count.max(1))
         .map(|index| NodeSpec {
             name: format!("{on}-node{}", index + 1),

@@ -63,7 +63,10 @@ pub async fn run(ctx: PodContext, behaviour: Behaviour) -> ExitCode {
             return ExitCode::FAILURE;
         }
     };
-    klog(&ctx, 'I', "apiserver.go:356", &format!("Start listening on :{PORT}"));
+    if !ctx.goes_on() {
+        klog(&ctx, 'I', "apiserver.go:356", &format!("Start listening on :{PORT}"));
+    }
+    configuration.keep();
     let server = Server::new(ctx.clone(), release, settings, behaviour);
     let handler = {
         let server = server.clone();

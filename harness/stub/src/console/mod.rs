@@ -53,7 +53,11 @@ pub async fn run(ctx: PodContext) -> ExitCode {
             return ExitCode::FAILURE;
         }
     };
-    ctx.log.line(format!("Dashboard app running at port {PORT}"));
+    if !ctx.goes_on() {
+        ctx.log.line(format!("Dashboard app running at port {PORT}"));
+    }
+    // Sessions are in the browser's cookie.
+    ctx.memory.keep(Value::Null);
     let console = Arc::new(Console { ctx: ctx.clone(), upstream });
     serve::serve(listener, None, ctx.stop.clone(), move |asked| console.clone().handle(asked)).await;
     ExitCode::SUCCESS

@@ -43,7 +43,10 @@ pub async fn run(ctx: PodContext, behaviour: Behaviour) -> ExitCode {
         klog(&ctx, 'E', if has(&ctx, Feature::ClusterWebhook) { "server.go:82" } else { "server.go:80" }, &text);
         return ExitCode::FAILURE;
     }
-    klog(&ctx, 'I', "server.go:241", "setting up manager");
+    if !ctx.goes_on() {
+        klog(&ctx, 'I', "server.go:241", "setting up manager");
+    }
+    configuration.keep();
     if !has(&ctx, Feature::ClusterWebhook) {
         return control(&ctx, behaviour, configuration, settings, None).await;
     }

@@ -55,22 +55,27 @@ pub async fn run(mut ctx: PodContext, behaviour: Behaviour) -> ExitCode {
 }
 
 async fn serve(ctx: &PodContext, release: &'static Release, behaviour: Behaviour) {
-    for text in [
+    let greeting = [
         "shell-operator latest",
         "Listen on 0.0.0.0:9115",
         "Search and load hooks ...",
         "Load hook config from '/hooks/kubesphere/installRunner.py'",
         "Load hook config from '/hooks/kubesphere/schedule.sh'",
         "MAIN: run main loop",
-    ] {
+    ];
+    for text in greeting.into_iter().filter(|_| !ctx.goes_on()) {
         operator_line(ctx, text);
     }
-    let (ordered, mut orders) = watch::channel(0_u64);
+    let carried_out = ctx.memory.of_before().unwrap_or_default();
+    ctx.memory.keep(carried_out.clone());
+    let (ordered, mut orders) = watch::channel(carried_out);
     let work = async {
         // Orders that arrive during a run wait, and count as one.
         while orders.changed().await.is_ok() {
-            orders.borrow_and_update();
+            ctx.memory.forget();
+            let spec = orders.borrow_and_update().clone();
             Run::new(ctx, release, behaviour).execute().await;
+            ctx.memory.keep(spec);
             if behaviour.deviates(Deviation::OrdersTakenOnce) {
                 return;
             }
@@ -79,10 +84,10 @@ async fn serve(ctx: &PodContext, release: &'static Release, behaviour: Behaviour
     tokio::join!(observe(ctx, &ordered), work);
 }
 
-/// Follows the `ClusterConfiguration` and counts the changes of its spec in `ordered`.
-async fn observe(ctx: &PodContext, ordered: &watch::Sender<u64>) {
+/// Follows the `ClusterConfiguration`: each new spec is put into `ordered`, null at first.
+async fn observe(ctx: &PodContext, ordered: &watch::Sender<Value>) {
     let kubectl = Kubectl::new(ctx.client.clone());
-    let mut seen = None;
+    let mut seen = Some(ordered.borrow().clone()).filter(|spec| !spec.is_null());
     let mut complained = false;
     loop {
         if let Err(error) = follow(&kubectl, &mut seen, ordered).await
@@ -95,15 +100,18 @@ async fn observe(ctx: &PodContext, ordered: &watch::Sender<u64>) {
     }
 }
 
-async fn follow(kubectl: &Kubectl, seen: &mut Option<Value>, ordered: &watch::Sender<u64>) -> Result<(), KubectlError> {
+async fn follow(
+    kubectl: &Kubectl,
+    seen: &mut Option<Value>,
+    ordered: &watch::Sender<Value>,
+) -> Result<(), KubectlError> {
     let query = format!("fieldSelector=metadata.name%3D{}", ORDERS.name);
     let (items, changes) = kubectl.follow(ORDERS, &query).await?;
     let mut notice = |spec: Option<Value>| {
-        let is_new = spec.is_some() && spec != *seen;
-        *seen = spec;
-        if is_new {
-            ordered.send_modify(|count| *count += 1);
+        if let Some(spec) = spec.as_ref().filter(|spec| Some(*spec) != seen.as_ref()) {
+            ordered.send_replace(spec.clone());
         }
+        *seen = spec;
     };
     notice(items.into_iter().find(is_orders).map(spec_of));
     let mut changes = pin!(changes);

@@ -14,6 +14,7 @@ use kubesphere::names::{CLUSTER_CONFIGURATION, annotations};
 use kubesphere::{ClusterRole, KubesphereConfig};
 use nodes::clock::{Clock, ProgressGuard, VirtualClock};
 use nodes::logs::{Log, LogWriter};
+use nodes::memory::Memory;
 use nodes::network::{BoxStream, Listener, NetError, Network};
 use nodes::program::{Files, PodIdentity, Random, ServiceAccountMount};
 use rstest::rstest;
@@ -72,6 +73,10 @@ impl Installation {
 
     /// The installer of `version`.
     fn of(version: &str, fake: &Arc<Fake>, behaviour: Behaviour) -> Self {
+        Self::going_on(version, fake, behaviour, Memory::default())
+    }
+
+    fn going_on(version: &str, fake: &Arc<Fake>, behaviour: Behaviour, memory: Memory) -> Self {
         let release = Release::find(version).unwrap();
         let (log, stop) = (Log::new(), CancellationToken::new());
         let virtual_clock = VirtualClock::new();
@@ -98,6 +103,7 @@ impl Installation {
             log: LogWriter::new(log.clone(), clock),
             stop: stop.clone(),
             random: Random::from_seed(7),
+            memory,
         };
         tokio::spawn(run(ctx, behaviour));
         let wanted = virtual_clock.wants_progress();
@@ -165,6 +171,20 @@ async fn installed_of(version: &str) -> Installation {
     let installation = Installation::of(version, &Fake::new(), Behaviour::default());
     installation.apply(json!({}), BANNER, 1).await;
     installation
+}
+
+#[tokio::test]
+async fn carries_out_what_was_ordered_while_it_was_away() {
+    let before = installed().await;
+    before.stop.cancel();
+    let mut orders = before.fake.get(CONFIGURATION).unwrap();
+    let known = Memory::going_on_from(orders["spec"].clone());
+    orders["spec"]["multicluster"]["clusterRole"] = json!("member");
+    before.fake.put(CONFIGURATION, &orders);
+    let after = Installation::going_on("3.3.2", &before.fake, Behaviour::default(), known);
+    after.sees(BANNER, 1).await;
+    assert_eq!(after.config().cluster_role(), Some(&ClusterRole::Member));
+    assert!(!after.lines().iter().any(|line| line.contains("shell-operator")), "it has begun before");
 }
 
 #[test]

@@ -1,12 +1,13 @@
 //! Programs that only have to be there: tower and kubefed's two.
 
 use nodes::program::{ExitCode, PodContext};
+use serde_json::Value;
 
 use crate::manifests::federation;
 
 /// tower, the proxy for agent connections, which direct connections never use.
 pub async fn tower(ctx: PodContext) -> ExitCode {
-    ctx.log.line("tower: waiting for agents");
+    begins(&ctx, "tower: waiting for agents");
     ctx.stop.cancelled().await;
     ExitCode::SUCCESS
 }
@@ -16,7 +17,7 @@ pub async fn kubefed(ctx: PodContext) -> ExitCode {
     if ctx.pod.args.first().map(String::as_str) == Some(federation::WEBHOOK) {
         return webhook(ctx).await;
     }
-    ctx.log.line("kubefed: controller manager started");
+    begins(&ctx, "kubefed: controller manager started");
     ctx.stop.cancelled().await;
     ExitCode::SUCCESS
 }
@@ -30,8 +31,16 @@ async fn webhook(ctx: PodContext) -> ExitCode {
             return ExitCode::FAILURE;
         }
     };
-    ctx.log.line(format!("kubefed: webhook listens on {}", listener.address()));
+    begins(&ctx, &format!("kubefed: webhook listens on {}", listener.address()));
     let serve = async { while listener.accept().await.is_ok() {} };
     ctx.stop.run_until_cancelled(serve).await;
     ExitCode::SUCCESS
+}
+
+/// Says so unless it was said before. The program knows nothing that another one could not find.
+fn begins(ctx: &PodContext, text: &str) {
+    if !ctx.goes_on() {
+        ctx.log.line(text);
+    }
+    ctx.memory.keep(Value::Null);
 }

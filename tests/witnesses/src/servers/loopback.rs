@@ -27,6 +27,10 @@ impl NodeNetwork for OnLoopback {
         self.0.add_pod(node, namespace)
     }
 
+    fn restore_pod(&self, node: IpAddr, namespace: &str, address: IpAddr) -> PodNetwork {
+        self.0.restore_pod(node, namespace, address)
+    }
+
     fn remove_pod(&self, address: IpAddr) {
         self.0.remove_pod(address);
     }

@@ -173,6 +173,7 @@ async fn inhabit(bare: Bare) -> Result<Server, ServerError> {
         in_cluster_server: format!("https://{SERVICE}"),
         in_process: None,
         seed: 7,
+        restore: None,
         kubernetes_version: KUBERNETES_VERSION.to_owned(),
     });
     let nodes = nodes.await.map_err(failed(side, "start the nodes"))?;

@@ -230,6 +230,15 @@ impl NodeNetwork for ClusterNetwork {
         PodNetwork { address, network: self.for_pod_in(address, Some(node), namespace) }
     }
 
+    fn restore_pod(&self, node: IpAddr, namespace: &str, address: IpAddr) -> PodNetwork {
+        self.with(|cluster| {
+            let IpAddr::V4(taken) = address else { return };
+            let number = u32::from(taken).wrapping_sub(u32::from(cluster.plan.pod_base)).wrapping_sub(1);
+            cluster.next_pod = cluster.next_pod.max(number);
+        });
+        PodNetwork { address, network: self.for_pod_in(address, Some(node), namespace) }
+    }
+
     fn remove_pod(&self, address: IpAddr) {
         let mut world = self.network.lock();
         let index = self.index;

@@ -1,0 +1,87 @@
+//! Clusters on which KubeSphere was installed once, kept for all cells that presuppose the same: an installation costs
+//! more than everything that most cells do with it.
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use providers::{ClusterSnapshot, Pair, Restore};
+use scenario::model::{Given, GivenCluster, GivenKubesphere, GivenSecret, On};
+
+use crate::releases::Releases;
+use crate::secrets;
+
+/// What has been installed so far, by the faithful stub.
+#[derive(Default)]
+pub(crate) struct Installed(Mutex<Vec<Kept>>);
+
+struct Kept {
+    what: Installation,
+    snapshot: ClusterSnapshot,
+    jwt_secret: String,
+}
+
+/// All that makes a difference to an installation.
+#[derive(Clone, PartialEq, Eq)]
+struct Installation {
+    on: On,
+    release: &'static str,
+    given: GivenCluster,
+    /// The secret that it was told, if it was.
+    jwt_secret: Option<String>,
+}
+
+impl Installed {
+    /// What the clusters of a pair that is to be as `given` can begin with.
+    pub(crate) fn restore(&self, given: &Given, releases: Releases) -> Restore {
+        let host = self.find(|kept| kept == &Installation::of(On::Host, &given.host, releases, None));
+        let member = given.member.as_ref().and_then(|wanted| {
+            let told = match wanted.jwt_secret {
+                GivenSecret::Generated => None,
+                GivenSecret::OfHost => Some(host.as_ref()?.1.clone()),
+            };
+            self.find(|kept| kept == &Installation::of(On::Member, wanted, releases, told.clone()))
+        });
+        Restore { host: host.map(|(snapshot, _)| snapshot), member: member.map(|(snapshot, _)| snapshot) }
+    }
+
+    /// Keeps the clusters of `pair` that were just installed as `given` says, and did not begin with `restored`. One that
+    /// is not at rest is not kept; the next cell installs its own.
+    pub(crate) async fn keep(&self, pair: &Pair, given: &Given, releases: Releases, restored: &Restore) {
+        let mut of_host = None;
+        for (on, wanted) in [(On::Host, Some(&given.host)), (On::Member, given.member.as_ref())] {
+            let (Some(wanted), Some(cluster)) = (wanted, pair.cluster(on)) else { continue };
+            if wanted.kubesphere == GivenKubesphere::Absent {
+                continue;
+            }
+            let Ok(jwt_secret) = secrets::jwt_secret(&cluster.client()).await else { continue };
+            if on == On::Host {
+                of_host = Some(jwt_secret.clone());
+            }
+            let told = of_host.clone().filter(|_| on == On::Member && wanted.jwt_secret == GivenSecret::OfHost);
+            let what = Installation::of(on, wanted, releases, told);
+            if restored.on(on).is_some() || self.find(|kept| kept == &what).is_some() {
+                continue;
+            }
+            if let Some(snapshot) = pair.snapshot(on) {
+                self.lock().push(Kept { what, snapshot, jwt_secret });
+            }
+        }
+    }
+
+    fn find(&self, is_it: impl Fn(&Installation) -> bool) -> Option<(ClusterSnapshot, String)> {
+        let kept = self.lock();
+        let found = kept.iter().find(|kept| is_it(&kept.what))?;
+        Some((found.snapshot.clone(), found.jwt_secret.clone()))
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Vec<Kept>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Installation {
+    fn of(on: On, given: &GivenCluster, releases: Releases, jwt_secret: Option<String>) -> Self {
+        // Which KubeKey there is makes no difference before it runs, and release and secret are said otherwise.
+        let given = GivenCluster { kubekey: None, release: None, jwt_secret: GivenSecret::Generated, ..given.clone() };
+        Self { on, release: releases.on(on).version, given, jwt_secret }
+    }
+}

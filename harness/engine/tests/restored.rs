@@ -1,0 +1,175 @@
+//! Clusters that begin with what others were.
+
+#![allow(clippy::unwrap_used, reason = "a test stops at the first surprise")]
+
+use std::time::Duration;
+
+use futures::{AsyncBufReadExt as _, TryStreamExt as _};
+use k8s_openapi::api::core::v1::{Event, Pod, Secret};
+use kube::api::{ApiResource, DeleteParams, DynamicObject, ListParams, LogParams, Patch, PatchParams};
+use kube::core::GroupVersionKind;
+use kube::{Api, ResourceExt as _};
+use kubesphere::Release;
+use nodes::clock::Delay;
+use providers::embedded::Embedded;
+use providers::leases::Lease;
+use providers::{Cluster, ClusterShape, Pair, PairPlan, Provider as _, Restore, identity};
+use scenario::model::{Given, GivenCluster, GivenKubesphere, On, SyncFrequency};
+use serde_json::json;
+use tempfile::TempDir;
+
+const SYSTEM: &str = "kubesphere-system";
+const BANNER: &str = "Welcome to KubeSphere!";
+
+/// Where pairs are made.
+struct Site {
+    lease: Lease,
+    _directories: [TempDir; 2],
+}
+
+impl Site {
+    fn new() -> Self {
+        let directories = [TempDir::new().unwrap(), TempDir::new().unwrap()];
+        let lease = Lease::begin(directories[0].path(), directories[1].path(), "test").unwrap();
+        Self { lease, _directories: directories }
+    }
+
+    async fn pair(&self, restore: Restore) -> Pair {
+        let shape = ClusterShape { nodes: 1, sync_frequency: SyncFrequency::Short };
+        let plan =
+            PairPlan { host: shape, member: Some(shape), seed: 7, behaviour: stub::Behaviour::default(), restore };
+        Embedded::default().create(&self.lease, &plan).await.unwrap()
+    }
+
+    /// A pair on whose host KubeSphere is installed.
+    async fn installed(&self) -> Pair {
+        let pair = self.pair(Restore::default()).await;
+        let host = GivenCluster { kubesphere: GivenKubesphere::Installed, ..GivenCluster::default() };
+        let given = Given { host, member: Some(GivenCluster::default()) };
+        engine::install(&pair, &given, Release::find("3.3.2").unwrap()).await.unwrap();
+        pair
+    }
+
+    /// A pair whose host begins as that of `pair` is.
+    async fn restored(&self, pair: &Pair) -> Pair {
+        let host = pair.snapshot(On::Host);
+        assert!(host.is_some(), "the host is at rest");
+        self.pair(Restore { host, member: None }).await
+    }
+
+    async fn end(self, pairs: [Pair; 2]) {
+        for pair in pairs {
+            pair.destroy().await.unwrap();
+        }
+        self.lease.end().await.unwrap();
+    }
+}
+
+fn api<K>(cluster: &dyn Cluster) -> Api<K>
+where
+    K: kube::Resource<DynamicType = (), Scope = kube::core::NamespaceResourceScope>,
+{
+    Api::namespaced(cluster.client(), SYSTEM)
+}
+
+fn orders(cluster: &dyn Cluster) -> Api<DynamicObject> {
+    let kind = GroupVersionKind::gvk("installer.kubesphere.io", "v1alpha1", "ClusterConfiguration");
+    Api::namespaced_with(cluster.client(), SYSTEM, &ApiResource::from_gvk(&kind))
+}
+
+async fn pods(cluster: &dyn Cluster) -> Vec<Pod> {
+    api::<Pod>(cluster).list(&ListParams::default()).await.unwrap().items
+}
+
+async fn installer(cluster: &dyn Cluster) -> String {
+    let pods = pods(cluster).await;
+    pods.iter().map(Pod::name_any).find(|name| name.starts_with("ks-installer")).unwrap()
+}
+
+async fn log(cluster: &dyn Cluster) -> String {
+    let name = installer(cluster).await;
+    api::<Pod>(cluster).logs(&name, &LogParams::default()).await.unwrap()
+}
+
+/// Follows the installer's log until its banner stands there `count` times.
+async fn banners(pair: &Pair, count: usize) {
+    let _progress = pair.clock.wants_progress();
+    let (host, follow) = (pair.host.as_ref(), LogParams { follow: true, ..LogParams::default() });
+    let mut lines = api::<Pod>(host).log_stream(&installer(host).await, &follow).await.unwrap().lines();
+    let mut seen = 0;
+    while seen < count {
+        seen += usize::from(lines.try_next().await.unwrap().unwrap().contains(BANNER));
+    }
+}
+
+async fn jwt_secret(cluster: &dyn Cluster) -> Vec<u8> {
+    api::<Secret>(cluster).get("kubesphere-secret").await.unwrap().data.unwrap().remove("secret").unwrap().0
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn goes_on_as_the_same_cluster() {
+    let site = Site::new();
+    let first = site.installed().await;
+    let second = site.restored(&first).await;
+    let same = identity(&second.host).await.unwrap() == identity(&first.host).await.unwrap();
+    assert!(same, "authority, machines and UIDs");
+    {
+        // Not before nothing happens any more.
+        let _progress = second.clock.wants_progress();
+        second.clock.sleep(Delay::new("rest", Duration::from_mins(5))).await;
+    }
+    let (before, after) = (first.host.as_ref(), second.host.as_ref());
+    assert_eq!(pods(after).await, pods(before).await, "no container was started again");
+    assert_eq!(log(after).await, log(before).await);
+    let events = async |cluster| api::<Event>(cluster).list(&ListParams::default()).await.unwrap().items;
+    assert_eq!(events(after).await, events(before).await);
+    assert_ne!(after.admin_kubeconfig(), before.admin_kubeconfig(), "at another address");
+    site.end([first, second]).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn carries_out_later_orders_by_itself_alone() {
+    let site = Site::new();
+    let first = site.installed().await;
+    let second = site.restored(&first).await;
+    let role = Patch::Merge(json!({"spec": {"multicluster": {"clusterRole": "host"}}}));
+    orders(second.host.as_ref()).patch("ks-installer", &PatchParams::default(), &role).await.unwrap();
+    banners(&second, 2).await;
+    assert_eq!(log(second.host.as_ref()).await.matches(BANNER).count(), 2, "the first ones are not carried out again");
+    let untouched = orders(first.host.as_ref()).get("ks-installer").await.unwrap();
+    assert_eq!(untouched.data["spec"]["multicluster"]["clusterRole"], "none");
+    assert_eq!(log(first.host.as_ref()).await.matches(BANNER).count(), 1);
+    site.end([first, second]).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn generates_another_secret_than_before() {
+    let site = Site::new();
+    let first = site.installed().await;
+    let second = site.restored(&first).await;
+    let host = second.host.as_ref();
+    assert_eq!(jwt_secret(host).await, jwt_secret(first.host.as_ref()).await);
+    api::<Secret>(host).delete("kubesphere-secret", &DeleteParams::default()).await.unwrap();
+    let anything = Patch::Merge(json!({"spec": {"alerting": {"enabled": true}}}));
+    orders(host).patch("ks-installer", &PatchParams::default(), &anything).await.unwrap();
+    banners(&second, 2).await;
+    assert_ne!(jwt_secret(host).await, jwt_secret(first.host.as_ref()).await);
+    site.end([first, second]).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn keeps_no_cluster_in_which_something_goes_on() {
+    let site = Site::new();
+    let pair = site.installed().await;
+    pair.clock.virtual_clock().unwrap().hold("installer-task");
+    let role = Patch::Merge(json!({"spec": {"multicluster": {"clusterRole": "host"}}}));
+    orders(pair.host.as_ref()).patch("ks-installer", &PatchParams::default(), &role).await.unwrap();
+    let host = pair.host.as_ref();
+    let follow = LogParams { follow: true, ..LogParams::default() };
+    let mut lines = api::<Pod>(host).log_stream(&installer(host).await, &follow).await.unwrap().lines();
+    while !lines.try_next().await.unwrap().unwrap().contains("Start installing network") {}
+    assert_eq!(pair.snapshot(On::Host), None, "the installer is at work");
+    assert!(pair.snapshot(On::Member).is_some(), "the member has nothing to do");
+    let other = site.pair(Restore::default()).await;
+    site.end([pair, other]).await;
+}
