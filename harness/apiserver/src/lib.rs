@@ -204,12 +204,11 @@ impl ApiServer {
         let clock = ServerClock::shifted(options.clock_offset_seconds);
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.map_err(StartError::Listen)?;
         let address = listener.local_addr().map_err(StartError::Listen)?;
-        let (authority, signer, store) = match &options.restore {
-            Some(snapshot) => snapshot.parts(),
-            None => {
-                let signer = Signer::new(options.service_account_signing_key_pem.as_deref())?;
-                (Arc::new(Authority::generate(clock.now())?), Arc::new(signer), Store::new())
-            }
+        let (authority, signer, store) = if let Some(snapshot) = &options.restore {
+            snapshot.parts()
+        } else {
+            let signer = Signer::new(options.service_account_signing_key_pem.as_deref())?;
+            (Arc::new(Authority::generate(clock.now())?), Arc::new(signer), Store::new())
         };
         let keys = options.service_account_public_keys_pem.iter().map(String::as_str).chain([signer.public_pem()]);
         let tokens = Tokens::new(keys, &options.service_account_issuer).map_err(StartError::ServiceAccountKey)?;

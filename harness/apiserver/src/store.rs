@@ -89,8 +89,11 @@ pub struct Store {
 /// All objects of a moment, with its revision, for another store to begin with.
 pub struct Image {
     revision: u64,
-    tables: Vec<(Arc<str>, BTreeMap<Key, Arc<Stored>>)>,
+    tables: Vec<(Arc<str>, Objects)>,
 }
+
+/// The objects of a resource.
+type Objects = BTreeMap<Key, Arc<Stored>>;
 
 /// Objects of a moment, and its revision.
 pub struct Snapshot {
@@ -126,9 +129,8 @@ impl Store {
     /// A store that begins with the objects of `image`. What they were before cannot be followed.
     #[must_use]
     pub fn from_image(image: &Image) -> Self {
-        let table = |(name, objects): &(Arc<str>, BTreeMap<Key, Arc<Stored>>)| {
-            (Arc::clone(name), Table::holding(objects.clone(), image.revision))
-        };
+        let table =
+            |(name, objects): &(Arc<str>, Objects)| (Arc::clone(name), Table::holding(objects.clone(), image.revision));
         let tables = image.tables.iter().map(table).collect();
         Self { inner: Mutex::new(Inner { revision: image.revision, tables }) }
     }
@@ -189,7 +191,7 @@ impl Store {
     /// When changes since then are forgotten.
     pub fn list_at(&self, table: &Arc<str>, namespace: Option<&str>, revision: u64) -> Result<Snapshot, Lost> {
         let inner = self.lock();
-        let mut objects: BTreeMap<Key, Arc<Stored>> = BTreeMap::new();
+        let mut objects = Objects::new();
         if let Some(table) = inner.tables.get(table) {
             objects.extend(within(table, namespace).map(|(key, stored)| (key.clone(), Arc::clone(stored))));
             table.undo(&mut objects, revision)?;

@@ -116,12 +116,10 @@ impl Supervision {
         while !self.stop.is_cancelled() {
             let present = self.spec.image.as_deref().filter(|_| goes_on);
             let program = match present.and_then(|image| self.kubelet.programs.find(image)) {
-                Some(program) => program,
-                None => {
-                    let Some(program) = self.pull(&mut busy).await else { return };
-                    program
-                }
+                None => self.pull(&mut busy).await,
+                present => present,
             };
+            let Some(program) = program else { return };
             let Some(environment) = self.configure(&mut busy).await else { return };
             let begun = self.kubelet.cluster.clock.now();
             let (log, memory) = if goes_on { self.container.goes_on() } else { self.begin(restart) };
