@@ -7,6 +7,8 @@ mod envtest;
 mod figures;
 #[path = "budgets/kind.rs"]
 mod kind;
+#[path = "budgets/members.rs"]
+mod members;
 #[path = "budgets/throughput.rs"]
 mod throughput;
 
@@ -43,7 +45,7 @@ fn main() -> Result<(), Failure> {
     // The first call decides for the whole process; there is no other before it.
     let _installed = rustls::crypto::ring::default_provider().install_default();
     let given = |flag: &str| std::env::args().any(|argument| argument == flag);
-    let (short, on_kind) = (given("--short"), given("--kind"));
+    let (short, on_kind, with_members) = (given("--short"), given("--kind"), given("--members"));
     let runtime = Runtime::new()?;
     line("figure", "measured", "budget");
     runtime.block_on(async {
@@ -55,6 +57,9 @@ fn main() -> Result<(), Failure> {
         let load = if short { (1, Duration::from_millis(300)) } else { (5, Duration::from_secs(1)) };
         requests(load, if short { 100 } else { 1000 }, on_kind).await?;
         interrupted(if short { 3 } else { 20 })?;
+        if with_members {
+            many_members().await?;
+        }
         default_run(short).await
     })
 }
@@ -196,6 +201,18 @@ fn interrupted(samples: usize) -> Result<(), Failure> {
         taken.push(begin.elapsed());
     }
     line("Ctrl-C until nothing is left, embedded, slowest", &ms(percentile(&mut taken, 100)), "<= 2000 ms");
+    Ok(())
+}
+
+/// A thousand members of one host, and a hundred for comparison.
+async fn many_members() -> Result<(), Failure> {
+    let few = members::imported(&plan(), 100).await?;
+    let many = members::imported(&plan(), 1000).await?;
+    line("1,000 members imported and looked at again", &ms(many.wall), "<= 60000 ms");
+    line("CPU of a member: 100 in a host", &ms(few.cpu), "");
+    line("CPU of a member: 1,000 in a host", &ms(many.cpu), "");
+    let ratio = many.cpu.as_secs_f64() / few.cpu.as_secs_f64();
+    line("CPU of a member, 1,000 / 100", &format!("{ratio:.2} x"), "<= 1.5 x");
     Ok(())
 }
 

@@ -1,5 +1,7 @@
 //! Clusters in this process: an embedded API server, simulated nodes, a simulated network between them.
 
+mod fleet;
+
 use std::fs::File;
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
@@ -16,8 +18,10 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 use crate::leases::Lease;
 use crate::pair::{ClusterShape, Life, Pair, PairPlan};
 use crate::provider::{Capabilities, Missing, Provider, ProviderError, Standing};
-use crate::simulated::{self, Inhabited, Server, Site};
+use crate::simulated::{self, Inhabited, Seat, Server, Site};
 use crate::snapshot::{ClusterSnapshot, Kept};
+
+pub use self::fleet::Fleet;
 
 /// Name of this provider.
 pub const NAME: &str = "embedded";
@@ -68,23 +72,36 @@ impl Provider for Embedded {
     }
 }
 
+/// A world before there is a cluster in it.
+struct World {
+    network: SimulatedNetwork,
+    clock: Clock,
+    running: Running,
+}
+
+impl World {
+    fn begin(audit_logs: Option<PathBuf>) -> Self {
+        let driver = VirtualClock::new();
+        let stop = CancellationToken::new();
+        let driving = tokio::spawn(driver.clone().drive(stop.clone()));
+        let clock = Clock::virtual_from(driver);
+        let network = SimulatedNetwork::new(clock.clone());
+        Self { network, clock, running: Running { clusters: Vec::new(), stop: stop.drop_guard(), driving, audit_logs } }
+    }
+}
+
 async fn create(plan: &PairPlan, audit_logs: Option<PathBuf>) -> Result<(Standing, Running), ProviderError> {
-    let driver = VirtualClock::new();
-    let stop = CancellationToken::new();
-    let driving = tokio::spawn(driver.clone().drive(stop.clone()));
-    let clock = Clock::virtual_from(driver);
-    let world = SimulatedNetwork::new(clock.clone());
+    let World { network, clock, mut running } = World::begin(audit_logs.clone());
     let logs = audit_logs.as_deref();
-    let host = start(On::Host, plan.host, plan, (&world, &clock), logs);
+    let host = start(Seat::Host, plan.host, plan, (&network, &clock), logs);
     let member = async {
         match plan.member {
             None => Ok(None),
-            Some(shape) => start(On::Member, shape, plan, (&world, &clock), logs).await.map(Some),
+            Some(shape) => start(Seat::Member(0), shape, plan, (&network, &clock), logs).await.map(Some),
         }
     };
     // Both to their end: a cluster that came up is taken down in order although the other one did not.
     let (host, member) = tokio::join!(host, member);
-    let mut running = Running { clusters: Vec::new(), stop: stop.drop_guard(), driving, audit_logs };
     let host = host.map(|host| running.takes(host));
     let member = member.map(|member| member.map(|member| running.takes(member)));
     match (host, member) {
@@ -183,18 +200,19 @@ fn audit_log(directory: &Path, on: On) -> io::Result<Audit> {
 }
 
 async fn start(
-    on: On,
+    seat: Seat,
     shape: ClusterShape,
     plan: &PairPlan,
     (world, clock): (&SimulatedNetwork, &Clock),
     audit_logs: Option<&Path>,
 ) -> Result<Started, ProviderError> {
     let failed = |operation: &str, source: Box<dyn std::error::Error + Send + Sync>| {
-        ProviderError::new(NAME, format!("{operation} of the {on} cluster"), source)
+        ProviderError::new(NAME, format!("{operation} of the {seat} cluster"), source)
     };
+    let on = seat.on();
     let kept = plan.restore.on(on).map(|snapshot| &*snapshot.0);
-    let specs = kept.map_or_else(|| simulated::node_specs(on, shape.nodes), |kept| kept.specs.clone());
-    let site = Site::new(on, specs.clone(), world, clock);
+    let specs = kept.map_or_else(|| seat.nodes(shape.nodes), |kept| kept.specs.clone());
+    let site = Site::new(seat, specs.clone(), world, clock);
     let key = match kept {
         Some(kept) => rcgen::KeyPair::from_pem(&kept.service_account_key_pem),
         None => rcgen::KeyPair::generate(),
@@ -203,10 +221,10 @@ async fn start(
     let audit = audit_logs.map(|directory| audit_log(directory, on)).transpose();
     let server = ApiServer::start(apiserver::Options {
         audit: audit.map_err(|error| failed("open the audit log", error.into()))?,
-        server_names: simulated::server_names(on),
+        server_names: seat.server_names(),
         service_account_public_keys_pem: vec![key.public_key_pem()],
         service_cidr_prefix: simulated::SERVICE_CIDR_PREFIX,
-        advertise: simulated::control_plane(on),
+        advertise: seat.control_plane(),
         dialer: site.dialer(),
         restore: kept.map(|kept| kept.server.clone()),
         ..apiserver::Options::default()

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 
 use scenario::model::On;
 
-use crate::simulated::{self, SERVICE_CIDR_PREFIX};
+use crate::simulated::{SERVICE_CIDR_PREFIX, Seat};
 
 /// Names of etcd's sockets. `host:port` is the form that etcd asks of a Unix socket's address, too; they are relative to
 /// the directory that both programs run in (etcd 3.4, `pkg/types/urls.go`).
@@ -37,7 +37,7 @@ pub(crate) fn apiserver_arguments(on: On, at: SocketAddr) -> Vec<String> {
         ("etcd-servers", ETCD.to_owned()),
         ("bind-address", at.ip().to_string()),
         ("secure-port", at.port().to_string()),
-        ("advertise-address", simulated::control_plane(on).to_string()),
+        ("advertise-address", Seat::from(on).control_plane().to_string()),
         ("service-cluster-ip-range", format!("{one}.{two}.0.0/16")),
         ("authorization-mode", "RBAC".to_owned()),
         // As kubeadm has it: without, privileged pods are refused.

@@ -10,7 +10,7 @@ use apiserver::pki::{self, Authority};
 use scenario::model::On;
 
 use super::Cause;
-use crate::simulated::{self, SERVICE_IP};
+use crate::simulated::{SERVICE_IP, Seat};
 
 /// Both, once the files are written.
 pub(super) struct Files {
@@ -23,7 +23,7 @@ impl Files {
         std::fs::create_dir_all(directory)?;
         let now = jiff::Timestamp::now();
         let authority = Authority::generate(now)?;
-        let mut names = simulated::server_names(on);
+        let mut names = Seat::from(on).server_names();
         let inside = ["localhost", "127.0.0.1", "kubernetes", "kubernetes.default", "kubernetes.default.svc"];
         names.extend(inside.map(str::to_owned));
         names.push(SERVICE_IP.to_string());

@@ -16,7 +16,7 @@ use crate::delays;
 use crate::inventory::{Inventory, Keeper};
 use crate::pair::{Life, Pair, PairPlan};
 use crate::provider::{ProviderError, Standing};
-use crate::simulated::{Inhabited, Site, node_specs};
+use crate::simulated::{Inhabited, Seat, Site};
 
 /// A server and what it holds before anybody moves in.
 struct Grounds {
@@ -88,7 +88,7 @@ impl Running {
         for (on, grounds) in [On::Host, On::Member].into_iter().zip(&self.servers) {
             let Some(shape) = plan.shape(on) else { continue };
             let clock = clock.clone().with_delays(delays::on_real_time(shape));
-            let site = Site::new(on, node_specs(on, shape.nodes), &world, &clock);
+            let site = Site::new(on.into(), Seat::from(on).nodes(shape.nodes), &world, &clock);
             grounds.server.egress.lead_to(site.dialer());
             let Inhabited { cluster, nodes } =
                 site.inhabit(self.provider, grounds.server.seen.clone(), plan, None).await?;

@@ -2,6 +2,7 @@
 
 mod cluster;
 mod own_image;
+mod seat;
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
@@ -14,7 +15,6 @@ use nodes::network::client::{self, Endpoint};
 use nodes::network::simulated::{ClusterNetwork, ClusterPlan, Fault, SimulatedNetwork, Unreachable};
 use nodes::network::{NetError, Network};
 use nodes::{Components, NodeSpec, Nodes, NodesConfig};
-use rand::RngExt as _;
 use scenario::model::On;
 use stub::Deviation;
 
@@ -25,6 +25,7 @@ use crate::provider::ProviderError;
 use nodes::network::sockets::Sockets;
 
 use self::cluster::SimulatedCluster;
+pub(crate) use self::seat::Seat;
 
 /// Port of the API server on the node network, as kubeadm has it.
 const API_PORT: u16 = 6443;
@@ -52,7 +53,7 @@ pub(crate) struct Server {
 
 /// The nodes of a cluster before they stand, and their place in the network.
 pub(crate) struct Site {
-    on: On,
+    seat: Seat,
     specs: Vec<NodeSpec>,
     network: ClusterNetwork,
     world: SimulatedNetwork,
@@ -65,26 +66,11 @@ pub(crate) struct Inhabited {
     pub(crate) nodes: Nodes,
 }
 
-/// The address of the node that the API server of `on` runs on.
-pub(crate) fn control_plane(on: On) -> IpAddr {
-    Ipv4Addr::new(172, 18, third_octet(on), 2).into()
-}
-
-/// The name by which the API server of `on` is known everywhere.
-pub(crate) fn server_name(on: On) -> String {
-    format!("{on}.ks-e2e.test")
-}
-
-/// What the serving certificate of `on`'s API server is for, beside its address on this machine.
-pub(crate) fn server_names(on: On) -> Vec<String> {
-    vec![control_plane(on).to_string(), server_name(on)]
-}
-
 impl Site {
-    /// A place for the cluster `on` in `world`, with these nodes.
-    pub(crate) fn new(on: On, specs: Vec<NodeSpec>, world: &SimulatedNetwork, clock: &Clock) -> Self {
-        let network = world.cluster(ClusterPlan::new(on.to_string(), control_plane(on)));
-        Self { on, specs, network, world: world.clone(), clock: clock.clone() }
+    /// A place for the cluster of `seat` in `world`, with these nodes.
+    pub(crate) fn new(seat: Seat, specs: Vec<NodeSpec>, world: &SimulatedNetwork, clock: &Clock) -> Self {
+        let network = world.cluster(ClusterPlan::new(seat.to_string(), seat.control_plane()));
+        Self { seat, specs, network, world: world.clone(), clock: clock.clone() }
     }
 
     /// How the API server reaches kubelets and pods.
@@ -100,18 +86,19 @@ impl Site {
         plan: &PairPlan,
         restore: Option<nodes::Snapshot>,
     ) -> Result<Inhabited, ProviderError> {
-        let Self { on, specs, network, world, clock } = self;
+        let Self { seat, specs, network, world, clock } = self;
+        let on = seat.on();
         let failed = |operation: &str, source: Box<dyn std::error::Error + Send + Sync>| {
-            ProviderError::new(provider, format!("{operation} of the {on} cluster"), source)
+            ProviderError::new(provider, format!("{operation} of the {seat} cluster"), source)
         };
-        let at = control_plane(on);
+        let at = seat.control_plane();
         if plan.behaviour.deviates(Deviation::MemberHiddenFromNode)
             && let (On::Host, [first, _, ..]) = (on, specs.as_slice())
         {
             world.set_fault(member_hidden_from(first.ip));
         }
         world.add_endpoint(SocketAddr::new(at, API_PORT), server.address);
-        world.add_name(&server_name(on), vec![at]);
+        world.add_name(&seat.server_name(), vec![at]);
         network.add_service_endpoint(SocketAddr::new(SERVICE_IP.into(), 443), server.address);
         let pasteable = with_server(&server.admin, &format!("https://{at}:{API_PORT}"))
             .map_err(|error| failed("write the kubeconfig", error.into()))?;
@@ -125,7 +112,7 @@ impl Site {
             }
         });
         let nodes = NodesConfig {
-            cluster: on.to_string(),
+            cluster: seat.to_string(),
             components: components.map_err(|error| failed("make a client", error))?,
             nodes: specs.clone(),
             programs: own_image::programs(plan.behaviour),
@@ -135,7 +122,7 @@ impl Site {
             service_account_key_pem: server.service_account_key_pem,
             in_cluster_server: format!("https://{SERVICE_IP}:443"),
             in_process: server.embedded.as_ref().map(|server| in_process(server.in_process())),
-            seed: plan.seed ^ u64::from(third_octet(on)).rotate_right(8),
+            seed: plan.seed ^ u64::from(seat.number()).rotate_right(8),
             restore,
             kubernetes_version: server.version,
         };
@@ -152,7 +139,7 @@ impl Site {
             nodes: specs,
             admin: server.admin,
             pasteable,
-            name: server_name(on),
+            name: seat.server_name(),
             embedded: server.embedded,
         };
         Ok(Inhabited { cluster: Arc::new(cluster), nodes })
@@ -182,34 +169,10 @@ fn client_named(kubeconfig: &str, agent: &str) -> Result<kube::Client, Box<dyn s
     Ok(client::client(Arc::new(Sockets::system()?), &Clock::real(), &endpoint)?)
 }
 
-/// Nodes with addresses of their own, and machine IDs that no other cluster has.
-pub(crate) fn node_specs(on: On, count: usize) -> Vec<NodeSpec> {
-    (0..count.max(1))
-        .map(|index| NodeSpec {
-            name: format!("{on}-node{}", index + 1),
-            ip: Ipv4Addr::new(172, 18, third_octet(on), u8::try_from(index + 2).unwrap_or(u8::MAX)).into(),
-            machine_id: format!("{:032x}", rand::rng().random::<u128>()),
-            roles: if index == 0 {
-                vec!["control-plane".to_owned(), "master".to_owned()]
-            } else {
-                vec!["worker".to_owned()]
-            },
-        })
-        .collect()
-}
-
 /// The API server of the member cannot be reached from `node`.
 fn member_hidden_from(node: IpAddr) -> Fault {
-    let to = control_plane(On::Member);
+    let to = Seat::from(On::Member).control_plane();
     Fault::Unreachable { from: Some(node), to, port: Some(API_PORT), how: Unreachable::NoRoute }
-}
-
-/// What tells the addresses of the two clusters apart.
-fn third_octet(on: On) -> u8 {
-    match on {
-        On::Host => 1,
-        On::Member => 2,
-    }
 }
 
 /// The API server reaches kubelets and Endpoints through the simulated network.
