@@ -134,7 +134,7 @@ pub struct RunArguments {
     /// Keep the clusters of cells after the run, until Ctrl-C or `ks-e2e down`
     #[arg(long, value_enum, value_name = "WHEN", default_value_t)]
     pub keep: KeepName,
-    /// Seed of the run's randomness
+    /// Seed of the run's randomness; with `--isolate`, the same seed makes the same cells
     #[arg(long, value_name = "N")]
     pub seed: Option<u64>,
     #[command(flatten)]

@@ -134,7 +134,9 @@ async fn provision(cell: &Cell, around: &Surroundings, begin: Instant) -> Verdic
     }
     let given = &cell.scenario.given;
     let mut plan = pair_plan(cell, around.seed, around.behaviour);
-    if let Some(installed) = &around.installed {
+    // Each repetition has a seed of its own, for all that is random in its clusters.
+    let installed = around.installed.as_ref().filter(|_| cell.repetition.is_none());
+    if let Some(installed) = installed {
         plan.restore = installed.restore(given, releases);
     }
     let taken = match around.stop.run_until_cancelled(around.pool.take(&plan)).await {
@@ -148,7 +150,7 @@ async fn provision(cell: &Cell, around: &Surroundings, begin: Instant) -> Verdic
     let manifests = around.manifests.as_deref();
     let prepared = given::bring(pair, given, releases, manifests, &plan.restore, &waiter);
     let prepared = around.stop.run_until_cancelled(prepared).await;
-    if let (Some(Ok(())), Some(installed)) = (&prepared, &around.installed) {
+    if let (Some(Ok(())), Some(installed)) = (&prepared, installed) {
         installed.keep(pair, given, releases, &plan.restore).await;
     }
     secrets::learn(around.recorder.masker(), pair).await;

@@ -46,22 +46,21 @@ impl Installed {
     /// Keeps the clusters of `pair` that were just installed as `given` says, and did not begin with `restored`. One that
     /// is not at rest is not kept; the next cell installs its own.
     pub(crate) async fn keep(&self, pair: &Pair, given: &Given, releases: Releases, restored: &Restore) {
-        let mut of_host = None;
         for (on, wanted) in [(On::Host, Some(&given.host)), (On::Member, given.member.as_ref())] {
             let (Some(wanted), Some(cluster)) = (wanted, pair.cluster(on)) else { continue };
-            if wanted.kubesphere == GivenKubesphere::Absent {
+            if wanted.kubesphere == GivenKubesphere::Absent || restored.on(on).is_some() {
                 continue;
             }
-            let Ok(jwt_secret) = secrets::jwt_secret(&cluster.client()).await else { continue };
-            if on == On::Host {
-                of_host = Some(jwt_secret.clone());
-            }
-            let told = of_host.clone().filter(|_| on == On::Member && wanted.jwt_secret == GivenSecret::OfHost);
+            let told = match wanted.jwt_secret {
+                GivenSecret::Generated => None,
+                GivenSecret::OfHost => secrets::jwt_secret(&pair.host.client()).await.ok(),
+            };
             let what = Installation::of(on, wanted, releases, told);
-            if restored.on(on).is_some() || self.find(|kept| kept == &what).is_some() {
+            if self.find(|kept| kept == &what).is_some() {
                 continue;
             }
-            if let Some(snapshot) = pair.snapshot(on) {
+            if let (Ok(jwt_secret), Some(snapshot)) = (secrets::jwt_secret(&cluster.client()).await, pair.snapshot(on))
+            {
                 self.lock().push(Kept { what, snapshot, jwt_secret });
             }
         }

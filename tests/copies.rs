@@ -1,0 +1,48 @@
+//! Embedded cells that presuppose the same begin with copies of one installation, unless each is to be made anew.
+
+#![allow(clippy::unwrap_used, reason = "a test stops at the first surprise")]
+
+use std::fs;
+
+use assert_cmd::Command;
+use rstest::rstest;
+use serde_json::Value;
+
+const SCENARIO: &str = r#"
+apiVersion: ks-e2e.dev/v1alpha1
+kind: Scenario
+metadata:
+  name: NAME
+spec:
+  releases: "=3.3.2"
+  given:
+    host: {kubesphere: installed, clusterRole: ROLE}
+  steps:
+    - name: read what tells clusters apart
+      on: host
+      run: kubectl get namespace kube-system -o jsonpath={.metadata.uid}
+  checks:
+    - cluster-role: {on: host, is: ROLE}
+"#;
+
+#[rstest]
+#[case::the_same(&["none", "none"], &[], true)]
+#[case::something_else(&["none", "host"], &[], false)]
+#[case::isolated(&["none", "none"], &["--isolate"], false)]
+#[case::repeated(&["none"], &["--repeat", "2"], false)]
+#[case::with_a_defect(&["none", "none"], &["--defect", "role-ignored"], false)]
+fn begins_with_a_copy_of(#[case] roles: &[&str], #[case] arguments: &[&str], #[case] copied: bool) {
+    let (directory, report) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    for (number, role) in roles.iter().enumerate() {
+        let text = SCENARIO.replace("NAME", &format!("cell{number}")).replace("ROLE", role);
+        fs::write(directory.path().join(format!("cell{number}.yaml")), text).unwrap();
+    }
+    let mut command = Command::new(env!("CARGO_BIN_EXE_ks-e2e"));
+    command.arg("run").arg(directory.path()).args(["--jobs", "1", "--report"]).arg(report.path()).args(arguments);
+    command.assert().success();
+    let report: Value = serde_json::from_str(&fs::read_to_string(report.path().join("report.json")).unwrap()).unwrap();
+    let cells = report["scenarios"].as_array().unwrap();
+    let uids: Vec<_> = cells.iter().map(|cell| cell["steps"][0]["stdout"].as_str().unwrap()).collect();
+    assert_eq!(uids.len(), 2);
+    assert_eq!(uids[0] == uids[1], copied, "{uids:?}");
+}
