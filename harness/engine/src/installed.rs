@@ -51,16 +51,14 @@ impl Installed {
             if wanted.kubesphere == GivenKubesphere::Absent || restored.on(on).is_some() {
                 continue;
             }
-            let told = match wanted.jwt_secret {
-                GivenSecret::Generated => None,
-                GivenSecret::OfHost => secrets::jwt_secret(&pair.host.client()).await.ok(),
-            };
+            let Ok(jwt_secret) = secrets::jwt_secret(&cluster.client()).await else { continue };
+            // One that was told the host's has it now.
+            let told = (wanted.jwt_secret == GivenSecret::OfHost).then(|| jwt_secret.clone());
             let what = Installation::of(on, wanted, releases, told);
             if self.find(|kept| kept == &what).is_some() {
                 continue;
             }
-            if let (Ok(jwt_secret), Some(snapshot)) = (secrets::jwt_secret(&cluster.client()).await, pair.snapshot(on))
-            {
+            if let Some(snapshot) = pair.snapshot(on) {
                 self.lock().push(Kept { what, snapshot, jwt_secret });
             }
         }
