@@ -33,18 +33,20 @@ pub(crate) struct Queue<T> {
 struct Waiting<T> {
     order: VecDeque<(T, Option<BusyGuard>)>,
     keys: BTreeSet<T>,
+    /// Nobody takes anything any more.
+    closed: bool,
 }
 
 impl<T: Ord + Clone> Queue<T> {
     pub(crate) fn new(clock: Clock) -> Arc<Self> {
-        let waiting = Waiting { order: VecDeque::new(), keys: BTreeSet::new() };
+        let waiting = Waiting { order: VecDeque::new(), keys: BTreeSet::new(), closed: false };
         Arc::new(Self { waiting: Mutex::new(waiting), more: Notify::new(), clock, later: Mutex::default() })
     }
 
     /// Adds `key`, unless it waits already.
     pub(crate) fn push(&self, key: T) {
         let mut waiting = self.waiting();
-        if waiting.keys.insert(key.clone()) {
+        if !waiting.closed && waiting.keys.insert(key.clone()) {
             waiting.order.push_back((key, self.clock.busy()));
             drop(waiting);
             self.more.notify_one();
@@ -63,6 +65,18 @@ impl<T: Ord + Clone> Queue<T> {
             }
             self.more.notified().await;
         }
+    }
+
+    /// Nobody will take anything from now on, so that nothing that is added keeps the clock: whoever adds it may know
+    /// later than whoever took it that there is no work.
+    pub(crate) fn close(&self) {
+        let left = {
+            let mut waiting = self.waiting();
+            waiting.closed = true;
+            waiting.keys.clear();
+            std::mem::take(&mut waiting.order)
+        };
+        drop(left);
     }
 
     fn waiting(&self) -> MutexGuard<'_, Waiting<T>> {
@@ -203,6 +217,20 @@ mod tests {
         assert_eq!(reports.recv().await, Some("bad"));
         assert_eq!(cluster.failures(), ["test: bad: the controller panicked: at the first try"]);
         cluster.shut_down().await;
+    }
+
+    #[tokio::test]
+    async fn keeps_no_clock_for_what_nobody_takes_any_more() {
+        const BLINK: Delay = Delay::new("blink", Duration::from_secs(1));
+        let (time, stop) = (crate::clock::VirtualClock::new(), CancellationToken::new());
+        tokio::spawn(time.clone().drive(stop.clone()));
+        let queue = Queue::new(Clock::virtual_from(time.clone()));
+        queue.push("before");
+        queue.close();
+        queue.push("after");
+        let _progress = time.wants_progress();
+        tokio::time::timeout(Duration::from_mins(1), time.sleep(BLINK)).await.expect("the clock stands");
+        stop.cancel();
     }
 
     #[tokio::test]

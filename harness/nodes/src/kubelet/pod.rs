@@ -113,6 +113,8 @@ impl Worker {
             }
             drop(busy);
         }
+        // A container's supervisor may have its last word after the pod is gone.
+        self.shared.queue.close();
         self.end().await;
     }
 
@@ -305,11 +307,7 @@ impl Worker {
         }
         if changed && !now && !started.mount_pending {
             started.mount_pending = true;
-            let (clock, queue) = (self.kubelet.cluster.clock.clone(), self.shared.queue.clone());
-            self.kubelet.cluster.spawn(async move {
-                clock.sleep(CONFIG_MOUNT).await;
-                queue.push(Signal::MountDue);
-            });
+            self.shared.queue.push_after(&self.kubelet.cluster, Signal::MountDue, CONFIG_MOUNT);
         }
     }
 
