@@ -398,3 +398,40 @@ spec:
     assert_eq!(cell["result"], "failed", "{text}");
     assert!(text.contains("surface.toml"), "{text}");
 }
+
+const SECRET_CHANGED_LATER: &str = "
+apiVersion: ks-e2e.dev/v1alpha1
+kind: Scenario
+metadata:
+  name: host-secret-changed-later
+spec:
+  given:
+    host: {kubesphere: installed, clusterRole: host}
+    member: {kubesphere: installed, clusterRole: member, jwtSecret: host}
+  steps:
+    - name: add the cluster
+      on: host
+      console:
+        importCluster: {name: member1, kubeconfig: {of: member}}
+    - name: change the host's secret
+      on: host
+      run: kubectl edit cc ks-installer -n kubesphere-system
+      edit: {spec.authentication.jwtSecret: abcdefghijklmnopqrstuvwxyz012345}
+    - name: watch the host's installer
+      on: host
+      run: kubectl logs -n kubesphere-system deploy/ks-installer -f
+      until: {output: Welcome to KubeSphere, within: 10m}
+  checks:
+    - dispatch-reaches-member
+";
+
+/// At the banner ks-apiserver still works with the old secret, and the member is reached with it.
+#[test]
+fn looks_at_what_a_changed_secret_comes_to() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("scenario.yaml");
+    fs::write(&path, SECRET_CHANGED_LATER).unwrap();
+    let (cell, text) = only_cell(&[&path.display().to_string()]);
+    assert_eq!(failed_checks(&cell), ["dispatch-reaches-member"], "{text}");
+    assert!(text.contains("401 Unauthorized: signature is invalid"), "{text}");
+}

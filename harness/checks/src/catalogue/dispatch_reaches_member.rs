@@ -10,6 +10,7 @@ use crate::call::{CheckEntry, Clusters};
 use crate::context::CheckContext;
 use crate::finding::Finding;
 use crate::read::kubesphere_api::{Answer, Login, Token, get, log_in, refused};
+use crate::read::signature::{Unverified, another_secret, verify};
 use crate::read::{Seen, objects};
 use crate::settle::{Look, settle};
 use crate::view::ClusterView;
@@ -29,7 +30,6 @@ pub(super) const ENTRY: CheckEntry = CheckEntry {
             let Some(member) = ctx.member else {
                 return Ok(Finding::cannot_tell("there is no member cluster"));
             };
-            // The member's ks-apiserver may still run with the configuration of before.
             Ok(settle(ctx.waiter, budget::RELOAD, &|| look(ctx, member, name).boxed()).await)
         }
         .boxed()
@@ -41,6 +41,18 @@ async fn look(ctx: &CheckContext<'_>, member: &dyn ClusterView, name: &str) -> S
         Login::Token(token) => token,
         Login::Refused(answer) => return Ok(refused(ctx.host, &answer)),
     };
+    // Either may still run with the secret of before, and an answer then says nothing of what comes.
+    let configured = objects::kubesphere_config(ctx.host).await?;
+    if is_of_another(&token, configured.secret()) {
+        return Ok(Look::NotYet(another_secret(ctx.host)));
+    }
+    // Whether anybody can log in at the member makes no difference to the host.
+    if let Ok(configured) = objects::kubesphere_config(member).await
+        && let Ok(Login::Token(token)) = log_in(ctx, member).await
+        && is_of_another(&token, configured.secret())
+    {
+        return Ok(Look::NotYet(another_secret(member)));
+    }
     let version = match ask(ctx, &token, &format!("/kapis/clusters/{name}/version")).await? {
         Ok(body) => body,
         Err(finding) => return Ok(Look::NotYet(finding)),
@@ -72,6 +84,11 @@ async fn look(ctx: &CheckContext<'_>, member: &dyn ClusterView, name: &str) -> S
     let version = version.get("gitVersion").and_then(Value::as_str).unwrap_or("unknown");
     let text = format!("KubeSphere {version}, nodes {}", names(&own));
     Ok(Look::Decided(Finding::holds().with(format!("through the host: {name}"), text)))
+}
+
+/// Whether another secret signed `token`; what is none is nobody's.
+fn is_of_another(token: &Token, secret: &str) -> bool {
+    matches!(verify(token.reveal(), secret), Err(Unverified::Signature))
 }
 
 /// The JSON that is answered, or the finding that it is not.
@@ -136,7 +153,7 @@ mod tests {
     use rstest::rstest;
     use serde_json::json;
 
-    use crate::testing::{FakeCluster, Run, token};
+    use crate::testing::{FakeCluster, Run, config_with_secret, token};
 
     const VERSION: &str = "/kapis/clusters/m1/version";
     const NODES: &str = "/api/clusters/m1/v1/nodes";
@@ -148,6 +165,7 @@ mod tests {
 
     fn run(status: u16, body: &str) -> Run {
         let host = FakeCluster::host()
+            .config(&config_with_secret("shared"))
             .logs_in("P@88w0rd", &token("shared"))
             .answers("GET", VERSION, 200, "{\"gitVersion\": \"v3.3.2\"}")
             .answers("GET", NODES, status, body);
@@ -202,6 +220,7 @@ mod tests {
     #[tokio::test]
     async fn fails_when_a_forged_token_opens_the_door() {
         let host = FakeCluster::host()
+            .config(&config_with_secret("shared"))
             .logs_in("P@88w0rd", &token("shared"))
             .takes_any_token()
             .answers("GET", VERSION, 200, "{}")
@@ -219,6 +238,28 @@ mod tests {
             "host cluster: ks-apiserver issues no token for user admin: 400 incorrect password; see whether admin's password is the one \
              this run uses",
         );
+    }
+
+    #[rstest]
+    #[case::the_host("new", "shared", "host cluster: its token is not signed")]
+    #[case::the_member("shared", "new", "member cluster: its token is not signed")]
+    #[tokio::test]
+    async fn waits_for_who_still_runs_with_another_secret(
+        #[case] of_host: &str,
+        #[case] of_member: &str,
+        #[case] message: &str,
+    ) {
+        let host = FakeCluster::host()
+            .config(&config_with_secret(of_host))
+            .logs_in("P@88w0rd", &token("shared"))
+            .answers("GET", VERSION, 200, "{}")
+            .answers("GET", NODES, 200, &nodes(&[("m-1", "u1")]));
+        let member = FakeCluster::member()
+            .config(&config_with_secret(of_member))
+            .logs_in("P@88w0rd", &token("shared"))
+            .node("m-1", "u1");
+        let run = Run::new(host, member).imported("m1");
+        run.check("dispatch-reaches-member", &[]).await.after_a_wait().fails_with(message);
     }
 
     #[rstest]

@@ -1,15 +1,13 @@
 //! The tokens that a cluster issues are signed with the secret that host and members share.
 
 use futures::FutureExt;
-use jsonwebtoken::errors::ErrorKind;
-use jsonwebtoken::{Algorithm, DecodingKey, Validation};
-use serde_json::Value;
 
 use crate::budget;
 use crate::call::{ArgSpec, CheckEntry, Clusters};
 use crate::context::CheckContext;
 use crate::finding::Finding;
 use crate::read::kubesphere_api::{Login, log_in, refused};
+use crate::read::signature::{EXPECTED, Unverified, another_secret, verify};
 use crate::read::{Seen, objects};
 use crate::settle::{Look, settle};
 use crate::view::ClusterView;
@@ -44,41 +42,15 @@ async fn look(ctx: &CheckContext<'_>, view: &dyn ClusterView) -> Seen<Look> {
         Login::Token(token) => token,
         Login::Refused(answer) => return Ok(refused(view, &answer)),
     };
-    let expected = "a token signed by HS256 with jwtSecret in kubesphere-config";
     Ok(match verify(token.reveal(), config.secret()) {
         Ok(()) => Look::Decided(Finding::holds()),
-        Err(Unverified::Signature) => Look::NotYet(Finding::fails(
-            expected,
-            "another secret signed it",
-            format!(
-                "{on} cluster: its token is not signed with jwtSecret in kubesphere-config: ks-apiserver still runs with another secret; \
-                 it reloads when the kubelet has brought the ConfigMap, or restart Deployment ks-apiserver"
-            ),
-        )),
+        Err(Unverified::Signature) => Look::NotYet(another_secret(view)),
         Err(Unverified::Form(why)) => Look::Decided(Finding::fails(
-            expected,
+            EXPECTED,
             why.clone(),
             format!("{on} cluster: its token cannot be verified: {why}; see which program answers as ks-apiserver"),
         )),
     })
-}
-
-enum Unverified {
-    Signature,
-    Form(String),
-}
-
-/// Verifies the signature and nothing else: dates are the business of whoever accepts the token.
-fn verify(token: &str, secret: &str) -> Result<(), Unverified> {
-    let mut validation = Validation::new(Algorithm::HS256);
-    validation.required_spec_claims.clear();
-    validation.validate_exp = false;
-    validation.validate_aud = false;
-    match jsonwebtoken::decode::<Value>(token, &DecodingKey::from_secret(secret.as_bytes()), &validation) {
-        Ok(_) => Ok(()),
-        Err(cause) if *cause.kind() == ErrorKind::InvalidSignature => Err(Unverified::Signature),
-        Err(cause) => Err(Unverified::Form(cause.to_string())),
-    }
 }
 
 #[cfg(test)]

@@ -6,6 +6,7 @@ pub(crate) mod kubesphere_api;
 pub(crate) mod log;
 pub(crate) mod multicluster;
 pub(crate) mod objects;
+pub(crate) mod signature;
 
 use kube::api::ApiResource;
 use kube::core::GroupVersionKind;
