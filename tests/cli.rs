@@ -310,3 +310,29 @@ fn leaves_a_report_directory_without_a_probe() {
     command.env_remove("KS_E2E_KUBECTL").assert().code(3);
     assert_eq!(fs::read_dir(report).unwrap().count(), 0);
 }
+
+/// What bash is offered for the last of `words`, by the script as a person sources it.
+fn completed(words: &[&str]) -> Vec<String> {
+    let script = r#"
+        source <(ks-e2e completion bash)
+        function=$(complete -p ks-e2e | sed -E 's/.*-F ([^ ]+).*/\1/')
+        COMP_WORDS=(ks-e2e "$@") COMP_CWORD=$#
+        "$function" ks-e2e "${COMP_WORDS[COMP_CWORD]}" "${COMP_WORDS[COMP_CWORD - 1]}"
+        printf '%s\n' "${COMPREPLY[@]}""#;
+    let built = Path::new(env!("CARGO_BIN_EXE_ks-e2e")).parent().unwrap().to_owned();
+    let path = std::env::split_paths(&std::env::var_os("PATH").unwrap()).collect::<Vec<_>>();
+    let path = std::env::join_paths(std::iter::once(built).chain(path)).unwrap();
+    let output = Command::new("bash").args(["-c", script, "bash"]).args(words).env("PATH", path).output().unwrap();
+    let (offered, said) = (String::from_utf8(output.stdout).unwrap(), String::from_utf8(output.stderr).unwrap());
+    assert_eq!(said, "", "{words:?}");
+    offered.lines().map(str::to_owned).collect()
+}
+
+#[rstest]
+#[case::a_command(&["pari"], &["parity"])]
+#[case::an_option(&["run", "--until"], &["--until-failure"])]
+#[case::a_scenario(&["run", "host-all"], &["host-all-in-one"])]
+#[case::a_value(&["run", "--provider", "e"], &["embedded", "envtest", "existing"])]
+fn completes_in_bash(#[case] words: &[&str], #[case] offered: &[&str]) {
+    assert_eq!(completed(words), offered);
+}
