@@ -41,6 +41,8 @@ pub fn living(state: &Path) -> io::Result<Vec<Living>> {
 fn of_lease(path: &Path) -> Option<Living> {
     let file = File::open(path).ok()?;
     if file.try_lock().is_ok() {
+        // For all who have the file open: a process that another thread is starting has it, too, for a moment.
+        let _closing_does_it_later = file.unlock();
         return None;
     }
     let text = fs::read_to_string(path).ok()?;

@@ -55,6 +55,7 @@ mod tests {
         let (mut ours, mut neighbour) = (at_home(&run.path().join("cell/home")), at_home(&other.path().join("home")));
         // The environment is there once the shell has been started.
         while kill(run.path()) == 0 {
+            assert!(ours.try_wait().unwrap().is_none(), "somebody else has ended it");
             std::thread::yield_now();
         }
         assert_eq!(kill_once(run.path()), 0, "it is gone already");

@@ -42,6 +42,8 @@ pub fn sweep(state: &Path) -> io::Result<Vec<Swept>> {
             continue;
         }
         swept.push(sweep_one(&path));
+        // For all who have the file open: a process that another thread is starting has it, too, for a moment.
+        let _closing_does_it_later = file.unlock();
     }
     Ok(swept)
 }
