@@ -134,7 +134,7 @@ pub struct RunArguments {
     /// Keep the clusters of cells after the run, until Ctrl-C or `ks-e2e down`
     #[arg(long, value_enum, value_name = "WHEN", default_value_t)]
     pub keep: KeepName,
-    /// Seed of the run's randomness; with `--isolate`, the same seed makes the same cells
+    /// Seed of what the stand-in's programs draw; secrets, names and identities are the system's, as in real life
     #[arg(long, value_name = "N")]
     pub seed: Option<u64>,
     #[command(flatten)]

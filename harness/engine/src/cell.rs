@@ -134,7 +134,7 @@ async fn provision(cell: &Cell, around: &Surroundings, begin: Instant) -> Verdic
     }
     let given = &cell.scenario.given;
     let mut plan = pair_plan(cell, around.seed, around.behaviour);
-    // Each repetition has a seed of its own, for all that is random in its clusters.
+    // What repetitions are to find may lie in an installation.
     let installed = around.installed.as_ref().filter(|_| cell.repetition.is_none());
     if let Some(installed) = installed {
         plan.restore = installed.restore(given, releases);

@@ -11,9 +11,9 @@ use crate::secrets;
 
 /// What has been installed so far, by the faithful stub.
 #[derive(Default)]
-pub(crate) struct Installed(Mutex<Vec<Kept>>);
+pub(crate) struct Installed(Mutex<Vec<Entry>>);
 
-struct Kept {
+struct Entry {
     what: Installation,
     snapshot: ClusterSnapshot,
     jwt_secret: String,
@@ -32,13 +32,13 @@ struct Installation {
 impl Installed {
     /// What the clusters of a pair that is to be as `given` can begin with.
     pub(crate) fn restore(&self, given: &Given, releases: Releases) -> Restore {
-        let host = self.find(|kept| kept == &Installation::of(On::Host, &given.host, releases, None));
+        let host = self.find(|known| known == &Installation::of(On::Host, &given.host, releases, None));
         let member = given.member.as_ref().and_then(|wanted| {
             let told = match wanted.jwt_secret {
                 GivenSecret::Generated => None,
                 GivenSecret::OfHost => Some(host.as_ref()?.1.clone()),
             };
-            self.find(|kept| kept == &Installation::of(On::Member, wanted, releases, told.clone()))
+            self.find(|known| known == &Installation::of(On::Member, wanted, releases, told.clone()))
         });
         Restore { host: host.map(|(snapshot, _)| snapshot), member: member.map(|(snapshot, _)| snapshot) }
     }
@@ -55,22 +55,22 @@ impl Installed {
             // One that was told the host's has it now.
             let told = (wanted.jwt_secret == GivenSecret::OfHost).then(|| jwt_secret.clone());
             let what = Installation::of(on, wanted, releases, told);
-            if self.find(|kept| kept == &what).is_some() {
+            if self.find(|known| known == &what).is_some() {
                 continue;
             }
             if let Some(snapshot) = pair.snapshot(on) {
-                self.lock().push(Kept { what, snapshot, jwt_secret });
+                self.lock().push(Entry { what, snapshot, jwt_secret });
             }
         }
     }
 
     fn find(&self, is_it: impl Fn(&Installation) -> bool) -> Option<(ClusterSnapshot, String)> {
         let kept = self.lock();
-        let found = kept.iter().find(|kept| is_it(&kept.what))?;
+        let found = kept.iter().find(|entry| is_it(&entry.what))?;
         Some((found.snapshot.clone(), found.jwt_secret.clone()))
     }
 
-    fn lock(&self) -> MutexGuard<'_, Vec<Kept>> {
+    fn lock(&self) -> MutexGuard<'_, Vec<Entry>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -17,7 +17,6 @@ use crate::logs::LogLine;
 #[derive(Clone)]
 pub struct Snapshot(pub(crate) Arc<Kept>);
 
-#[derive(Default)]
 pub(crate) struct Kept {
     /// By UID.
     pub(crate) pods: BTreeMap<String, KeptPod>,
@@ -26,7 +25,6 @@ pub(crate) struct Kept {
 }
 
 /// A pod whose containers run, its init containers being done.
-#[derive(Clone)]
 pub(crate) struct KeptPod {
     pub(crate) standing: Standing,
     /// Init containers first.

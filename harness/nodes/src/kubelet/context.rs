@@ -103,7 +103,7 @@ impl Parts<'_> {
                     client(network.clone(), &clock, &endpoint)?
                 }
             };
-            let goes_on = u64::from(start.memory.of_before().is_some());
+            let goes_on = start.memory.of_before().is_some();
             Ok(PodContext {
                 pod: PodIdentity { env: start.environment, ..identity.clone() },
                 client,
@@ -113,10 +113,7 @@ impl Parts<'_> {
                 clock,
                 log: start.log,
                 stop: start.stop,
-                // Who goes on draws other numbers than those that are drawn already.
-                random: Random::from_seed(
-                    seed.wrapping_add(u64::from(start.restarts) << 32).wrapping_add(goes_on << 31),
-                ),
+                random: Random::from_seed(seed_of(seed, start.restarts, goes_on)),
                 memory: start.memory,
             })
         };
@@ -124,9 +121,26 @@ impl Parts<'_> {
     }
 }
 
+/// A seed of its own for each start of a container; who goes on draws other numbers than those that are drawn already.
+fn seed_of(seed: u64, restarts: u32, goes_on: bool) -> u64 {
+    seed.wrapping_add(u64::from(restarts) << 32).wrapping_add(u64::from(goes_on) << 31)
+}
+
 /// What tells pods apart in every run alike: made-up name endings do not count.
 fn seed_name(pod: &Pod, container: &str) -> String {
     let metadata = &pod.metadata;
     let name = metadata.generate_name.as_deref().or(metadata.name.as_deref()).unwrap_or_default();
     format!("{}/{name}/{container}", metadata.namespace.as_deref().unwrap_or_default())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn gives_each_start_and_who_goes_on_another_seed() {
+        let all = [(0, false), (0, true), (1, false), (1, true)];
+        let seeds = all.map(|(restarts, goes_on)| seed_of(7, restarts, goes_on));
+        assert_eq!(std::collections::BTreeSet::from(seeds).len(), all.len());
+    }
 }

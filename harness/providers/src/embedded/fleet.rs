@@ -30,7 +30,7 @@ impl Fleet {
     /// # Errors
     /// When a cluster cannot be made; nothing is left then.
     pub async fn create(plan: &PairPlan, count: u16) -> Result<Self, ProviderError> {
-        let World { network, clock, running } = World::begin(None);
+        let World { network, clock, mut running } = World::begin(None);
         let shape = plan.member.unwrap_or(plan.host);
         let begun = (&network, &clock);
         let made = async {
@@ -39,7 +39,6 @@ impl Fleet {
             let members: Vec<Started> = futures::stream::iter(members).buffered(AT_A_TIME).try_collect().await?;
             Ok((host, members))
         };
-        let mut running = running;
         match made.await {
             Ok((host, members)) => {
                 let host = running.takes(host);
