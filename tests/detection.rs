@@ -435,3 +435,30 @@ fn looks_at_what_a_changed_secret_comes_to() {
     assert_eq!(failed_checks(&cell), ["dispatch-reaches-member"], "{text}");
     assert!(text.contains("401 Unauthorized: signature is invalid"), "{text}");
 }
+
+const OLD_LINE: &str = "
+apiVersion: ks-e2e.dev/v1alpha1
+kind: Scenario
+metadata: {name: old-line}
+spec:
+  given:
+    host: {kubesphere: installed, clusterRole: host}
+  steps:
+    - {name: change nothing, on: host, run: kubectl get nodes}
+    - name: follow the log
+      on: host
+      run: kubectl logs -n kubesphere-system deployment/ks-controller-manager -f
+      until: {output: setting up manager, within: 5s}
+  checks:
+    - cluster-role: {on: host, is: host}
+";
+
+#[test]
+fn takes_no_old_line_of_any_log_for_a_new_one() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("scenario.yaml");
+    fs::write(&path, OLD_LINE).unwrap();
+    let (cell, text) = only_cell(&[&path.display().to_string()]);
+    assert_eq!(cell["result"], "failed", "{text}");
+    assert!(text.contains("nothing of it within 5 s"), "{text}");
+}

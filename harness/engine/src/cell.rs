@@ -1,6 +1,6 @@
 //! One cell from its first cluster to its verdict: provision, given, steps, checks, release.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Instant;
@@ -11,7 +11,7 @@ use providers::leases::Lease;
 use providers::pool::{Pool, Taken};
 use providers::{Cluster, Pair};
 use scenario::event::{CheckReport, Event, Evidence, Outcome, StepReport};
-use scenario::model::{CheckCall, GivenCluster, On, Scenario, Step};
+use scenario::model::{CheckCall, GivenCluster, On, Step};
 use scenario::plan::Cell;
 use scenario::skip::SkipReason;
 use tokio_util::sync::CancellationToken;
@@ -28,7 +28,7 @@ use crate::releases::Releases;
 use crate::sandbox::Sandbox;
 use crate::tools::Tools;
 use crate::waiter::PairWaiter;
-use crate::{evidence, given, installer_log, millis, secrets, steps};
+use crate::{evidence, followed, given, millis, secrets, steps};
 
 /// What every cell of a run shares.
 #[derive(Clone)]
@@ -71,8 +71,8 @@ pub struct World<'a> {
     pub(crate) waiter: &'a PairWaiter,
     pub(crate) variables: BTreeMap<String, String>,
     pub(crate) facts: Facts,
-    /// How often a text stood in a cluster's installer log before the last change of its configuration.
-    pub(crate) known_banners: BTreeMap<(On, String), usize>,
+    /// How often what a step waits for stood in its log before the change that it watches, by the step's name.
+    pub(crate) known: BTreeMap<String, usize>,
 }
 
 impl World<'_> {
@@ -221,7 +221,7 @@ async fn act(cell: &Cell, around: &Surroundings, releases: Releases, pair: &Pair
         waiter,
         variables: BTreeMap::from([("release".to_owned(), cell.release.name.clone())]),
         facts: Facts::default(),
-        known_banners: BTreeMap::new(),
+        known: BTreeMap::new(),
     };
     let mut expectation = Expectation::of(&cell.scenario, &cell.release.name);
     let mut failure = do_steps(cell, around, &mut world, &mut expectation).await;
@@ -320,7 +320,8 @@ async fn do_step(
     step: &Step,
 ) -> Option<String> {
     if step.until.is_none() {
-        world.known_banners.extend(installer_log::known(&cell.scenario, step.on, world.pair).await);
+        let known = followed::count(&cell.scenario, index, world).await;
+        world.known.extend(known);
     }
     around.recorder.record(&Event::StepStarted {
         cell: cell.id.clone(),
@@ -470,15 +471,4 @@ fn not_begun(step: &scenario::model::Step) -> StepReport {
 
 fn step_texts(report: &StepReport) -> Vec<&str> {
     [&report.stderr, &report.stdout, &report.actual].into_iter().flatten().map(String::as_str).collect()
-}
-
-/// The texts that a scenario's steps wait for on `on`, without repetition.
-pub(crate) fn awaited(scenario: &Scenario, on: On) -> BTreeSet<&str> {
-    scenario
-        .steps
-        .iter()
-        .filter(|step| step.on == on)
-        .filter_map(|step| step.until.as_ref())
-        .map(|until| until.output.as_str())
-        .collect()
 }

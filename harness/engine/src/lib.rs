@@ -4,6 +4,7 @@ mod cell;
 mod evidence;
 pub mod explain;
 mod export;
+mod followed;
 mod given;
 mod installed;
 mod installer_log;

@@ -330,7 +330,7 @@ pub struct Capture {
     pub pattern: regex::Regex,
 }
 
-/// Ends a step by its own output since its start.
+/// Ends a step by its own output; of a log that it follows, by a line that was not there before the change it watches.
 #[derive(Debug, Clone)]
 pub struct Until {
     /// The text to wait for.

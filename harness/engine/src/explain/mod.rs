@@ -13,7 +13,7 @@ mod tests;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use scenario::model::{GivenCluster, GivenKubesphere, GivenSecret, On, Scenario, Step};
+use scenario::model::{GivenCluster, GivenKubesphere, GivenSecret, On, Scenario};
 use scenario::plan::Cell;
 use serde::Serialize;
 
@@ -158,10 +158,4 @@ fn in_words(given: &GivenCluster) -> String {
         words.push(format!("{} nodes", given.nodes));
     }
     words.join(", ")
-}
-
-/// The steps before that of `index` on the same cluster, the nearest first.
-fn before(scenario: &Scenario, index: usize) -> impl Iterator<Item = (usize, &Step)> {
-    let on = scenario.steps.get(index).map(|step| step.on);
-    scenario.steps.iter().enumerate().take(index).rev().filter(move |(_, step)| Some(step.on) == on)
 }

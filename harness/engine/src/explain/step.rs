@@ -7,7 +7,8 @@ use serde_json::{Map, Value};
 
 use super::capture::captured;
 use super::quote::{Names, in_shell, is_simple, quoted, word};
-use super::{ExplainedStep, before, console};
+use super::{ExplainedStep, console};
+use crate::followed;
 
 /// The file that the pages have a person download before editing it.
 const RELEASED: &str = "cluster-configuration.yaml";
@@ -218,35 +219,21 @@ fn judged(step: &Step, command: &str, names: &Names) -> (Vec<String>, Vec<String
 /// Ends with the line that is waited for, also while the command has nothing more to say.
 fn awaited(scenario: &Scenario, index: usize, command: &str, until: &Until, names: &Names) -> String {
     let command = if is_simple(command) { command.to_owned() } else { format!("bash -c {}", quoted(command, names)) };
-    let lines = match counted_at(scenario, index) {
+    let lines = match followed::counted_at(scenario, index) {
         Some(_) => format!("\"$((${{seen_{}:-0}} + 1))\"", index + 1),
         None => "1".to_owned(),
     };
     format!("awaited {} {lines} {} {command}", quoted(&until.output, names), until.within.as_secs().max(1))
 }
 
-/// The step before which lines that are there already are counted, for the step at `index` that waits for another one.
-fn counted_at(scenario: &Scenario, index: usize) -> Option<usize> {
-    let Action::Run { command, .. } = &scenario.steps[index].action else { return None };
-    command.strip_suffix(" -f")?;
-    before(scenario, index).find(|(_, step)| step.until.is_none()).map(|(before, _)| before)
-}
-
 /// What a later step waits for may stand in the log already: it is counted before anything changes.
 fn seen_before(scenario: &Scenario, index: usize, names: &Names) -> Vec<String> {
-    let mut lines = Vec::new();
-    for (later, step) in scenario.steps.iter().enumerate().skip(index) {
-        if counted_at(scenario, later) != Some(index) {
-            continue;
-        }
-        if let (Action::Run { command, .. }, Some(until)) = (&step.action, &step.until) {
-            let command = in_shell(command.strip_suffix(" -f").unwrap_or(command), names);
-            let text = quoted(&until.output, names);
-            let count = format!("{{ {command} | grep -cF -- {text}; }} 2>/dev/null || true");
-            lines.push(format!("seen_{}=$({count})", later + 1));
-        }
-    }
-    lines
+    let lines = followed::from(scenario, index).filter_map(|(later, step, command)| {
+        let text = quoted(&step.until.as_ref()?.output, names);
+        let count = format!("{{ {} | grep -cF -- {text}; }} 2>/dev/null || true", in_shell(&command, names));
+        Some(format!("seen_{}=$({count})", later + 1))
+    });
+    lines.collect()
 }
 
 #[cfg(test)]

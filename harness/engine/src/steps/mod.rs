@@ -145,10 +145,10 @@ async fn run(step: &Step, command: &str, edit: Option<&scenario::model::Edit>, w
             Err(error) => return refused(done, "an editor for the command", &error),
         }
     }
-    let until = step.until.as_ref().map(|until| Wanted {
-        text: &until.output,
-        known: world.known_banners.get(&(step.on, until.output.clone())).copied().unwrap_or_default(),
-    });
+    let until = step
+        .until
+        .as_ref()
+        .map(|until| Wanted { text: &until.output, known: world.known.get(&step.name).copied().unwrap_or_default() });
     let line = CommandLine {
         text: &executed,
         environment,
@@ -236,7 +236,7 @@ fn fields(edit: &scenario::model::Edit, world: &World<'_>) -> edit::Fields {
 
 /// The pages fetch manifests from the releases of ks-installer; the sandbox has the same files in its working
 /// directory, so that nothing is downloaded.
-fn local_downloads(command: &str) -> Cow<'_, str> {
+pub(crate) fn local_downloads(command: &str) -> Cow<'_, str> {
     const RELEASES: &str = "https://github.com/kubesphere/ks-installer/releases/download/";
     let mut command = Cow::Borrowed(command);
     while let Some(start) = command.find(RELEASES) {

@@ -43,7 +43,7 @@ pub fn step() -> Value {
                 "additionalProperties": {"$ref": "#/$defs/pattern"},
             },
             "until": {
-                "description": "Ends the command by its own output.",
+                "description": "Ends the command by its own output; for `kubectl logs -f`, said once more than before the last step on the cluster that waits for no output.",
                 "type": "object",
                 "required": ["output", "within"],
                 "additionalProperties": false,
