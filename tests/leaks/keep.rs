@@ -155,3 +155,38 @@ fn repeats_rounds_until_one_fails() {
     assert!(said.contains("FAILED failing@3.4.1"), "{said}");
     assert_eq!(place.files(), Vec::<String>::new());
 }
+
+/// Fails before the import.
+const NOT_IMPORTED: &str = "\
+apiVersion: ks-e2e.dev/v1alpha1
+kind: Scenario
+metadata:
+  name: failing
+spec:
+  given:
+    host: {kubesphere: installed, clusterRole: host}
+    member: {kubesphere: installed, clusterRole: member, jwtSecret: host}
+  steps:
+    - name: fail
+      on: host
+      run: kubectl get namespace not-there
+    - name: add the cluster
+      on: host
+      console:
+        importCluster: {name: member1, kubeconfig: {of: member}}
+";
+
+#[test]
+fn goes_on_with_a_kubeconfig_that_the_other_cluster_reaches() {
+    let place = Place::new();
+    let path = place.scenario(NOT_IMPORTED);
+    let (mut child, said) = place.holding(&path, "on-failure");
+    let script = after(&said, "to go on").strip_prefix("bash ").unwrap().trim_matches('\'');
+    let text = fs::read_to_string(script).unwrap();
+    fs::write(script, text.replace("kubectl get namespace not-there", "true")).unwrap();
+    let went_on = Command::new("bash").arg(script).output().unwrap();
+    assert!(went_on.status.success(), "{}", String::from_utf8_lossy(&went_on.stderr));
+    signal(&child, Signal::SIGTERM);
+    assert_eq!(child.wait().unwrap().code(), Some(1));
+    assert_eq!(place.files(), Vec::<String>::new());
+}

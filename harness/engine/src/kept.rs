@@ -157,6 +157,7 @@ fn variables(place: &Place, directory: &Path) -> Vec<(String, String)> {
     let kubeconfig = kubeconfig_of(directory, place.on).to_string_lossy().into_owned();
     let known = [
         ("KUBECONFIG", Some(kubeconfig)),
+        ("KUBECONFIG_TO_PASTE", Some(place.kubeconfig_to_paste.to_string_lossy().into_owned())),
         ("KS_APISERVER", place.ks_apiserver.clone()),
         ("PASSWORD", place.ks_apiserver.is_some().then(|| Facts::default().admin_password)),
     ];

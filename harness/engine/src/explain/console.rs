@@ -156,11 +156,11 @@ fn template(filled: &ImportCluster) -> Option<String> {
 /// The kubeconfig as the console sends it.
 fn pasted(pasted: &PastedKubeconfig, scenario: &Scenario, names: &Names) -> String {
     let file = match &pasted.source {
-        KubeconfigSource::Of(on) => kubeconfig(*on),
+        KubeconfigSource::Of(on) => to_paste(*on),
         // What a step shows is the file that kubectl works with there.
         KubeconfigSource::Output(name) => {
             let step = scenario.steps.iter().find(|step| step.name == *name);
-            kubeconfig(step.map_or(On::Member, |step| step.on))
+            to_paste(step.map_or(On::Member, |step| step.on))
         }
         KubeconfigSource::Text(text) => {
             return format!("kubeconfig=$(printf %s {} | base64 | tr -d '\\n')", quoted(text, names));
@@ -169,11 +169,20 @@ fn pasted(pasted: &PastedKubeconfig, scenario: &Scenario, names: &Names) -> Stri
     match &pasted.server {
         Some(server) => {
             let edit = quoted(&format!("s#server: .*#server: {server}#"), names);
-            format!("kubeconfig=$(sed {edit} \"${file}\" | base64 | tr -d '\\n')")
+            format!("kubeconfig=$(sed {edit} \"{file}\" | base64 | tr -d '\\n')")
         }
-        None => format!("kubeconfig=$(base64 <\"${file}\" | tr -d '\\n')"),
+        None => format!("kubeconfig=$(base64 <\"{file}\" | tr -d '\\n')"),
     }
 }
+
+/// What is pasted, in the shell: another file where the other cluster reaches this one otherwise than a person does.
+fn to_paste(on: On) -> String {
+    let kubeconfig = kubeconfig(on);
+    format!("${{{kubeconfig}{TO_PASTE}:-${kubeconfig}}}")
+}
+
+/// End of the name of the variable with the path of the kubeconfig to paste.
+pub const TO_PASTE: &str = "_TO_PASTE";
 
 /// Functions that steps in the console of `on` use.
 pub fn functions(on: On) -> String {

@@ -2,6 +2,7 @@
 
 use scenario::model::Scenario;
 
+use super::console::TO_PASTE;
 use super::quote::{Names, quoted};
 use super::step::kubeconfig;
 use super::{ExplainedCheck, ExplainedStep, Explanation, console, steps_wanted};
@@ -94,7 +95,14 @@ impl Explanation {
         let set = |(name, value): (&String, &String)| format!("{name}={}", quoted(value, &Names::none()));
         lines.extend(variables.iter().map(|(name, value)| set((name, value))));
         for on in self.clusters() {
-            lines.push(format!(": \"${{{}:?set it to the kubeconfig of the {on} cluster}}\"", kubeconfig(on)));
+            let kubeconfig = kubeconfig(on);
+            lines.push(format!(": \"${{{kubeconfig}:?set it to the kubeconfig of the {on} cluster}}\""));
+            let pasted = format!("{kubeconfig}{TO_PASTE}");
+            if self.steps.iter().flat_map(|step| &step.shell).any(|line| line.contains(&pasted)) {
+                lines.push(format!(
+                    "# {pasted}: what is pasted in its place, with a server that the other cluster reaches"
+                ));
+            }
         }
         lines.extend(self.variables.iter().map(set));
         lines.join("\n") + "\n"
