@@ -462,3 +462,16 @@ fn takes_no_old_line_of_any_log_for_a_new_one() {
     assert_eq!(cell["result"], "failed", "{text}");
     assert!(text.contains("nothing of it within 5 s"), "{text}");
 }
+
+#[test]
+fn leaves_the_logs_of_the_pods_where_a_cell_failed() {
+    let report = tempfile::tempdir().unwrap();
+    let (_directory, path) = replaced("host/host-all-in-one.yaml", "is: host", "is: member");
+    run(&[&path, "--select", "release == 3.3.2"], report.path());
+    let logs = fs::read_dir(report.path().join("clusters/host-all-in-one_3.3.2/host")).unwrap();
+    let names: Vec<String> = logs.map(|log| log.unwrap().file_name().into_string().unwrap()).collect();
+    for program in ["ks-installer", "ks-apiserver", "ks-controller-manager"] {
+        let is_its = |name: &&String| name.starts_with(program) && name.ends_with(".log");
+        assert!(names.iter().any(|name| is_its(&name)), "{names:?}");
+    }
+}
