@@ -9,13 +9,8 @@ use serde_json::Value;
 
 use super::{GOOD, ks_e2e};
 
-/// Where the schema is published.
-fn published() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("scenarios/schema.json")
-}
-
-fn printed() -> String {
-    let output = ks_e2e().arg("schema").output().unwrap();
+fn printed(form: &str) -> String {
+    let output = ks_e2e().args(["schema", "-o", form]).output().unwrap();
     assert!(output.status.success());
     String::from_utf8(output.stdout).unwrap()
 }
@@ -25,7 +20,7 @@ struct Schema(Schemas, SchemaIndex);
 impl Schema {
     fn new() -> Self {
         let (mut schemas, mut compiler) = (Schemas::new(), Compiler::new());
-        compiler.add_resource("schema.json", serde_json::from_str(&printed()).unwrap()).unwrap();
+        compiler.add_resource("schema.json", serde_json::from_str(&printed("json")).unwrap()).unwrap();
         let index = compiler.compile("schema.json", &mut schemas).unwrap();
         Self(schemas, index)
     }
@@ -44,10 +39,12 @@ fn scenarios(directory: &Path) -> Vec<PathBuf> {
         .collect()
 }
 
-#[test]
-fn publishes_the_schema_that_the_parser_has() {
-    let published = fs::read_to_string(published()).unwrap_or_default();
-    assert!(published == printed(), "out of date; run: cargo run -- schema >scenarios/schema.json");
+#[rstest]
+#[case("json", "scenarios/schema.json")]
+#[case("markdown", "scenarios/reference.md")]
+fn publishes_the_format_that_the_parser_has(#[case] form: &str, #[case] path: &str) {
+    let published = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(path)).unwrap_or_default();
+    assert!(published == printed(form), "out of date; run: cargo run -- schema -o {form} >{path}");
 }
 
 #[test]

@@ -48,8 +48,8 @@ pub enum Command {
     New(NewArguments),
     /// Check scenario files without running them
     Lint(LintArguments),
-    /// Print the JSON Schema of scenario files, for editors
-    Schema,
+    /// Print what a scenario file can say: as JSON Schema, for editors, or for reading
+    Schema(SchemaArguments),
     /// Bring two clusters up and hold them, to explore with kubectl, a browser and curl
     Up(UpArguments),
     /// Remove clusters that `up` holds
@@ -220,6 +220,22 @@ pub struct ParityArguments {
     /// Form of the output
     #[arg(long, short, value_enum, default_value_t)]
     pub output: ParityOutput,
+}
+
+#[derive(Args)]
+pub struct SchemaArguments {
+    /// Form of the output
+    #[arg(long, short, value_enum, default_value_t)]
+    pub output: SchemaOutput,
+}
+
+#[derive(Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
+pub enum SchemaOutput {
+    /// JSON Schema
+    #[default]
+    Json,
+    /// Keys, acts in the console and checks, as Markdown
+    Markdown,
 }
 
 #[derive(Args)]

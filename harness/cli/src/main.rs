@@ -53,7 +53,7 @@ fn main() -> ExitCode {
             Command::Explain(arguments) => explain::explain(&arguments),
             Command::New(arguments) => new::new(&arguments),
             Command::Lint(arguments) => lint::lint(&arguments),
-            Command::Schema => schema::schema(),
+            Command::Schema(arguments) => schema::schema(&arguments),
             Command::Up(arguments) => up::up(arguments).await,
             Command::Down(arguments) => down::down(arguments).await,
             Command::Parity(arguments) => parity::parity(&arguments).await,

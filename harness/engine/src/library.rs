@@ -88,6 +88,12 @@ pub fn schema() -> serde_json::Value {
     with_known(schema::schema)
 }
 
+/// The schema for reading, as Markdown.
+#[must_use]
+pub fn reference() -> String {
+    with_known(schema::reference)
+}
+
 /// The line of a scenario file by which an editor finds the schema.
 #[must_use]
 pub fn editor_line() -> String {
@@ -159,12 +165,15 @@ fn signatures() -> Vec<CheckSignature> {
         let specs: Vec<_> = entry
             .args
             .iter()
-            .map(|arg| ArgSpec { name: arg.name, required: arg.required, values: arg.values })
+            .map(|arg| ArgSpec { name: arg.name, about: arg.about, required: arg.required, values: arg.values })
             .collect();
         // A handful of small tables, made once for the life of the process.
         Vec::leak(specs)
     };
-    checks::catalogue().iter().map(|entry| CheckSignature { name: entry.name, args: args(entry) }).collect()
+    checks::catalogue()
+        .iter()
+        .map(|entry| CheckSignature { name: entry.name, about: entry.about, args: args(entry) })
+        .collect()
 }
 
 fn collect(directory: &Dir<'_>, files: &mut Vec<(String, Vec<u8>)>) {

@@ -18,6 +18,8 @@ pub struct Known<'a> {
 pub struct CheckSignature {
     /// Name, as `cluster-role`.
     pub name: &'static str,
+    /// What holds when it passes.
+    pub about: &'static str,
     /// Arguments it understands.
     pub args: &'static [ArgSpec],
 }
@@ -28,6 +30,8 @@ pub struct CheckSignature {
 pub struct ArgSpec {
     /// Name, as `on`.
     pub name: &'static str,
+    /// What it means.
+    pub about: &'static str,
     /// Whether it must be given.
     pub required: bool,
     /// Values it takes; any text when empty.

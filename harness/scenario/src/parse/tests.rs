@@ -9,13 +9,18 @@ use crate::model::{Action, ConsoleAction, GivenKubesphere, GivenSecret, Kubeconf
 const CHECKS: [CheckSignature; 3] = [
     CheckSignature {
         name: "cluster-role",
+        about: "",
         args: &[
-            ArgSpec { name: "on", required: true, values: &["host", "member"] },
-            ArgSpec { name: "is", required: true, values: &["none", "host", "member"] },
+            ArgSpec { name: "on", about: "the cluster", required: true, values: &["host", "member"] },
+            ArgSpec { name: "is", about: "the role", required: true, values: &["none", "host", "member"] },
         ],
     },
-    CheckSignature { name: "jwt-secret-equal", args: &[] },
-    CheckSignature { name: "documented-log-command", args: &[ArgSpec { name: "step", required: false, values: &[] }] },
+    CheckSignature { name: "jwt-secret-equal", about: "", args: &[] },
+    CheckSignature {
+        name: "documented-log-command",
+        about: "",
+        args: &[ArgSpec { name: "step", about: "the step", required: false, values: &[] }],
+    },
 ];
 
 const KNOWN: Known<'static> = Known {

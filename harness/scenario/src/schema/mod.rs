@@ -5,9 +5,12 @@
 
 mod check;
 mod given;
+mod reference;
 mod step;
 
 use serde_json::{Value, json};
+
+pub use reference::reference;
 
 use crate::known::Known;
 use crate::parse::tables;
@@ -57,7 +60,7 @@ pub fn schema(known: &Known<'_>) -> Value {
                 "examples": known.releases.iter().map(|release| format!(">={release}")).collect::<Vec<_>>(),
             },
             "cluster": {"enum": words(&tables::CLUSTERS)},
-            "delay": {"enum": known.delays},
+            "delay": {"description": "What takes its time in a cluster.", "enum": known.delays},
             "fields": {
                 "description": "Values to set, by the path of the field, as spec.multicluster.clusterRole: host.",
                 "type": "object",
@@ -107,12 +110,12 @@ fn spec() -> Value {
                 "required": ["name"],
                 "additionalProperties": false,
                 "properties": {
-                    "name": {"$ref": "#/$defs/text"},
-                    "section": {"$ref": "#/$defs/text"},
-                    "option": {"$ref": "#/$defs/text"},
+                    "name": {"description": "The page, as direct-connection.", "$ref": "#/$defs/text"},
+                    "section": {"description": "Its heading.", "$ref": "#/$defs/text"},
+                    "option": {"description": "Which of the ways that it shows.", "$ref": "#/$defs/text"},
                 },
             },
-            "releases": {"$ref": "#/$defs/requirement"},
+            "releases": {"description": "Releases that it is for; all when absent.", "$ref": "#/$defs/requirement"},
             "given": {
                 "description": "What the clusters hold before the first step. Without a member there is no second cluster.",
                 "type": "object",
@@ -140,13 +143,13 @@ fn spec() -> Value {
                     ],
                 },
             },
-            "steps": {"type": "array", "items": {"$ref": "#/$defs/step"}},
+            "steps": {"description": "What is done, in this order.", "type": "array", "items": {"$ref": "#/$defs/step"}},
             "finally": {
                 "description": "Steps that are done at the end, whatever happened before.",
                 "type": "array",
                 "items": {"$ref": "#/$defs/step"},
             },
-            "checks": {"type": "array", "items": {"$ref": "#/$defs/check"}},
+            "checks": {"description": "What holds in the end.", "type": "array", "items": {"$ref": "#/$defs/check"}},
             "knownIssue": {
                 "description": "The one step or check that is known to fail.",
                 "type": "object",
@@ -154,7 +157,7 @@ fn spec() -> Value {
                 "additionalProperties": false,
                 "properties": {
                     "fails": {"description": "Name of the step or check.", "$ref": "#/$defs/text"},
-                    "releases": {"$ref": "#/$defs/requirement"},
+                    "releases": {"description": "Releases on which it fails; all when absent.", "$ref": "#/$defs/requirement"},
                     "reference": {"description": "Where it is known from.", "$ref": "#/$defs/text"},
                     "text": {"description": "What the failure says.", "$ref": "#/$defs/pattern"},
                 },

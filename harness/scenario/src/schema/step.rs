@@ -30,7 +30,7 @@ pub fn step() -> Value {
             "run": {"description": "A command line, verbatim from the page.", "$ref": "#/$defs/text"},
             "file": {"description": "A file of the working directory, to be edited.", "$ref": "#/$defs/text"},
             "edit": {"description": "What a person sets in the editor that the command opens, or in the file.", "$ref": "#/$defs/fields"},
-            "console": {"$ref": "#/$defs/console"},
+            "console": {"description": "What a person does in the console.", "$ref": "#/$defs/console"},
             "assert": {"description": "Waits until some object is as this one says.", "$ref": "#/$defs/objects"},
             "error": {"description": "Waits until no object is as this one says.", "$ref": "#/$defs/objects"},
             "absent": {"description": "Waits until no object has this name and these labels.", "$ref": "#/$defs/objects"},
@@ -47,7 +47,10 @@ pub fn step() -> Value {
                 "type": "object",
                 "required": ["output", "within"],
                 "additionalProperties": false,
-                "properties": {"output": {"$ref": "#/$defs/text"}, "within": {"$ref": "#/$defs/duration"}},
+                "properties": {
+                    "output": {"description": "Text on standard output.", "$ref": "#/$defs/text"},
+                    "within": {"description": "The longest wait, on the clusters' clock.", "$ref": "#/$defs/duration"},
+                },
             },
             "retry": {"description": "For how long the command is given again, or the console asked again, while it does not end well.", "$ref": "#/$defs/duration"},
             "timeout": {"description": "Longest duration; 5m when absent.", "$ref": "#/$defs/duration"},
@@ -56,9 +59,9 @@ pub fn step() -> Value {
                 "type": "object",
                 "additionalProperties": false,
                 "properties": {
-                    "exitCode": {"type": "integer", "minimum": 0, "maximum": 255, "default": 0},
-                    "stdout": {"$ref": "#/$defs/text"},
-                    "stderr": {"$ref": "#/$defs/text"},
+                    "exitCode": {"description": "How the command ends.", "type": "integer", "minimum": 0, "maximum": 255, "default": 0},
+                    "stdout": {"description": "Text that is on standard output.", "$ref": "#/$defs/text"},
+                    "stderr": {"description": "Text that is on standard error.", "$ref": "#/$defs/text"},
                     "refused": {"description": "What the console shows; then it has to refuse.", "$ref": "#/$defs/text"},
                 },
             },
@@ -96,25 +99,35 @@ pub fn console() -> Value {
 
 fn act_of(act: &str) -> Value {
     let name = json!({"description": "Name of the cluster.", "$ref": "#/$defs/scalar"});
-    let kubeconfig = json!({"$ref": "#/$defs/kubeconfig"});
-    let (required, properties) = match act {
-        "editClusterConfiguration" => return json!({"$ref": "#/$defs/fields"}),
-        "removeCluster" => (vec!["name"], json!({"name": name})),
+    let kubeconfig = json!({"description": "What is pasted.", "$ref": "#/$defs/kubeconfig"});
+    let (about, required, properties) = match act {
+        "editClusterConfiguration" => {
+            return json!({"description": "CRDs, ClusterConfiguration, ks-installer, Edit YAML: sets these fields.", "$ref": "#/$defs/fields"});
+        }
+        "removeCluster" => ("Removes an imported cluster.", vec!["name"], json!({"name": name})),
         "importCluster" => {
-            let text = json!({"$ref": "#/$defs/text"});
+            let text = |label: &str| json!({"description": label, "$ref": "#/$defs/text"});
             let properties = json!({
-                "name": name, "alias": text, "tag": text, "provider": text, "description": text, "kubeconfig": kubeconfig,
+                "name": name,
+                "alias": text("Alias."),
+                "tag": text("Tag."),
+                "provider": text("Provider."),
+                "description": text("Description."),
+                "kubeconfig": kubeconfig,
                 "editMode": {
                     "description": "The step of the form on which the person switches to YAML.",
                     "enum": words(&tables::EDIT_MODES),
                 },
                 "edit": {"description": "What is changed in the YAML.", "$ref": "#/$defs/fields"},
             });
-            (vec!["name", "kubeconfig"], properties)
+            ("Add Cluster, Direct connection: fills the form in and sends it.", vec!["name", "kubeconfig"], properties)
         }
-        _ => (vec!["name", "kubeconfig"], json!({"name": name, "kubeconfig": kubeconfig})),
+        _ => {
+            let about = "Update KubeConfig of an imported cluster.";
+            (about, vec!["name", "kubeconfig"], json!({"name": name, "kubeconfig": kubeconfig}))
+        }
     };
-    json!({"type": "object", "required": required, "additionalProperties": false, "properties": properties})
+    json!({"description": about, "type": "object", "required": required, "additionalProperties": false, "properties": properties})
 }
 
 /// An object in part.
