@@ -3,44 +3,66 @@
 use serde_json::{Map, Value};
 
 use super::schema;
-use crate::known::{CheckSignature, Known};
+use crate::known::{ArgSpec, CheckSignature, Known};
+
+/// Where parts of a file are in the schema, by heading.
+const SECTIONS: [(&str, &str); 11] = [
+    ("metadata", "/properties/metadata"),
+    ("spec", "/properties/spec"),
+    ("page", "/properties/spec/properties/page"),
+    ("given.host, given.member", "/$defs/given"),
+    ("knownIssue", "/properties/spec/properties/knownIssue"),
+    ("A step", "/$defs/step"),
+    ("until", "/$defs/step/properties/until"),
+    ("expect", "/$defs/step/properties/expect"),
+    ("console", "/$defs/console"),
+    ("importCluster", "/$defs/console/properties/importCluster"),
+    ("A kubeconfig", "/$defs/kubeconfig"),
+];
+
+/// Values with a form of their own.
+const VALUES: [&str; 5] = ["duration", "pattern", "requirement", "fields", "delay"];
+
+const HEAD: &str = "\
+# What a scenario file can say
+
+Written by `ks-e2e schema -o markdown`; editors read the same from [schema.json](schema.json).
+
+```yaml
+apiVersion: ks-e2e.dev/v1alpha1
+kind: Scenario
+metadata: {}
+spec: {}
+```
+";
+
+const CHECKS: &str = "
+## Checks
+
+`- NAME`, or `- NAME: {ARGUMENT: VALUE}`; an argument that may be left out stands in brackets.
+
+| check | arguments | what holds when it passes |
+|---|---|---|
+";
 
 /// The reference of the files that a parser with this knowledge takes.
 #[must_use]
 pub fn reference(known: &Known<'_>) -> String {
     let schema = schema(known);
     let at = |path: &str| schema.pointer(path).cloned().unwrap_or_default();
-    let mut text = "# What a scenario file can say\n\nWritten by `ks-e2e schema -o markdown`; editors read the same from \
-                    [schema.json](schema.json).\n\n```yaml\napiVersion: ks-e2e.dev/v1alpha1\nkind: Scenario\nmetadata: {}\nspec: {}\n```\n"
-        .to_owned();
-    let sections = [
-        ("metadata", "/properties/metadata"),
-        ("spec", "/properties/spec"),
-        ("page", "/properties/spec/properties/page"),
-        ("given.host, given.member", "/$defs/given"),
-        ("knownIssue", "/properties/spec/properties/knownIssue"),
-        ("A step", "/$defs/step"),
-        ("until", "/$defs/step/properties/until"),
-        ("expect", "/$defs/step/properties/expect"),
-        ("console", "/$defs/console"),
-        ("importCluster", "/$defs/console/properties/importCluster"),
-        ("A kubeconfig", "/$defs/kubeconfig"),
-    ];
-    for (title, path) in sections {
-        text += &format!("\n## {title}\n\n| key | value | meaning |\n|---|---|---|\n{}", rows(&at(path)));
+    let mut parts = vec![HEAD.to_owned()];
+    for (title, path) in SECTIONS {
+        parts.push(format!("\n## {title}\n\n| key | value | meaning |\n|---|---|---|\n{}", rows(&at(path))));
     }
-    text += "\n## Values\n\n| value | meaning |\n|---|---|\n";
-    for name in ["duration", "pattern", "requirement", "fields", "delay"] {
-        let def = at(&format!("/$defs/{name}"));
-        text += &format!(
-            "| {name} | {}{} |\n",
-            words_of(&def),
-            choice(&def).map(|words| format!(" One of {words}.")).unwrap_or_default()
-        );
+    parts.push("\n## Values\n\n| value | meaning |\n|---|---|\n".to_owned());
+    for name in VALUES {
+        let value = at(&format!("/$defs/{name}"));
+        let one_of = choice(&value).map(|words| format!(" One of {words}.")).unwrap_or_default();
+        parts.push(format!("| {name} | {}{one_of} |\n", words_of(&value)));
     }
-    text += "\n## Checks\n\n`- NAME`, or `- NAME: {ARGUMENT: VALUE}`; an argument that may be left out stands in brackets.\n\n\
-             | check | arguments | what holds when it passes |\n|---|---|---|\n";
-    text + &known.checks.iter().map(check).collect::<String>()
+    parts.push(CHECKS.to_owned());
+    parts.extend(known.checks.iter().map(check));
+    parts.concat()
 }
 
 fn rows(object: &Value) -> String {
@@ -90,7 +112,7 @@ fn cell(text: &str) -> String {
 }
 
 fn check(signature: &CheckSignature) -> String {
-    let argument = |arg: &crate::known::ArgSpec| {
+    let argument = |arg: &ArgSpec| {
         let values = if arg.values.is_empty() { String::new() } else { format!(" ({})", arg.values.join(", ")) };
         let text = format!("`{}`{values}: {}", arg.name, arg.about);
         cell(&if arg.required { text } else { format!("[{text}]") })
