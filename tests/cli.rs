@@ -108,6 +108,39 @@ fn refuses_two_scenarios_of_one_name() {
 }
 
 #[test]
+fn leaves_other_manifests_of_a_directory_alone() {
+    let (directory, _path) = file(GOOD.as_bytes());
+    fs::write(directory.path().join("deployment.yaml"), "apiVersion: apps/v1\nkind: Deployment\n").unwrap();
+    ks_e2e().arg("lint").arg(directory.path()).assert().success().stdout("1 scenario, no problem\n");
+}
+
+#[test]
+fn refuses_a_directory_without_scenarios() {
+    let directory = tempfile::tempdir().unwrap();
+    let output = ks_e2e().arg("lint").arg(directory.path()).output().unwrap();
+    assert_eq!(output.status.code(), Some(2));
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert!(said.contains("holds no scenario file"), "{said}");
+}
+
+#[test]
+fn names_the_file_that_a_name_stands_for() {
+    let (directory, _path) = file(GOOD.as_bytes());
+    let named = ks_e2e().args(["run", "a"]).current_dir(directory.path()).output().unwrap();
+    let said = String::from_utf8(named.stderr).unwrap();
+    assert!(said.contains("`./a.yaml` names the file"), "{said}");
+}
+
+#[test]
+fn tells_for_which_releases_a_file_is() {
+    let (_directory, path) = file(GOOD.replace("  given:", "  releases: \">=3.4.0\"\n  given:").as_bytes());
+    let output = ks_e2e().arg("run").arg(path).args(["--release", "3.3.2"]).output().unwrap();
+    assert_eq!(output.status.code(), Some(2));
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert!(said.contains("\"a-scenario\" is for releases >=3.4.0"), "{said}");
+}
+
+#[test]
 fn refuses_a_name_that_matches_nothing() {
     let output = ks_e2e().args(["run", "no-such-scenario"]).output().unwrap();
     assert_eq!(output.status.code(), Some(2));

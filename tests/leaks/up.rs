@@ -42,6 +42,21 @@ fn kubectl(up: &Value, arguments: &[&str]) -> String {
 }
 
 #[test]
+fn gives_a_token_to_the_command_of_the_readme() {
+    let place = Place::new();
+    let up = place.up(&["--no-member"]);
+    let readme = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/README.md")).unwrap();
+    let block = readme.split("```sh\n").find(|block| block.contains("/oauth/token")).unwrap();
+    let command = block.split("```").next().unwrap();
+    let ks_apiserver = up["clusters"][0]["ksApiserver"].as_str().unwrap();
+    let answer = Command::new("sh").args(["-c", command]).env("KS_APISERVER", ks_apiserver).output().unwrap();
+    let answer: Value = serde_json::from_slice(&answer.stdout).unwrap();
+    assert!(answer["access_token"].is_string(), "{answer}");
+    place.down(&[]);
+    assert_eq!(place.files(), Vec::<String>::new());
+}
+
+#[test]
 fn holds_clusters_for_kubectl_and_curl_until_they_are_taken_down() {
     let place = Place::new();
     let up = place.up(&["--host", "installed,role=host,name=my-host.1", "--member", "installed"]);

@@ -10,7 +10,10 @@ use crate::{exit, output};
 pub fn lint(arguments: &LintArguments) -> ExitCode {
     let loaded = if arguments.paths.is_empty() { library::built_in() } else { library::from_paths(&arguments.paths) };
     match loaded {
-        Ok(scenarios) => exit::after_printing(output::print(&format!("{} scenarios, no problem\n", scenarios.len()))),
+        Ok(scenarios) => {
+            let plural = if scenarios.len() == 1 { "" } else { "s" };
+            exit::after_printing(output::print(&format!("{} scenario{plural}, no problem\n", scenarios.len())))
+        }
         Err(error) => exit::usage(&error.to_string()),
     }
 }

@@ -29,8 +29,17 @@ pub fn cells(chosen: &Chosen) -> Result<Vec<Cell>, String> {
     refuse_shared_names(&built_in, &own)?;
     let selection = Selection::new(&names);
     let mut cells = plan::plan(&built_in, &releases, &selection);
-    selection.check(&built_in, &cells)?;
-    cells.extend(plan::plan(&own, &releases, &Selection::all()));
+    selection.check(&built_in, &cells).map_err(|error| String::from(error) + &files_meant(&names))?;
+    for scenario in &own {
+        let planned = plan::plan(std::slice::from_ref(scenario), &releases, &Selection::all());
+        if planned.is_empty() {
+            return Err(format!(
+                "error: {}: \"{}\" is for releases {}\n  help: choose one of them with --release",
+                scenario.location, scenario.name, scenario.releases
+            ));
+        }
+        cells.extend(planned);
+    }
     if let Some(text) = &chosen.select {
         let expression = parse_expression(text, &Keys::of(built_in.iter().chain(&own), &cells))?;
         cells = select::fulfilling(cells, &expression, text)?;
@@ -42,6 +51,12 @@ pub fn cells(chosen: &Chosen) -> Result<Vec<Cell>, String> {
         return Err("error: nothing to run: no cell matches; `ks-e2e list` shows them all".to_owned());
     }
     Ok(cells)
+}
+
+/// What is said of names that stand for no scenario, but are those of files when their ending is added.
+fn files_meant(names: &[&String]) -> String {
+    let files = names.iter().map(|name| format!("{name}.yaml")).filter(|file| Path::new(file).exists());
+    files.map(|file| format!("\n  help: `./{file}` names the file")).collect()
 }
 
 /// A name stands for one scenario: two would make two cells of one identity.

@@ -3,6 +3,8 @@
 use std::str::FromStr;
 
 use scenario::model::{GivenCluster, GivenKubesphere, GivenSecret};
+use scenario::parse::ROLES;
+use scenario::problem::did_you_mean;
 
 /// A cluster's content.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -17,7 +19,11 @@ impl FromStr for Shape {
             match part.split_once('=') {
                 None if part == "installed" => given.kubesphere = GivenKubesphere::Installed,
                 None if part == "absent" => given.kubesphere = GivenKubesphere::Absent,
-                Some(("role", role)) => role.clone_into(&mut given.cluster_role),
+                Some(("role", role)) if ROLES.contains(&role) => role.clone_into(&mut given.cluster_role),
+                Some(("role", role)) => {
+                    let help = did_you_mean(role, "the roles are", &ROLES).unwrap_or_default();
+                    return Err(format!("role={role}: there is no such role; {help}"));
+                }
                 Some(("name", name)) => given.host_cluster_name = Some(name.to_owned()),
                 Some(("secret", "generated")) => given.jwt_secret = GivenSecret::Generated,
                 Some(("secret", "host")) => given.jwt_secret = GivenSecret::OfHost,
@@ -68,6 +74,8 @@ mod tests {
     #[case("instaled", "\"instaled\" is none of")]
     #[case("installed,rol=host", "\"rol=host\" is none of")]
     #[case("installed,secret=mine", "\"secret=mine\" is none of")]
+    #[case("installed,role=hots", "did you mean \"host\"?")]
+    #[case("installed,role=", "the roles are: none, host, member")]
     #[case("nodes=0", "1 to 20 nodes")]
     #[case("role=host", "add `installed`")]
     fn names_what_is_wrong(#[case] text: &str, #[case] wrong: &str) {

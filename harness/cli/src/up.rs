@@ -107,10 +107,10 @@ fn text(description: &Description, end: &str) -> String {
         };
         lines.push(format!("{}: Kubernetes {}, {kubesphere}", place.on, place.kubernetes));
         if let Some(console) = &place.console {
-            lines.push(format!("  console       {console} (user admin, KubeSphere's default password)"));
+            lines.push(format!("  console       {console} (what its pages send, without the pages)"));
         }
         if let Some(ks_apiserver) = &place.ks_apiserver {
-            lines.push(format!("  ks-apiserver  {ks_apiserver}"));
+            lines.push(format!("  ks-apiserver  {ks_apiserver} (user admin, KubeSphere's default password)"));
         }
         lines.push(format!("  to paste      {}", place.kubeconfig_to_paste.display()));
     }
@@ -155,8 +155,8 @@ mod tests {
 clusters 0000abcd (embedded); press Ctrl-C to remove them
 
 host: Kubernetes v1.20.2, KubeSphere 3.3.2, role host
-  console       http://127.0.0.1:4000 (user admin, KubeSphere's default password)
-  ks-apiserver  http://127.0.0.1:4001
+  console       http://127.0.0.1:4000 (what its pages send, without the pages)
+  ks-apiserver  http://127.0.0.1:4001 (user admin, KubeSphere's default password)
   to paste      /tmp/x/host-to-paste.yaml
 member: Kubernetes v1.20.2, no KubeSphere
   to paste      /tmp/x/member-to-paste.yaml

@@ -66,7 +66,11 @@ pub fn pairing_matrix() -> Result<Vec<Scenario>, LoadError> {
 pub fn from_paths(paths: &[PathBuf]) -> Result<Vec<Scenario>, LoadError> {
     let (mut files, mut problems) = (Vec::new(), Vec::new());
     for path in paths {
+        let before = files.len() + problems.len();
         read(path, &mut files, &mut problems);
+        if files.len() + problems.len() == before {
+            problems.push(unusable(path, "holds no scenario file"));
+        }
     }
     if !problems.is_empty() {
         return Err(LoadError(problems));
@@ -177,7 +181,7 @@ fn signatures() -> Vec<CheckSignature> {
 }
 
 fn collect(directory: &Dir<'_>, files: &mut Vec<(String, Vec<u8>)>) {
-    for file in directory.files().filter(|file| is_scenario(file.path())) {
+    for file in directory.files().filter(|file| is_yaml(file.path())) {
         files.push((format!("scenarios/{}", file.path().display()), file.contents().to_vec()));
     }
     for directory in directory.dirs() {
@@ -186,11 +190,7 @@ fn collect(directory: &Dir<'_>, files: &mut Vec<(String, Vec<u8>)>) {
 }
 
 fn read(path: &Path, files: &mut Vec<(String, Vec<u8>)>, problems: &mut Vec<Problem>) {
-    let problem = |error: &std::io::Error| Problem {
-        location: Location { file: path.display().to_string(), line: 1, column: 1 },
-        message: format!("cannot be read: {error}"),
-        suggestion: Some("give the path of a scenario file or of a directory of them".to_owned()),
-    };
+    let problem = |error: &std::io::Error| unusable(path, &format!("cannot be read: {error}"));
     if !path.is_dir() {
         match std::fs::read(path) {
             Ok(bytes) => files.push((path.display().to_string(), bytes)),
@@ -203,12 +203,30 @@ fn read(path: &Path, files: &mut Vec<(String, Vec<u8>)>, problems: &mut Vec<Prob
         Err(error) => return problems.push(problem(&error)),
     };
     inside.sort();
-    for path in inside.iter().filter(|path| path.is_dir() || is_scenario(path)) {
+    let before = files.len();
+    for path in inside.iter().filter(|path| path.is_dir() || is_yaml(path)) {
         read(path, files, problems);
+    }
+    // Who keeps scenarios has other manifests beside them. What is named itself is taken for a scenario.
+    let others = files.split_off(before);
+    files.extend(others.into_iter().filter(|(_, bytes)| claims_to_be_a_scenario(bytes)));
+}
+
+fn unusable(path: &Path, message: &str) -> Problem {
+    Problem {
+        location: Location { file: path.display().to_string(), line: 1, column: 1 },
+        message: message.to_owned(),
+        suggestion: Some("give the path of a scenario file or of a directory of them".to_owned()),
     }
 }
 
-fn is_scenario(path: &Path) -> bool {
+/// Whether the file says of itself, rightly or not, that it is one of ks-e2e.
+fn claims_to_be_a_scenario(bytes: &[u8]) -> bool {
+    let text = String::from_utf8_lossy(bytes);
+    text.contains("ks-e2e.dev/") || text.lines().any(|line| line.starts_with("kind:") && line.contains("Scenario"))
+}
+
+fn is_yaml(path: &Path) -> bool {
     path.extension().is_some_and(|extension| extension == "yaml" || extension == "yml")
 }
 

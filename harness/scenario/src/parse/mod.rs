@@ -99,6 +99,7 @@ use crate::known::Known;
 use crate::model::Scenario;
 use crate::problem::Problem;
 
+pub use scenario::ROLES;
 pub use step::DEFAULT_TIMEOUT;
 pub use variables::BUILT_IN;
 

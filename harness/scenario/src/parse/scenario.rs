@@ -51,6 +51,7 @@ pub const MOST_NODES: u8 = 253;
 
 pub const PRESENCE: [(&str, GivenKubesphere); 2] =
     [("installed", GivenKubesphere::Installed), ("absent", GivenKubesphere::Absent)];
+/// Roles of a cluster, as `multicluster.clusterRole` spells them (ks-installer v3.4.1, `deploy/cluster-configuration.yaml`).
 pub const ROLES: [&str; 3] = ["none", "host", "member"];
 pub const SECRETS: [(&str, GivenSecret); 2] = [("generated", GivenSecret::Generated), ("host", GivenSecret::OfHost)];
 pub const FREQUENCIES: [(&str, SyncFrequency); 2] =
