@@ -111,3 +111,14 @@ fn refuses_to_compare_one_report() {
     let (_directory, [one, _]) = shards("passed");
     ks_e2e().args(["parity", "--reports"]).arg(one).assert().code(2);
 }
+
+#[test]
+fn says_what_a_provider_lacks_before_any_has_run() {
+    let place = tempfile::tempdir().unwrap();
+    let mut command = ks_e2e();
+    command.args(["parity", "--providers", "embedded,envtest"]).env("KUBEBUILDER_ASSETS", place.path());
+    let output = command.output().unwrap();
+    assert_eq!(output.status.code(), Some(3));
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert!(said.contains("KUBEBUILDER_ASSETS") && !said.contains("PASS"), "{said}");
+}

@@ -6,12 +6,14 @@ use clap::ValueEnum as _;
 use report::Parity;
 use scenario::Report;
 
-use crate::arguments::{KubesphereArguments, ParityArguments, ParityOutput, ProviderName, RunArguments};
+use crate::arguments::{
+    KubesphereArguments, KubesphereName, ParityArguments, ParityOutput, ProviderName, RunArguments,
+};
 use crate::defect::Defects;
 use crate::keep::KeepName;
 use crate::output::Stream;
 use crate::rounds::Often;
-use crate::{exit, output, report_files, run, signals};
+use crate::{exit, output, provider, report_files, run, signals};
 
 pub async fn parity(arguments: &ParityArguments) -> ExitCode {
     if arguments.providers.len().max(arguments.reports.len()) < 2 {
@@ -43,6 +45,12 @@ pub async fn parity(arguments: &ParityArguments) -> ExitCode {
 async fn run_all(arguments: &ParityArguments) -> Result<Vec<Report>, ExitCode> {
     let failed = |error| exit::environment(&format!("cannot listen for signals: {error}"));
     let stop = signals::stop_on_signal().map_err(failed)?;
+    // What the last one lacks is said before the first one has run.
+    for name in &arguments.providers {
+        let provider = provider::make(*name, &arguments.options, KubesphereName::default(), None);
+        let provider = provider.map_err(|message| exit::usage(&message))?;
+        provider.probe().await.map_err(|missing| exit::environment(&missing.to_string()))?;
+    }
     let mut reports = Vec::new();
     for provider in &arguments.providers {
         let ran = run::perform(&of(arguments, *provider), Stream::Err, &stop).await?;
