@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use checks::{Finding, Waiter};
 use futures::StreamExt as _;
 use futures::future::BoxFuture;
-use kube::api::{ApiResource, DynamicObject};
+use kube::api::{ApiResource, DynamicObject, PartialObjectMeta};
 use kube::runtime::watcher;
 use nodes::clock::{Clock, Delay};
 use providers::Pair;
@@ -51,7 +51,8 @@ impl PairWaiter {
                     kind: kind.to_owned(),
                     plural: plural.to_owned(),
                 };
-                let api = kube::Api::<DynamicObject>::all_with(client.clone(), &resource);
+                // Whether something changed is all that counts.
+                let api = kube::Api::<PartialObjectMeta<DynamicObject>>::all_with(client.clone(), &resource);
                 let (sender, watches) = (sender.clone(), watches.clone());
                 tokio::spawn(watches.run_until_cancelled_owned(async move {
                     // An error (a kind that is not served yet) is no change; the watcher goes on by itself.

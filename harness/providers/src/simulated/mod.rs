@@ -102,15 +102,16 @@ impl Site {
         network.add_service_endpoint(SocketAddr::new(SERVICE_IP.into(), 443), server.address);
         let pasteable = with_server(&server.admin, &format!("https://{at}:{API_PORT}"))
             .map_err(|error| failed("write the kubeconfig", error.into()))?;
-        let client = admin_client(&server.admin).map_err(|error| failed("make a client", error))?;
-        // What goes on inside a cluster whose server is ours needs no connections; whoever looks at it has them.
-        let components = Components::each(&server.version, |agent| match &server.embedded {
+        // What goes on inside this process needs no connections where the server is in it, too; programs have them.
+        let named = |agent: &str| match &server.embedded {
             None => client_named(&server.admin, agent),
             Some(server) => {
                 let way = in_process(server.in_process_as_administrator());
                 Ok(client::in_process_client(way, &Clock::real(), None, Some(agent))?)
             }
-        });
+        };
+        let client = named(AGENT).map_err(|error| failed("make a client", error))?;
+        let components = Components::each(&server.version, named);
         let nodes = NodesConfig {
             cluster: seat.to_string(),
             components: components.map_err(|error| failed("make a client", error))?,

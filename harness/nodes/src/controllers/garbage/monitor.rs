@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use futures::StreamExt as _;
-use kube::api::{ListParams, WatchParams};
+use kube::api::{ListParams, ObjectMeta, WatchParams};
 use kube::core::{DynamicObject, PartialObjectMeta, WatchEvent};
 
 use super::Garbage;
@@ -44,13 +44,6 @@ enum Extent {
     Everything,
     /// A group.
     Group(String),
-}
-
-impl Extent {
-    /// That which a definition adds to, which is named after its group.
-    fn of_definition(name: &str) -> Self {
-        Self::Group(name.split_once('.').map_or("", |(_, group)| group).to_owned())
-    }
 }
 
 impl std::fmt::Display for Extent {
@@ -122,8 +115,8 @@ impl Monitor {
         for object in &listed.items {
             self.garbage.saw(place, &object.metadata);
         }
-        if resource.resource.plural == DEFINITIONS && !listed.items.is_empty() {
-            self.sync_soon(Extent::Everything);
+        if resource.resource.plural == DEFINITIONS {
+            listed.items.iter().for_each(|definition| self.defined(&definition.metadata));
         }
         Ok(Some(listed.metadata.resource_version.unwrap_or_default()))
     }
@@ -179,9 +172,20 @@ impl Monitor {
             WatchEvent::Error(_) => return None,
         };
         if resource.resource.plural == DEFINITIONS {
-            self.sync_soon(Extent::of_definition(meta.name.as_deref().unwrap_or_default()));
+            self.defined(meta);
         }
         meta.resource_version.clone()
+    }
+
+    /// Reads the discovery of a definition's group, unless what it defines is watched already.
+    fn defined(self: &Arc<Self>, definition: &ObjectMeta) {
+        let Some((plural, group)) = definition.name.as_deref().and_then(|name| name.split_once('.')) else { return };
+        let is_it = |one: &Deletable| one.resource.plural == plural && one.resource.group == group;
+        let place = self.garbage.resources().iter().position(is_it);
+        let watched = self.watched.lock().unwrap_or_else(PoisonError::into_inner);
+        if place.is_none_or(|place| !watched.contains(&place)) {
+            self.sync_soon(Extent::Group(group.to_owned()));
+        }
     }
 
     /// Reads discovery again when the definitions have come to rest.
