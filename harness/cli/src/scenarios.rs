@@ -56,7 +56,7 @@ pub fn cells(chosen: &Chosen) -> Result<Vec<Cell>, String> {
 /// What is said of names that stand for no scenario, but are those of files when their ending is added.
 fn files_meant(names: &[&String]) -> String {
     let files = names.iter().map(|name| format!("{name}.yaml")).filter(|file| Path::new(file).exists());
-    files.map(|file| format!("\n  help: `./{file}` names the file")).collect()
+    files.map(|file| format!("\n  help: `./{file}` names the file")).collect::<Vec<_>>().concat()
 }
 
 /// A name stands for one scenario: two would make two cells of one identity.
