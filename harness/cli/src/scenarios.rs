@@ -30,16 +30,13 @@ pub fn cells(chosen: &Chosen) -> Result<Vec<Cell>, String> {
     let selection = Selection::new(&names);
     let mut cells = plan::plan(&built_in, &releases, &selection);
     selection.check(&built_in, &cells).map_err(|error| String::from(error) + &files_meant(&names))?;
-    for scenario in &own {
-        let planned = plan::plan(std::slice::from_ref(scenario), &releases, &Selection::all());
-        if planned.is_empty() {
-            return Err(format!(
-                "error: {}: \"{}\" is for releases {}\n  help: choose one of them with --release",
-                scenario.location, scenario.name, scenario.releases
-            ));
-        }
-        cells.extend(planned);
+    let planned = plan::plan(&own, &releases, &Selection::all());
+    if let (Some(one), true) = (own.first(), planned.is_empty()) {
+        let (location, name, releases) = (&one.location, &one.name, &one.releases);
+        let help = "choose one of them with --release";
+        return Err(format!("error: {location}: \"{name}\" is for releases {releases}\n  help: {help}"));
     }
+    cells.extend(planned);
     if let Some(text) = &chosen.select {
         let expression = parse_expression(text, &Keys::of(built_in.iter().chain(&own), &cells))?;
         cells = select::fulfilling(cells, &expression, text)?;
