@@ -7,7 +7,8 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::ManagedFieldsEntry;
 use kube::api::DynamicObject;
 use serde_json::Value;
 
-/// A writer, as the API server knows it, and when it wrote.
+/// A writer, as the API server knows it, and since when it has the same fields: writing other values into them does not
+/// change the time (kubernetes v1.20, `endpoints/handlers/fieldmanager/managedfieldsupdater.go`).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Writer {
     manager: String,
@@ -17,7 +18,7 @@ pub struct Writer {
 impl fmt::Display for Writer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.manager)?;
-        self.time.map_or(Ok(()), |time| write!(f, " at {}", time.strftime("%H:%M:%SZ")))
+        self.time.map_or(Ok(()), |time| write!(f, " since {}", time.strftime("%H:%M:%SZ")))
     }
 }
 
@@ -70,10 +71,10 @@ mod tests {
     }
 
     #[rstest]
-    #[case::the_last_of_two(&["spec", "role"], "kubectl-edit at 10:05:00Z")]
-    #[case::a_part_of_a_whole(&["spec", "whole", "part"], "kubectl-create at 10:00:00Z")]
-    #[case::not_there(&["spec", "absent"], "late at 10:09:00Z")]
-    #[case::another(&["status", "phase"], "controller at 10:02:00Z")]
+    #[case::the_last_of_two(&["spec", "role"], "kubectl-edit since 10:05:00Z")]
+    #[case::a_part_of_a_whole(&["spec", "whole", "part"], "kubectl-create since 10:00:00Z")]
+    #[case::not_there(&["spec", "absent"], "late since 10:09:00Z")]
+    #[case::another(&["status", "phase"], "controller since 10:02:00Z")]
     fn names_who_wrote_a_field_last(#[case] path: &[&str], #[case] writer: &str) {
         assert_eq!(of(&object(), path).unwrap().to_string(), writer);
     }
