@@ -7,13 +7,18 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Output, Stdio};
 use std::sync::{PoisonError, RwLock};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
+use nodes::quiescence;
 use tokio::process::{Child, Command};
 
-/// How long a program may take to answer a question before it counts as not working. All questions of a probe are asked
-/// at once, so that whatever hangs, a person knows after five seconds.
+/// How long a program that was asked a question may do nothing before it counts as not working. All questions of a probe
+/// are asked at once, so that whatever hangs, a person knows after five seconds.
 const ANSWER_LIMIT: Duration = Duration::from_secs(3);
+/// How long it may take if it does something: a loaded machine may not let it.
+const WORK_LIMIT: Duration = Duration::from_secs(60);
+/// How often it is looked at.
+const LOOK: Duration = Duration::from_millis(50);
 
 /// Held while a program of ours is written, and shared while processes start: one that starts meanwhile has the open file
 /// until it becomes another program, and so long nobody can execute it (`ETXTBSY`).
@@ -71,14 +76,36 @@ pub fn on_path(program: &str) -> Option<PathBuf> {
 /// # Errors
 /// In words, when it does not start, says nothing in time or does not end well.
 pub async fn answer(mut command: Command) -> Result<String, String> {
-    let output = tokio::time::timeout(ANSWER_LIMIT, output(command.stdin(Stdio::null()).kill_on_drop(true))).await;
-    let output = output.map_err(|_| format!("no answer within {} s", ANSWER_LIMIT.as_secs()))?;
-    let output = output.map_err(|error| format!("it does not start: {error}"))?;
+    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
+    let unstarted = |error: io::Error| format!("it does not start: {error}");
+    let child = start(&mut command).map_err(unstarted)?;
+    let pid = child.id();
+    let output = tokio::select! {
+        output = child.wait_with_output() => output.map_err(unstarted)?,
+        limit = out_of_patience(pid) => return Err(format!("no answer within {} s", limit.as_secs())),
+    };
     if output.status.success() {
         return Ok(String::from_utf8_lossy(&output.stdout).trim().to_owned());
     }
     let said = String::from_utf8_lossy(&output.stderr).trim().to_owned();
     Err(if said.is_empty() { output.status.to_string() } else { said })
+}
+
+/// Returns when the program has had its time, with what that is.
+async fn out_of_patience(pid: Option<u32>) -> Duration {
+    let begin = Instant::now();
+    let mut idle = begin;
+    while idle.elapsed() < ANSWER_LIMIT {
+        if begin.elapsed() >= WORK_LIMIT {
+            return WORK_LIMIT;
+        }
+        tokio::time::sleep(LOOK).await;
+        // Where nobody can tell, it counts as idle.
+        if pid.and_then(quiescence::tree_waits) == Some(false) {
+            idle = Instant::now();
+        }
+    }
+    ANSWER_LIMIT
 }
 
 #[cfg(test)]
@@ -92,6 +119,13 @@ mod tests {
     #[case::badly("echo no >&2; exit 1", Err("no"))]
     #[case::silently("exit 3", Err("exit status: 3"))]
     #[case::never("exec sleep 1000", Err("no answer within 3 s"))]
+    #[cfg_attr(
+        target_os = "linux",
+        case::after_much_work(
+            "end=$(($(date +%s) + 4)); while [ $(date +%s) -lt $end ]; do :; done; echo v1",
+            Ok("v1")
+        )
+    )]
     #[tokio::test]
     async fn tells_what_a_program_says(#[case] script: &str, #[case] expected: Result<&str, &str>) {
         let mut command = Command::new("/bin/sh");

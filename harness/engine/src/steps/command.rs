@@ -83,8 +83,13 @@ pub enum CommandError {
     Lease(#[from] LeaseError),
 }
 
-/// How often the state of the processes is looked at.
+/// How often the state of the processes is looked at, while they wait.
 const LOOK: Duration = Duration::from_millis(10);
+/// The same while they work.
+const LOOK_AT_WORK: Duration = Duration::from_millis(20);
+/// When they are looked at first, if nothing is known to wait for the clusters: most commands have ended by then, and a
+/// process that was looked at takes the kernel longer to clear away.
+const FIRST_LOOK: Duration = Duration::from_millis(200);
 /// How many looks in a row must find every process waiting before the clusters' clock may move.
 const STILL: u32 = 3;
 
@@ -146,7 +151,7 @@ async fn watch(
     };
     tokio::pin!(deadline);
     let mut too_late = false;
-    let mut stillness = Stillness::new(pid);
+    let mut stillness = Stillness::new(pid, if line.until.is_some() { LOOK_AT_WORK } else { FIRST_LOOK });
     let mut progress = None;
     let (ended, exit_code) = loop {
         if let Some(wanted) = line.until
@@ -171,7 +176,7 @@ async fn watch(
                 too_late = true;
                 stillness.restart();
             }
-            () = tokio::time::sleep(LOOK) => stillness.look(),
+            () = tokio::time::sleep(stillness.pause()) => stillness.look(),
         }
         // Time moves on only while the command waits for the clusters and not they for it.
         progress = if stillness.is_still() && !too_late { progress.or_else(|| clock.wants_progress()) } else { None };
@@ -199,11 +204,17 @@ struct Stillness {
     pid: u32,
     looks: u32,
     since: std::time::Instant,
+    /// Until the next look, unless they were found waiting.
+    pause: Duration,
 }
 
 impl Stillness {
-    fn new(pid: i32) -> Self {
-        Self { pid: u32::try_from(pid).unwrap_or_default(), looks: 0, since: std::time::Instant::now() }
+    fn new(pid: i32, first: Duration) -> Self {
+        Self { pid: u32::try_from(pid).unwrap_or_default(), looks: 0, since: std::time::Instant::now(), pause: first }
+    }
+
+    fn pause(&self) -> Duration {
+        if self.looks > 0 { LOOK } else { self.pause }
     }
 
     fn restart(&mut self) {
@@ -212,6 +223,7 @@ impl Stillness {
     }
 
     fn look(&mut self) {
+        self.pause = LOOK_AT_WORK;
         match quiescence::tree_waits(self.pid) {
             Some(true) => self.looks += 1,
             Some(false) => self.restart(),
