@@ -16,7 +16,7 @@ use tokio::process::{Child, Command};
 /// are asked at once, so that whatever hangs, a person knows after five seconds.
 const ANSWER_LIMIT: Duration = Duration::from_secs(3);
 /// How long it may take if it does something: a loaded machine may not let it.
-const WORK_LIMIT: Duration = Duration::from_secs(60);
+const WORK_LIMIT: Duration = Duration::from_mins(1);
 /// How often it is looked at.
 const LOOK: Duration = Duration::from_millis(50);
 
