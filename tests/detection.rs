@@ -461,6 +461,8 @@ fn takes_no_old_line_of_any_log_for_a_new_one() {
     let (cell, text) = only_cell(&[&path.display().to_string()]);
     assert_eq!(cell["result"], "failed", "{text}");
     assert!(text.contains("nothing of it within 5 s"), "{text}");
+    let followed = cell["steps"][1]["stdout"].as_str().unwrap();
+    assert!(followed.contains("setting up manager"), "the line is there, and old: {followed}");
 }
 
 #[test]

@@ -183,6 +183,7 @@ fn goes_on_with_a_kubeconfig_that_the_other_cluster_reaches() {
     let (mut child, said) = place.holding(&path, "on-failure");
     let script = after(&said, "to go on").strip_prefix("bash ").unwrap().trim_matches('\'');
     let text = fs::read_to_string(script).unwrap();
+    assert!(text.contains("\nhost_add_cluster member1 "), "{text}");
     fs::write(script, text.replace("kubectl get namespace not-there", "true")).unwrap();
     let went_on = Command::new("bash").arg(script).output().unwrap();
     assert!(went_on.status.success(), "{}", String::from_utf8_lossy(&went_on.stderr));
