@@ -1,6 +1,7 @@
 //! Load, plan, provision, run, report, release.
 
 mod cell;
+mod cell_thread;
 mod evidence;
 pub mod explain;
 mod export;

@@ -109,7 +109,7 @@ impl Session {
         for cell in self.in_order(cells) {
             // Before the task exists: tasks begin in any order, and the cells' order spares clusters.
             let slot = slots.clone().acquire_owned().await;
-            let (no_more, around) = (no_more.clone(), around.clone());
+            let (no_more, around, threads) = (no_more.clone(), around.clone(), self.threads.clone());
             running.spawn(async move {
                 let _slot = slot;
                 let skipped = if around.stop.is_cancelled() {
@@ -123,8 +123,20 @@ impl Session {
                 }
                 let (id, recorder) = (cell.clone(), around.recorder.clone());
                 // A task of its own: a panic in one cell is that cell's failure and nobody else's.
-                let cell_task = tokio::spawn(async move { cell::run(&cell, &around).await });
-                let (outcome, processes) = cell_task.await.unwrap_or_else(|error| {
+                let task = async move { cell::run(&cell, &around).await };
+                let ended = match &threads {
+                    Some(threads) => threads.run(task).await,
+                    None => Ok(tokio::spawn(task).await),
+                };
+                let ended = match ended {
+                    Ok(ended) => ended,
+                    Err(error) => {
+                        let reason = SkipReason::ProviderFailed.with(format!("no thread for the cell: {error}"));
+                        finish(&recorder, &id, Outcome::Skipped, &reason);
+                        return 0;
+                    }
+                };
+                let (outcome, processes) = ended.unwrap_or_else(|error| {
                     finish(&recorder, &id, Outcome::Failed, &format!("a bug in ks-e2e: {error}; please report it"));
                     (Outcome::Failed, 0)
                 });

@@ -9,6 +9,7 @@ use providers::{Capabilities, Provider};
 use rand::RngExt as _;
 use scenario::plan::Cell;
 
+use crate::cell_thread::CellThreads;
 use crate::installed::Installed;
 use crate::kept::Kept;
 use crate::needs::{pair_plan, unsupported};
@@ -23,6 +24,8 @@ pub struct Session {
     pub(crate) shares_pairs: bool,
     pub(crate) jobs: usize,
     pub(crate) kept: Kept,
+    /// None where cells need no threads of their own.
+    pub(crate) threads: Option<CellThreads>,
 }
 
 /// How a session is begun.
@@ -63,7 +66,18 @@ impl Session {
         let pool = Pool::new(provider.clone(), &capabilities, lease.clone(), isolate, jobs);
         let shares_pairs = capabilities.shares_pairs && !isolate;
         let installed = (!isolate).then(Arc::default);
-        Ok(Self { lease, pool: Arc::new(pool), installed, provider, shares_pairs, jobs, kept: Kept::default() })
+        // Clusters that are handed on live where they were made.
+        let threads = (capabilities.virtual_clock && !shares_pairs).then(CellThreads::default);
+        Ok(Self {
+            lease,
+            pool: Arc::new(pool),
+            installed,
+            provider,
+            shares_pairs,
+            jobs,
+            kept: Kept::default(),
+            threads,
+        })
     }
 
     /// The session's own directory, removed with it.
@@ -91,6 +105,7 @@ impl Session {
     pub async fn end(self) -> Result<(), LeaseError> {
         self.kept.drain().await;
         self.pool.drain().await;
+        drop(self.threads);
         self.lease.end().await
     }
 }

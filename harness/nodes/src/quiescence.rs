@@ -1,25 +1,69 @@
-//! Whether a process has anything to do, as the scheduler sees it.
+//! Whether a process or a runtime has anything to do, as the scheduler sees it.
 
+use std::cell::RefCell;
+use std::collections::BTreeSet;
 use std::fs;
+use std::path::Path;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+thread_local! {
+    static OWN: RefCell<Option<Threads>> = const { RefCell::new(None) };
+}
+
+/// The threads of one runtime among those of the process.
+#[derive(Debug, Clone, Default)]
+pub struct Threads(Arc<Mutex<BTreeSet<String>>>);
+
+impl Threads {
+    /// The calling thread is one of them from now on, and of no others.
+    pub fn enter(&self) {
+        if let Some(id) = current_thread() {
+            self.ids().insert(id);
+            OWN.set(Some(self.clone()));
+        }
+    }
+
+    /// The calling thread is none of them any more.
+    pub fn leave(&self) {
+        if let Some(id) = current_thread() {
+            self.ids().remove(&id);
+            OWN.set(None);
+        }
+    }
+
+    fn ids(&self) -> MutexGuard<'_, BTreeSet<String>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Whether every other thread of the calling one's runtime waits for something; of its process, where the runtime's
+/// [`Threads`] are not known. `None` where that cannot be told.
+#[must_use]
+pub fn others_wait() -> Option<bool> {
+    let Some(threads) = OWN.with_borrow(Clone::clone) else { return waits(std::process::id()) };
+    let own = current_thread()?;
+    let others = threads.ids();
+    Some(others.iter().filter(|id| **id != own).all(|id| thread_waits(&Path::new("/proc/self/task").join(id))))
+}
 
 /// Whether every thread of process `pid`, except the calling one when it is this process, waits for something.
 /// `None` where that cannot be told (systems without `/proc`, a process that is gone).
-///
-/// A thread that computes, or would if it got a core, is in state `R`; on disk, `D` (proc(5), `/proc/PID/task/TID/stat`).
-#[must_use]
-pub fn waits(pid: u32) -> Option<bool> {
+fn waits(pid: u32) -> Option<bool> {
     let own = (pid == std::process::id()).then(current_thread).flatten();
     for task in fs::read_dir(format!("/proc/{pid}/task")).ok()? {
         let task = task.ok()?;
-        if own.as_deref() == task.file_name().to_str() {
-            continue;
-        }
-        let Ok(stat) = fs::read_to_string(task.path().join("stat")) else { continue };
-        if !matches!(state(&stat), Some('S' | 'Z' | 'X' | 'T' | 't' | 'I')) {
+        if own.as_deref() != task.file_name().to_str() && !thread_waits(&task.path()) {
             return Some(false);
         }
     }
     Some(true)
+}
+
+/// Whether the thread with this directory waits, or is gone: one that computes, or would if it got a core, is in state
+/// `R`; on disk, `D` (proc(5), `/proc/PID/task/TID/stat`).
+fn thread_waits(directory: &Path) -> bool {
+    fs::read_to_string(directory.join("stat"))
+        .map_or(true, |stat| matches!(state(&stat), Some('S' | 'Z' | 'X' | 'T' | 't' | 'I')))
 }
 
 /// The same for `pid` and all its descendants.
@@ -54,6 +98,37 @@ mod tests {
     #[test]
     fn reads_the_state_behind_a_strange_name() {
         assert_eq!(state("12 (a ) b) R 1 2 3"), Some('R'));
+    }
+
+    #[test]
+    #[cfg_attr(not(target_os = "linux"), ignore = "cannot tell without /proc")]
+    fn looks_at_threads_of_the_same_runtime_alone() {
+        let spins = |runtime: &Threads, end: Arc<std::sync::atomic::AtomicBool>| {
+            let runtime = runtime.clone();
+            let (entered, has_entered) = std::sync::mpsc::channel();
+            let thread = std::thread::spawn(move || {
+                runtime.enter();
+                entered.send(()).unwrap();
+                while !end.load(std::sync::atomic::Ordering::Relaxed) {
+                    std::hint::spin_loop();
+                }
+                runtime.leave();
+            });
+            has_entered.recv().unwrap();
+            thread
+        };
+        let (own, other) = (Threads::default(), Threads::default());
+        own.enter();
+        let [end_of_other, end_of_own] = [(); 2].map(|()| Arc::default());
+        let of_other = spins(&other, Arc::clone(&end_of_other));
+        assert_eq!(others_wait(), Some(true));
+        let of_own = spins(&own, Arc::clone(&end_of_own));
+        assert_eq!(others_wait(), Some(false));
+        for (end, thread) in [(end_of_other, of_other), (end_of_own, of_own)] {
+            end.store(true, std::sync::atomic::Ordering::Relaxed);
+            thread.join().unwrap();
+        }
+        assert_eq!(others_wait(), Some(true));
     }
 
     #[test]

@@ -96,8 +96,8 @@ struct Timer {
 /// action, short enough that twenty jumps cost less than one kubectl process.
 const QUIET: Duration = Duration::from_millis(2);
 
-/// How many quiet periods in a row, a second at the least, are enough although some thread is never seen at rest: other
-/// cells share the process's threads and may keep them at work for long. A task of this cell that computes for longer
+/// How many quiet periods in a row, a second at the least, are enough although some thread is never seen at rest: others
+/// may share the runtime and keep its threads at work for long. A task of this cell that computes for longer
 /// than that, and holds no [`BusyGuard`], does not keep the clock from jumping.
 const QUIET_ENOUGH: u32 = 500;
 
@@ -271,8 +271,8 @@ impl VirtualClock {
     }
 }
 
-/// Whether every other worker thread of this runtime is parked, no task waits for one, and every other thread of the
-/// process waits too (hashing on a blocking thread, a second runtime). A thread that the machine has preempted amid a
+/// Whether every other worker thread of this runtime is parked, no task waits for one, and every thread that blocks for
+/// it waits, too (hashing, asking a webhook). A thread that the machine has preempted amid a
 /// task is not parked, so a loaded machine cannot pass for a quiet one.
 fn others_rest() -> bool {
     let metrics = tokio::runtime::Handle::current().metrics();
@@ -283,7 +283,7 @@ fn others_rest() -> bool {
     let parked = before.iter().filter(|&&count| count % 2 == 1).count();
     metrics.global_queue_depth() == 0
         && parked + 1 >= before.len()
-        && quiescence::waits(std::process::id()).unwrap_or(true)
+        && quiescence::others_wait().unwrap_or(true)
         // Threads are looked at one after the other: what one handed to another meanwhile is seen on neither.
         && counts() == before
 }
