@@ -120,7 +120,7 @@ pub struct RunArguments {
     /// with copies
     #[arg(long)]
     pub isolate: bool,
-    /// Cells at a time; if not given, what the provider says: the number of cores where clusters are embedded, else 1
+    /// Cells at a time; if not given, what the provider says: three for two cores where clusters are embedded, else 1
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
     pub jobs: Option<u16>,
     /// Begin no more cells after the first failure

@@ -61,7 +61,7 @@ impl Provider for Embedded {
         Ok(Capabilities {
             kubernetes: Some(KUBERNETES_VERSION.to_owned()),
             shares_pairs: false,
-            jobs: std::thread::available_parallelism().map_or(2, std::num::NonZero::get),
+            jobs: std::thread::available_parallelism().map_or(2, |cores| cells_at_a_time(cores.get())),
             virtual_clock: true,
         })
     }
@@ -70,6 +70,11 @@ impl Provider for Embedded {
         let (standing, life) = Box::pin(create(plan, self.options.audit_logs.clone())).await?;
         Ok(Pair::new(standing, Box::new(life)))
     }
+}
+
+/// Three for two cores: a cell waits for its commands, which are other processes, and they for it.
+const fn cells_at_a_time(cores: usize) -> usize {
+    cores + cores.div_ceil(2)
 }
 
 /// A world before there is a cluster in it.

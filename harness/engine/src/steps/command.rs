@@ -179,7 +179,8 @@ async fn watch(
             () = tokio::time::sleep(stillness.pause()) => stillness.look(),
         }
         // Time moves on only while the command waits for the clusters and not they for it.
-        progress = if stillness.is_still() && !too_late { progress.or_else(|| clock.wants_progress()) } else { None };
+        progress =
+            if stillness.is_still() && !too_late { progress.or_else(|| clock.process_wants_progress()) } else { None };
     };
     drop(progress);
     CommandOutcome { ended, exit_code, stdout: stdout.into_text(), stderr: stderr.into_text() }

@@ -175,6 +175,16 @@ impl Clock {
         }
     }
 
+    /// The same for a process, which a virtual clock leaves some real time before each jump: nobody here sees what it is
+    /// about to do.
+    #[must_use]
+    pub fn process_wants_progress(&self) -> Option<ProgressGuard> {
+        match &self.source {
+            Source::Real(_) => None,
+            Source::Virtual(clock) => Some(clock.process_wants_progress()),
+        }
+    }
+
     /// Lets a virtual clock pass as real time does, for as long as this is polled; a real one does always.
     pub async fn flow(&self) {
         match &self.source {

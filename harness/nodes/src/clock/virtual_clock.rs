@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use tokio::runtime::RuntimeFlavor;
 use tokio::sync::{Notify, oneshot};
 use tokio_util::sync::CancellationToken;
 
@@ -50,6 +51,8 @@ pub struct VirtualClock {
     state: Mutex<State>,
     busy: AtomicUsize,
     wanted: AtomicUsize,
+    /// Processes among those who want progress.
+    processes: AtomicUsize,
     touched: AtomicU64,
     changed: Notify,
     /// A delay was begun or released, for [`VirtualClock::flow`].
@@ -95,6 +98,10 @@ struct Timer {
 /// How long nothing may happen before the clock jumps. Long enough for a task that was just woken to show its next
 /// action, short enough that twenty jumps cost less than one kubectl process.
 const QUIET: Duration = Duration::from_millis(2);
+
+/// How many turns of a runtime of one thread without any action are quiet, too. Tasks that wake one another without an
+/// action, as through a channel, do so a few times in a row; a turn takes a microsecond or two.
+const TURNS: u32 = 20;
 
 /// How many quiet periods in a row, a second at the least, are enough although some thread is never seen at rest: others
 /// may share the runtime and keep its threads at work for long. A task of this cell that computes for longer
@@ -149,7 +156,16 @@ impl VirtualClock {
     pub fn wants_progress(self: &Arc<Self>) -> ProgressGuard {
         self.wanted.fetch_add(1, Ordering::SeqCst);
         self.touch();
-        ProgressGuard(self.clone())
+        ProgressGuard { clock: self.clone(), is_process: false }
+    }
+
+    /// See [`Clock::process_wants_progress`](super::Clock::process_wants_progress).
+    #[must_use]
+    pub fn process_wants_progress(self: &Arc<Self>) -> ProgressGuard {
+        self.processes.fetch_add(1, Ordering::SeqCst);
+        self.wanted.fetch_add(1, Ordering::SeqCst);
+        self.touch();
+        ProgressGuard { clock: self.clone(), is_process: true }
     }
 
     /// See [`Clock::expectation`](super::Clock::expectation).
@@ -219,11 +235,15 @@ impl VirtualClock {
         let before = self.touched.load(Ordering::SeqCst);
         let mut rounds = 0;
         loop {
-            // Real time on purpose: the only way to know that other tasks have nothing to do is to let them run. The
-            // timer fires in the same turn of the runtime's driver that wakes the tasks whose sockets became ready.
-            tokio::time::sleep(QUIET).await;
-            for _ in 0..3 {
-                tokio::task::yield_now().await;
+            if rounds == 0 && self.is_alone() {
+                let_the_others_run().await;
+            } else {
+                // Real time on purpose: the only way to know that other tasks have nothing to do is to let them run. The
+                // timer fires in the same turn of the runtime's driver that wakes the tasks whose sockets became ready.
+                tokio::time::sleep(QUIET).await;
+                for _ in 0..3 {
+                    tokio::task::yield_now().await;
+                }
             }
             rounds += 1;
             if self.touched.load(Ordering::SeqCst) != before || self.busy.load(Ordering::SeqCst) > 0 {
@@ -234,6 +254,12 @@ impl VirtualClock {
                 return;
             }
         }
+    }
+
+    /// Whether all that could still happen happens on this thread.
+    fn is_alone(&self) -> bool {
+        let runtime = tokio::runtime::Handle::current();
+        self.processes.load(Ordering::SeqCst) == 0 && runtime.runtime_flavor() == RuntimeFlavor::CurrentThread
     }
 
     /// Whether something that was expected can still arrive.
@@ -271,9 +297,27 @@ impl VirtualClock {
     }
 }
 
+/// Lets every task of a runtime of one thread run until none is ready, as far as that shows: each turn ends with one of
+/// the driver, which wakes the tasks whose sockets became ready, and the queue is first in, first out.
+async fn let_the_others_run() {
+    for _ in 0..TURNS {
+        // To the end of the queue.
+        let mut again = true;
+        std::future::poll_fn(|context| {
+            if std::mem::take(&mut again) {
+                context.waker().wake_by_ref();
+                return std::task::Poll::Pending;
+            }
+            std::task::Poll::Ready(())
+        })
+        .await;
+        tokio::task::yield_now().await;
+    }
+}
+
 /// Whether every other worker thread of this runtime is parked, no task waits for one, and every thread that blocks for
-/// it waits, too (hashing, asking a webhook). A thread that the machine has preempted amid a
-/// task is not parked, so a loaded machine cannot pass for a quiet one.
+/// it waits, too (hashing, asking a webhook). A thread that the machine has preempted amid a task is not parked, so a
+/// loaded machine cannot pass for a quiet one.
 fn others_rest() -> bool {
     let metrics = tokio::runtime::Handle::current().metrics();
     let counts =
@@ -321,12 +365,16 @@ impl Drop for BusyGuard {
 }
 
 /// See [`Clock::wants_progress`](super::Clock::wants_progress).
-pub struct ProgressGuard(Arc<VirtualClock>);
+pub struct ProgressGuard {
+    clock: Arc<VirtualClock>,
+    is_process: bool,
+}
 
 impl Drop for ProgressGuard {
     fn drop(&mut self) {
-        self.0.wanted.fetch_sub(1, Ordering::SeqCst);
-        self.0.touch();
+        self.clock.processes.fetch_sub(usize::from(self.is_process), Ordering::SeqCst);
+        self.clock.wanted.fetch_sub(1, Ordering::SeqCst);
+        self.clock.touch();
     }
 }
 
@@ -390,6 +438,42 @@ mod tests {
         assert!(!sleeper.is_finished());
         drop(busy);
         sleeper.await.unwrap();
+        stop.cancel();
+    }
+
+    #[tokio::test]
+    async fn leaves_a_process_real_time_before_each_jump() {
+        let (clock, stop) = driven();
+        let _progress = clock.process_wants_progress();
+        let begin = Instant::now();
+        for _ in 0..5 {
+            clock.sleep(SHORT).await;
+        }
+        assert!(begin.elapsed() >= QUIET * 5);
+        stop.cancel();
+    }
+
+    #[tokio::test]
+    async fn lets_tasks_wake_one_another_before_it_jumps() {
+        let (clock, stop) = driven();
+        let (first, mut last) = oneshot::channel();
+        for _ in 0..10 {
+            let (next, wakes) = oneshot::channel();
+            let wakes_next = std::mem::replace(&mut last, wakes);
+            tokio::spawn(async move { next.send(wakes_next.await.unwrap()) });
+        }
+        let short = tokio::spawn({
+            let clock = clock.clone();
+            async move {
+                last.await.unwrap();
+                clock.sleep(SHORT).await;
+                clock.now()
+            }
+        });
+        let _progress = clock.wants_progress();
+        first.send(()).unwrap();
+        clock.sleep(LONG).await;
+        assert_eq!(short.await.unwrap(), SHORT.duration);
         stop.cancel();
     }
 
