@@ -460,7 +460,10 @@ mod tests {
         for _ in 0..10 {
             let (next, wakes) = oneshot::channel();
             let wakes_next = std::mem::replace(&mut last, wakes);
-            tokio::spawn(async move { next.send(wakes_next.await.unwrap()) });
+            tokio::spawn(async move {
+                let woken: &str = wakes_next.await.unwrap();
+                next.send(woken)
+            });
         }
         let short = tokio::spawn({
             let clock = clock.clone();
@@ -471,7 +474,7 @@ mod tests {
             }
         });
         let _progress = clock.wants_progress();
-        first.send(()).unwrap();
+        first.send("go").unwrap();
         clock.sleep(LONG).await;
         assert_eq!(short.await.unwrap(), SHORT.duration);
         stop.cancel();
