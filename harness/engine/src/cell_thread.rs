@@ -6,7 +6,7 @@ use std::time::Duration;
 use std::{io, thread};
 
 use nodes::quiescence::Threads;
-use tokio::runtime::{Builder, Handle};
+use tokio::runtime::Handle;
 use tokio::task::JoinError;
 use tokio_util::sync::CancellationToken;
 
@@ -48,19 +48,15 @@ struct CellThread {
 
 impl CellThread {
     fn start() -> io::Result<Self> {
-        let threads = Threads::default();
-        let (begins, ends) = (threads.clone(), threads.clone());
-        let runtime = Builder::new_current_thread()
-            .enable_all()
-            .on_thread_start(move || begins.enter())
-            .on_thread_stop(move || ends.leave())
-            .build()?;
+        let threads = Threads::begin();
+        let runtime = threads.runtime()?;
         let (handle, stop) = (runtime.handle().clone(), CancellationToken::new());
         let stopped = stop.clone();
         let thread = thread::Builder::new().name("cell".to_owned()).spawn(move || {
             threads.enter();
             runtime.block_on(stopped.cancelled());
             runtime.shutdown_timeout(PATIENCE);
+            Threads::leave();
         })?;
         Ok(Self { runtime: handle, stop, thread: Some(thread) })
     }
@@ -80,7 +76,7 @@ mod tests {
 
     #[tokio::test]
     async fn gives_cells_that_run_at_a_time_threads_of_their_own() {
-        let threads = CellThreads::default();
+        let threads = CellThreads::begin();
         let id = || async { thread::current().id() };
         let (first, second) = tokio::join!(threads.run(id()), threads.run(id()));
         let (first, second) = (first.unwrap().unwrap(), second.unwrap().unwrap());
@@ -91,7 +87,7 @@ mod tests {
 
     #[tokio::test]
     async fn goes_on_after_a_panic() {
-        let threads = CellThreads::default();
+        let threads = CellThreads::begin();
         let panicked = threads.run(async { panic!("a cell's") }).await.unwrap();
         assert!(panicked.is_err_and(|error: JoinError| error.is_panic()));
         assert_eq!(threads.run(async { 1 }).await.unwrap().unwrap(), 1);
@@ -100,7 +96,7 @@ mod tests {
     #[tokio::test]
     async fn drops_with_a_thread_what_still_runs_there() {
         let (dropped, is_dropped) = tokio::sync::oneshot::channel::<()>();
-        let threads = CellThreads::default();
+        let threads = CellThreads::begin();
         let cell = async {
             tokio::spawn(async {
                 let _dropped = dropped;

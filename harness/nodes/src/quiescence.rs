@@ -1,58 +1,78 @@
 //! Whether a process or a runtime has anything to do, as the scheduler sees it.
 
-use std::cell::RefCell;
-use std::collections::BTreeSet;
-use std::fs;
+use std::collections::BTreeMap;
 use std::path::Path;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::{fs, io};
 
-thread_local! {
-    static OWN: RefCell<Option<Threads>> = const { RefCell::new(None) };
-}
+use tokio::runtime::{Builder, Runtime};
 
-/// The threads of one runtime among those of the process.
-#[derive(Debug, Clone, Default)]
-pub struct Threads(Arc<Mutex<BTreeSet<String>>>);
+/// Runtimes of their own, by the IDs of their threads.
+static RUNTIMES: Mutex<BTreeMap<String, u64>> = Mutex::new(BTreeMap::new());
+
+/// The threads of a runtime that has to do with no other thread of the process but those that it starts.
+#[derive(Debug, Clone, Copy)]
+pub struct Threads(u64);
 
 impl Threads {
+    /// Those of a runtime to come.
+    #[must_use]
+    pub fn begin() -> Self {
+        static NEXT: AtomicU64 = AtomicU64::new(0);
+        Self(NEXT.fetch_add(1, Ordering::Relaxed))
+    }
+
+    /// A runtime of one thread, which has to [`Threads::enter`] itself, and of those that block for it.
+    ///
+    /// # Errors
+    /// When the system has no more of what a runtime is made of.
+    pub fn runtime(self) -> io::Result<Runtime> {
+        let mut runtime = Builder::new_current_thread();
+        runtime.enable_all().on_thread_start(move || self.enter()).on_thread_stop(Self::leave).build()
+    }
+
     /// The calling thread is one of them from now on, and of no others.
-    pub fn enter(&self) {
+    pub fn enter(self) {
         if let Some(id) = current_thread() {
-            self.ids().insert(id);
-            OWN.set(Some(self.clone()));
+            runtimes().insert(id, self.0);
         }
     }
 
-    /// The calling thread is none of them any more.
-    pub fn leave(&self) {
+    /// The calling thread is none of any runtime's any more.
+    pub fn leave() {
         if let Some(id) = current_thread() {
-            self.ids().remove(&id);
-            OWN.set(None);
+            runtimes().remove(&id);
         }
-    }
-
-    fn ids(&self) -> MutexGuard<'_, BTreeSet<String>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// Whether every other thread of the calling one's runtime waits for something; of its process, where the runtime's
-/// [`Threads`] are not known. `None` where that cannot be told.
+fn runtimes() -> MutexGuard<'static, BTreeMap<String, u64>> {
+    RUNTIMES.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Whether every other thread of the calling one's runtime waits for something: every one of the process, except those
+/// that are known to be another runtime's, since one that has just been started is not known yet. `None` where that
+/// cannot be told.
 #[must_use]
 pub fn others_wait() -> Option<bool> {
-    let Some(threads) = OWN.with_borrow(Clone::clone) else { return waits(std::process::id()) };
     let own = current_thread()?;
-    let others = threads.ids();
-    Some(others.iter().filter(|id| **id != own).all(|id| thread_waits(&Path::new("/proc/self/task").join(id))))
+    // Not held while the threads are looked at: one that waits for it would seem to rest.
+    let known = runtimes().clone();
+    threads_wait(std::process::id(), |id| id == own || is_of_another(&known, &own, id))
 }
 
-/// Whether every thread of process `pid`, except the calling one when it is this process, waits for something.
+/// Whether the thread `id` is of another runtime than the thread `own`, as far as is known.
+fn is_of_another(known: &BTreeMap<String, u64>, own: &str, id: &str) -> bool {
+    matches!((known.get(own), known.get(id)), (Some(own), Some(other)) if own != other)
+}
+
+/// Whether every thread of process `pid` waits for something, except those that are passed over.
 /// `None` where that cannot be told (systems without `/proc`, a process that is gone).
-fn waits(pid: u32) -> Option<bool> {
-    let own = (pid == std::process::id()).then(current_thread).flatten();
+fn threads_wait(pid: u32, passes_over: impl Fn(&str) -> bool) -> Option<bool> {
     for task in fs::read_dir(format!("/proc/{pid}/task")).ok()? {
         let task = task.ok()?;
-        if own.as_deref() != task.file_name().to_str() && !thread_waits(&task.path()) {
+        if !task.file_name().to_str().is_some_and(&passes_over) && !thread_waits(&task.path()) {
             return Some(false);
         }
     }
@@ -71,7 +91,7 @@ fn thread_waits(directory: &Path) -> bool {
 pub fn tree_waits(pid: u32) -> Option<bool> {
     let mut waiting = vec![pid];
     while let Some(pid) = waiting.pop() {
-        if !waits(pid)? {
+        if !threads_wait(pid, |_| false)? {
             return Some(false);
         }
         for task in fs::read_dir(format!("/proc/{pid}/task")).ok()?.flatten() {
@@ -101,34 +121,31 @@ mod tests {
     }
 
     #[test]
+    fn passes_over_threads_that_are_known_to_be_of_another_runtime() {
+        let known = [("1", 7), ("2", 7), ("3", 8)].map(|(id, runtime)| (id.to_owned(), runtime)).into();
+        let of_another = |own, id| is_of_another(&known, own, id);
+        assert!(of_another("1", "3") && of_another("3", "1"));
+        assert!(!of_another("1", "2"), "the same runtime's");
+        assert!(!of_another("1", "4"), "it may have been started by the same runtime just now");
+        assert!(!of_another("4", "1"), "a runtime that is not known shares its work with any");
+    }
+
+    #[test]
     #[cfg_attr(not(target_os = "linux"), ignore = "cannot tell without /proc")]
-    fn looks_at_threads_of_the_same_runtime_alone() {
-        let spins = |runtime: &Threads, end: Arc<std::sync::atomic::AtomicBool>| {
-            let runtime = runtime.clone();
-            let (entered, has_entered) = std::sync::mpsc::channel();
-            let thread = std::thread::spawn(move || {
-                runtime.enter();
-                entered.send(()).unwrap();
-                while !end.load(std::sync::atomic::Ordering::Relaxed) {
-                    std::hint::spin_loop();
-                }
-                runtime.leave();
-            });
-            has_entered.recv().unwrap();
-            thread
-        };
-        let (own, other) = (Threads::default(), Threads::default());
-        own.enter();
-        let [end_of_other, end_of_own] = [(); 2].map(|()| Arc::default());
-        let of_other = spins(&other, Arc::clone(&end_of_other));
-        assert_eq!(others_wait(), Some(true));
-        let of_own = spins(&own, Arc::clone(&end_of_own));
-        assert_eq!(others_wait(), Some(false));
-        for (end, thread) in [(end_of_other, of_other), (end_of_own, of_own)] {
-            end.store(true, std::sync::atomic::Ordering::Relaxed);
-            thread.join().unwrap();
-        }
-        assert_eq!(others_wait(), Some(true));
+    fn knows_the_threads_of_a_runtime_until_they_leave() {
+        let threads = Threads::begin();
+        let known = || runtimes().values().filter(|id| **id == threads.0).count();
+        threads.enter();
+        let runtime = threads.runtime().unwrap();
+        runtime.block_on(async { tokio::task::spawn_blocking(|| ()).await }).unwrap();
+        assert_eq!(known(), 2, "this thread and the one that blocks");
+        drop(runtime);
+        Threads::leave();
+        // A thread of a runtime may end a little later than its runtime.
+        assert!((0..1000).any(|_| {
+            std::thread::sleep(std::time::Duration::from_millis(1));
+            known() == 0
+        }));
     }
 
     #[test]
