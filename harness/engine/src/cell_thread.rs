@@ -76,7 +76,7 @@ mod tests {
 
     #[tokio::test]
     async fn gives_cells_that_run_at_a_time_threads_of_their_own() {
-        let threads = CellThreads::begin();
+        let threads = CellThreads::default();
         let id = || async { thread::current().id() };
         let (first, second) = tokio::join!(threads.run(id()), threads.run(id()));
         let (first, second) = (first.unwrap().unwrap(), second.unwrap().unwrap());
@@ -87,7 +87,7 @@ mod tests {
 
     #[tokio::test]
     async fn goes_on_after_a_panic() {
-        let threads = CellThreads::begin();
+        let threads = CellThreads::default();
         let panicked = threads.run(async { panic!("a cell's") }).await.unwrap();
         assert!(panicked.is_err_and(|error: JoinError| error.is_panic()));
         assert_eq!(threads.run(async { 1 }).await.unwrap().unwrap(), 1);
@@ -96,7 +96,7 @@ mod tests {
     #[tokio::test]
     async fn drops_with_a_thread_what_still_runs_there() {
         let (dropped, is_dropped) = tokio::sync::oneshot::channel::<()>();
-        let threads = CellThreads::begin();
+        let threads = CellThreads::default();
         let cell = async {
             tokio::spawn(async {
                 let _dropped = dropped;
