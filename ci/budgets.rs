@@ -234,11 +234,11 @@ fn many_members() -> Result<(), Failure> {
     Ok(())
 }
 
-/// Every built-in scenario on every release, or on the newest: whose CPU it is, and how long it takes.
+/// What `run` runs when nothing is named, on every release or on the newest: whose CPU it is, and how long it takes.
 async fn default_run(short: bool) -> Result<(), Failure> {
     let newest = kubesphere::Release::newest().version.to_owned();
     let releases = library::releases(if short { std::slice::from_ref(&newest) } else { &[] })?;
-    let cells = cells_of(&library::built_in()?, &releases, &Selection::all());
+    let cells = cells_of(&library::suite()?, &releases, &Selection::all());
     let tools = Tools::find().await?;
     let session =
         Session::begin(SessionOptions::new(Arc::new(Embedded::default()), Embedded::default().probe().await?))?;
