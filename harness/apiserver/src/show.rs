@@ -47,6 +47,16 @@ fn partial(object: &Value, version: &str) -> Value {
     json!({"kind": "PartialObjectMetadata", "apiVersion": version, "metadata": metadata})
 }
 
+/// The same in JSON, of an object whose metadata is stored as its type has it.
+fn partial_json(object: &Value, version: &str) -> Vec<u8> {
+    let mut json =
+        format!("{{\"kind\":\"PartialObjectMetadata\",\"apiVersion\":\"{version}\",\"metadata\":").into_bytes();
+    // Writing into memory does not fail, nor does a value without keys but texts.
+    let _written = serde_json::to_writer(&mut json, &*own_metadata(object));
+    json.push(b'}');
+    json
+}
+
 /// An object in the version that was asked for.
 fn served<'a>(resource: &Resource, stored: &'a Value) -> Cow<'a, Value> {
     match &resource.custom {
@@ -191,6 +201,9 @@ impl Shower {
             && let Some(bytes) = self.protobuf(&stored.value)
         {
             return bytes.into();
+        }
+        if let (Shape::Metadata(version), None) = (self.form.shape, &self.resource.custom) {
+            return partial_json(&stored.value, version).into();
         }
         match self.shaped(&stored.value, headed) {
             Some(value) => serde_json::to_vec(&value).unwrap_or_default().into(),

@@ -160,6 +160,35 @@ async fn shows_tables() {
 }
 
 #[tokio::test]
+async fn shows_metadata_in_events_as_in_lists() {
+    let cluster = start().await;
+    let labels = json!({"z": "1", "a": "2"});
+    for (path, api_version, kind) in
+        [("/api/v1/namespaces", "v1", "Namespace"), ("/api/v1/namespaces/default/configmaps", "v1", "ConfigMap")]
+    {
+        let metadata = json!({"annotations": labels, "labels": labels, "name": "m", "finalizers": ["b/f", "a/f"]});
+        cluster.post(path, json!({"metadata": metadata, "kind": kind, "apiVersion": api_version})).await;
+    }
+    for path in [
+        "/api/v1/namespaces",
+        "/api/v1/configmaps",
+        "/api/v1/services",
+        "/apis/rbac.authorization.k8s.io/v1/clusterroles",
+        "/apis/flowcontrol.apiserver.k8s.io/v1beta1/flowschemas",
+    ] {
+        let accept = |kind: &str| format!("application/json;as={kind};v=v1;g=meta.k8s.io");
+        let list = Request::get(path).header("accept", accept("PartialObjectMetadataList")).body(Vec::new()).unwrap();
+        let list: Value = cluster.admin.request(list).await.unwrap();
+        let watch = Request::get(format!("{path}?watch=true")).header("accept", accept("PartialObjectMetadata"));
+        let mut events = cluster.admin.request_stream(watch.body(Vec::new()).unwrap()).await.unwrap().lines();
+        for item in list["items"].as_array().unwrap() {
+            let event: Value = serde_json::from_str(&events.next().await.unwrap().unwrap()).unwrap();
+            assert_eq!(event["object"].to_string(), item.to_string(), "{path}");
+        }
+    }
+}
+
+#[tokio::test]
 async fn watches_as_rows_of_a_table() {
     let cluster = start().await;
     let accept = "application/json;as=Table;v=v1;g=meta.k8s.io";

@@ -9,7 +9,7 @@ use std::time::Duration;
 use futures::StreamExt as _;
 use futures::stream::FuturesUnordered;
 use kube::Api;
-use kube::api::{ApiResource, DynamicObject, GroupVersionKind};
+use kube::api::{ApiResource, DynamicObject, GroupVersionKind, ObjectMeta};
 use kube::runtime::watcher::{self, Event, watcher};
 use kubesphere::names::{NAMESPACE_FINALIZER, WORKSPACE, labels};
 use nodes::clock::Delay;
@@ -34,7 +34,7 @@ pub async fn run(ctx: &PodContext) {
     loop {
         let (name, pause) = tokio::select! {
             Some(change) = changes.next() => match change {
-                Ok(Event::Apply(namespace) | Event::InitApply(namespace)) => {
+                Ok(Event::Apply(namespace) | Event::InitApply(namespace)) if !is_settled(&namespace.metadata) => {
                     (namespace.metadata.name.unwrap_or_default(), RETRY.duration)
                 }
                 Ok(_) => continue,
@@ -54,6 +54,17 @@ pub async fn run(ctx: &PodContext) {
                 (name, (pause * 2).min(LONGEST_RETRY))
             });
         }
+    }
+}
+
+/// Whether there is nothing to do about a namespace whatever workspaces there are: the watch tells as much.
+fn is_settled(namespace: &ObjectMeta) -> bool {
+    let is_ours = namespace.finalizers.iter().flatten().any(|finalizer| finalizer == NAMESPACE_FINALIZER);
+    let has_label = namespace.labels.iter().flatten().any(|(label, _)| label == labels::WORKSPACE);
+    let has_owner = namespace.owner_references.iter().flatten().any(|owner| owner.kind == WORKSPACE.kind);
+    match namespace.deletion_timestamp {
+        Some(_) => !is_ours,
+        None => is_ours && !has_label && !has_owner,
     }
 }
 
@@ -134,6 +145,17 @@ mod tests {
         let mut metadata = json!({"finalizers": before});
         assert_eq!(set_finalizer(&mut metadata, wanted), after.is_some());
         assert_eq!(metadata["finalizers"], after.unwrap_or(before));
+    }
+
+    #[rstest]
+    #[case::new(json!({}), false)]
+    #[case::known(json!({"finalizers": [NAMESPACE_FINALIZER]}), true)]
+    #[case::to_be_bound(json!({"finalizers": [NAMESPACE_FINALIZER], "labels": {labels::WORKSPACE: "w"}}), false)]
+    #[case::to_be_freed(json!({"finalizers": [NAMESPACE_FINALIZER], "ownerReferences": [owner("1")]}), false)]
+    #[case::going(json!({"finalizers": [NAMESPACE_FINALIZER], "deletionTimestamp": "2021-01-13T13:20:00Z"}), false)]
+    #[case::let_go(json!({"finalizers": [OTHER], "deletionTimestamp": "2021-01-13T13:20:00Z"}), true)]
+    fn leaves_alone_what_is_settled(#[case] metadata: Value, #[case] settled: bool) {
+        assert_eq!(is_settled(&serde_json::from_value(metadata).unwrap()), settled);
     }
 
     fn workspace(uid: &str) -> Value {

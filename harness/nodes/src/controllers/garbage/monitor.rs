@@ -92,6 +92,8 @@ impl Monitor {
 
     /// Follows a kind until it is gone.
     async fn follow(self: Arc<Self>, place: Place, resource: Deletable) {
+        // A watch from no version begins with what is there; only after that there can be something that is gone.
+        self.watch(place, &resource, String::new()).await;
         loop {
             match self.list(place, &resource).await {
                 Ok(None) => break,
