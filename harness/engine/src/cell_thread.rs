@@ -77,11 +77,18 @@ mod tests {
     #[tokio::test]
     async fn gives_cells_that_run_at_a_time_threads_of_their_own() {
         let threads = CellThreads::default();
-        let id = || async { thread::current().id() };
-        let (first, second) = tokio::join!(threads.run(id()), threads.run(id()));
+        let both_run = Arc::new(tokio::sync::Barrier::new(2));
+        let cell = || {
+            let both_run = both_run.clone();
+            async move {
+                both_run.wait().await;
+                thread::current().id()
+            }
+        };
+        let (first, second) = tokio::join!(threads.run(cell()), threads.run(cell()));
         let (first, second) = (first.unwrap().unwrap(), second.unwrap().unwrap());
         assert!(first != second && first != thread::current().id() && second != thread::current().id());
-        let third = threads.run(id()).await.unwrap().unwrap();
+        let third = threads.run(async { thread::current().id() }).await.unwrap().unwrap();
         assert!(third == first || third == second, "threads are used again");
     }
 
