@@ -51,7 +51,7 @@ fn partial(object: &Value, version: &str) -> Value {
 fn partial_json(object: &Value, version: &str) -> Vec<u8> {
     let mut json =
         format!("{{\"kind\":\"PartialObjectMetadata\",\"apiVersion\":\"{version}\",\"metadata\":").into_bytes();
-    // Writing into memory does not fail, nor does a value without keys but texts.
+    // Memory takes every byte, and a JSON value has only keys that can be written.
     let _written = serde_json::to_writer(&mut json, &*own_metadata(object));
     json.push(b'}');
     json

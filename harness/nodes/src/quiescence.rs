@@ -11,6 +11,10 @@ use tokio::runtime::{Builder, Runtime};
 /// Runtimes of their own, by the IDs of their threads.
 static RUNTIMES: Mutex<BTreeMap<String, u64>> = Mutex::new(BTreeMap::new());
 
+/// How many turns without any action tell that a runtime of one thread has nothing to do. Tasks that wake one another
+/// without an action, as through a channel, do so a few times in a row; a turn takes a microsecond or two.
+const TURNS: u32 = 20;
+
 /// The threads of a runtime that has to do with no other thread of the process but those that it starts.
 #[derive(Debug, Clone, Copy)]
 pub struct Threads(u64);
@@ -51,11 +55,47 @@ fn runtimes() -> MutexGuard<'static, BTreeMap<String, u64>> {
     RUNTIMES.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
+/// Lets every task of a runtime of one thread run until none is ready, as far as that shows: each turn ends with one of
+/// the driver, which wakes the tasks whose sockets became ready, and the queue is first in, first out.
+pub(crate) async fn let_the_others_run() {
+    for _ in 0..TURNS {
+        // To the end of the queue.
+        let mut again = true;
+        std::future::poll_fn(|context| {
+            if std::mem::take(&mut again) {
+                context.waker().wake_by_ref();
+                return std::task::Poll::Pending;
+            }
+            std::task::Poll::Ready(())
+        })
+        .await;
+        tokio::task::yield_now().await;
+    }
+}
+
+/// Whether every other worker thread of this runtime is parked, no task waits for one, and every thread that blocks for
+/// it waits, too (hashing, asking a webhook). A thread that the machine has preempted amid a task is not parked, so a
+/// loaded machine cannot pass for a quiet one.
+#[must_use]
+pub(crate) fn others_rest() -> bool {
+    let metrics = tokio::runtime::Handle::current().metrics();
+    let counts =
+        || (0..metrics.num_workers()).map(|worker| metrics.worker_park_unpark_count(worker)).collect::<Vec<_>>();
+    let before = counts();
+    // The count is odd while a worker is parked (tokio, `RuntimeMetrics::worker_park_unpark_count`).
+    let parked = before.iter().filter(|&&count| count % 2 == 1).count();
+    parked + 1 >= before.len()
+        && others_wait().unwrap_or(true)
+        // Last: what a thread did before it was seen waiting may have woken a task here.
+        && metrics.global_queue_depth() == 0
+        // Threads are looked at one after the other: what one handed to another meanwhile is seen on neither.
+        && counts() == before
+}
+
 /// Whether every other thread of the calling one's runtime waits for something: every one of the process, except those
 /// that are known to be another runtime's, since one that has just been started is not known yet. `None` where that
 /// cannot be told.
-#[must_use]
-pub fn others_wait() -> Option<bool> {
+fn others_wait() -> Option<bool> {
     let own = current_thread()?;
     // Not held while the threads are looked at: one that waits for it would seem to rest.
     let known = runtimes().clone();
@@ -86,7 +126,8 @@ fn thread_waits(directory: &Path) -> bool {
         .map_or(true, |stat| matches!(state(&stat), Some('S' | 'Z' | 'X' | 'T' | 't' | 'I')))
 }
 
-/// The same for `pid` and all its descendants.
+/// Whether every thread of process `pid` and of all its descendants waits for something. `None` where that cannot be
+/// told.
 #[must_use]
 pub fn tree_waits(pid: u32) -> Option<bool> {
     let mut waiting = vec![pid];

@@ -99,10 +99,6 @@ struct Timer {
 /// action, short enough that twenty jumps cost less than one kubectl process.
 const QUIET: Duration = Duration::from_millis(2);
 
-/// How many turns of a runtime of one thread without any action are quiet, too. Tasks that wake one another without an
-/// action, as through a channel, do so a few times in a row; a turn takes a microsecond or two.
-const TURNS: u32 = 20;
-
 /// How many quiet periods in a row, a second at the least, are enough although some thread is never seen at rest: others
 /// may share the runtime and keep its threads at work for long. A task of this cell that computes for longer
 /// than that, and holds no [`BusyGuard`], does not keep the clock from jumping.
@@ -236,7 +232,7 @@ impl VirtualClock {
         let mut rounds = 0;
         loop {
             if rounds == 0 && self.is_alone() {
-                let_the_others_run().await;
+                quiescence::let_the_others_run().await;
             } else {
                 // Real time on purpose: the only way to know that other tasks have nothing to do is to let them run. The
                 // timer fires in the same turn of the runtime's driver that wakes the tasks whose sockets became ready.
@@ -249,7 +245,7 @@ impl VirtualClock {
             if self.touched.load(Ordering::SeqCst) != before || self.busy.load(Ordering::SeqCst) > 0 {
                 return;
             }
-            if !self.expects() && (rounds >= QUIET_ENOUGH || others_rest()) {
+            if !self.expects() && (rounds >= QUIET_ENOUGH || quiescence::others_rest()) {
                 self.jump();
                 return;
             }
@@ -295,42 +291,6 @@ impl VirtualClock {
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
-}
-
-/// Lets every task of a runtime of one thread run until none is ready, as far as that shows: each turn ends with one of
-/// the driver, which wakes the tasks whose sockets became ready, and the queue is first in, first out.
-async fn let_the_others_run() {
-    for _ in 0..TURNS {
-        // To the end of the queue.
-        let mut again = true;
-        std::future::poll_fn(|context| {
-            if std::mem::take(&mut again) {
-                context.waker().wake_by_ref();
-                return std::task::Poll::Pending;
-            }
-            std::task::Poll::Ready(())
-        })
-        .await;
-        tokio::task::yield_now().await;
-    }
-}
-
-/// Whether every other worker thread of this runtime is parked, no task waits for one, and every thread that blocks for
-/// it waits, too (hashing, asking a webhook). A thread that the machine has preempted amid a task is not parked, so a
-/// loaded machine cannot pass for a quiet one.
-fn others_rest() -> bool {
-    let metrics = tokio::runtime::Handle::current().metrics();
-    let counts =
-        || (0..metrics.num_workers()).map(|worker| metrics.worker_park_unpark_count(worker)).collect::<Vec<_>>();
-    let before = counts();
-    // The count is odd while a worker is parked (tokio, `RuntimeMetrics::worker_park_unpark_count`).
-    let parked = before.iter().filter(|&&count| count % 2 == 1).count();
-    parked + 1 >= before.len()
-        && quiescence::others_wait().unwrap_or(true)
-        // Last: what a thread did before it was seen waiting may have woken a task here.
-        && metrics.global_queue_depth() == 0
-        // Threads are looked at one after the other: what one handed to another meanwhile is seen on neither.
-        && counts() == before
 }
 
 /// Ends a flow.
@@ -380,214 +340,4 @@ impl Drop for ProgressGuard {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::clock::Clock;
-
-    const SHORT: Delay = Delay::new("short", Duration::from_secs(10));
-    const LONG: Delay = Delay::new("long", Duration::from_hours(1));
-
-    fn driven() -> (Arc<VirtualClock>, CancellationToken) {
-        let clock = VirtualClock::new();
-        let stop = CancellationToken::new();
-        tokio::spawn(clock.clone().drive(stop.clone()));
-        (clock, stop)
-    }
-
-    #[tokio::test]
-    async fn jumps_to_the_earliest_deadline_first() {
-        let (clock, stop) = driven();
-        let _progress = clock.wants_progress();
-        let (a, b) = (clock.clone(), clock.clone());
-        let long = tokio::spawn(async move {
-            a.sleep(LONG).await;
-            a.now()
-        });
-        let short = tokio::spawn(async move {
-            b.sleep(SHORT).await;
-            b.now()
-        });
-        assert_eq!(short.await.unwrap(), SHORT.duration);
-        assert_eq!(long.await.unwrap(), LONG.duration);
-        stop.cancel();
-    }
-
-    #[tokio::test]
-    async fn stands_still_while_nobody_wants_progress() {
-        let (clock, stop) = driven();
-        let sleeper = tokio::spawn({
-            let clock = clock.clone();
-            async move { clock.sleep(SHORT).await }
-        });
-        tokio::time::sleep(QUIET * 10).await;
-        assert!(!sleeper.is_finished());
-        let _progress = clock.wants_progress();
-        sleeper.await.unwrap();
-        stop.cancel();
-    }
-
-    #[tokio::test]
-    async fn stands_still_while_somebody_is_busy() {
-        let (clock, stop) = driven();
-        let _progress = clock.wants_progress();
-        let busy = clock.busy();
-        let sleeper = tokio::spawn({
-            let clock = clock.clone();
-            async move { clock.sleep(SHORT).await }
-        });
-        tokio::time::sleep(QUIET * 10).await;
-        assert!(!sleeper.is_finished());
-        drop(busy);
-        sleeper.await.unwrap();
-        stop.cancel();
-    }
-
-    #[tokio::test]
-    async fn leaves_a_process_real_time_before_each_jump() {
-        let (clock, stop) = driven();
-        let _progress = clock.process_wants_progress();
-        let begin = Instant::now();
-        for _ in 0..5 {
-            clock.sleep(SHORT).await;
-        }
-        assert!(begin.elapsed() >= QUIET * 5);
-        stop.cancel();
-    }
-
-    #[test]
-    #[cfg_attr(not(target_os = "linux"), ignore = "cannot tell without /proc")]
-    fn waits_for_what_blocks_on_another_thread() {
-        let threads = quiescence::Threads::begin();
-        threads.enter();
-        threads.runtime().unwrap().block_on(async {
-            let (clock, stop) = driven();
-            let _progress = clock.wants_progress();
-            for _ in 0..500 {
-                let blocks = tokio::task::spawn_blocking(|| {
-                    let begin = Instant::now();
-                    while begin.elapsed() < Duration::from_micros(100) {
-                        std::hint::spin_loop();
-                    }
-                });
-                let ended = Clock::virtual_from(clock.clone()).within(LONG, blocks).await;
-                assert!(ended.is_ok(), "the clock jumped before it was told");
-            }
-            stop.cancel();
-        });
-        quiescence::Threads::leave();
-    }
-
-    #[tokio::test]
-    async fn lets_tasks_wake_one_another_before_it_jumps() {
-        let (clock, stop) = driven();
-        let (first, mut last) = oneshot::channel();
-        for _ in 0..10 {
-            let (next, wakes) = oneshot::channel();
-            let wakes_next = std::mem::replace(&mut last, wakes);
-            tokio::spawn(async move {
-                let woken: &str = wakes_next.await.unwrap();
-                next.send(woken)
-            });
-        }
-        let short = tokio::spawn({
-            let clock = clock.clone();
-            async move {
-                last.await.unwrap();
-                clock.sleep(SHORT).await;
-                clock.now()
-            }
-        });
-        let _progress = clock.wants_progress();
-        first.send("go").unwrap();
-        clock.sleep(LONG).await;
-        assert_eq!(short.await.unwrap(), SHORT.duration);
-        stop.cancel();
-    }
-
-    #[tokio::test]
-    async fn passes_as_real_time_does_while_it_flows() {
-        const BLINK: Delay = Delay::new("blink", Duration::from_millis(20));
-        let clock = VirtualClock::new();
-        let begin = Instant::now();
-        let blinks = async {
-            tokio::time::sleep(BLINK.duration).await;
-            let first = clock.now();
-            clock.sleep(BLINK).await;
-            (first, clock.now())
-        };
-        tokio::pin!(blinks);
-        let (first, second) = tokio::select! {
-            // Before the first blink.
-            biased;
-            () = clock.flow() => unreachable!("time does not end"),
-            times = &mut blinks => times,
-        };
-        assert!(BLINK.duration <= first && first + BLINK.duration <= second && second <= begin.elapsed());
-        assert!(clock.now() >= second, "it stands where it came to");
-    }
-
-    #[tokio::test]
-    async fn ends_a_delay_that_is_released_while_it_flows() {
-        const BLINK: Delay = Delay::new("blink", Duration::from_millis(1));
-        let clock = VirtualClock::new();
-        clock.hold("blink");
-        let released = async {
-            tokio::time::sleep(BLINK.duration * 10).await;
-            clock.release("blink");
-            tokio::time::sleep(Duration::from_secs(10)).await;
-        };
-        tokio::select! {
-            () = clock.flow() => unreachable!("time does not end"),
-            () = released => panic!("it never ended"),
-            () = clock.sleep(BLINK) => {}
-        }
-    }
-
-    #[tokio::test]
-    async fn keeps_a_held_delay_until_it_is_released() {
-        let (clock, stop) = driven();
-        let _progress = clock.wants_progress();
-        clock.hold("short");
-        let held = tokio::spawn({
-            let clock = clock.clone();
-            async move { clock.sleep(SHORT).await }
-        });
-        clock.sleep(LONG).await;
-        assert!(!held.is_finished());
-        clock.release("short");
-        held.await.unwrap();
-        stop.cancel();
-    }
-
-    #[tokio::test]
-    async fn waits_for_what_is_expected_until_it_arrives_or_its_limit_passes() {
-        let (clock, stop) = driven();
-        let _progress = clock.wants_progress();
-        let expectation = Clock::virtual_from(clock.clone()).expectation();
-        let begin = Instant::now();
-        expectation.expect(QUIET * 20);
-        clock.sleep(SHORT).await;
-        assert!(begin.elapsed() >= QUIET * 20);
-        expectation.expect(Duration::from_hours(1));
-        let sleeper = tokio::spawn({
-            let clock = clock.clone();
-            async move { clock.sleep(SHORT).await }
-        });
-        tokio::time::sleep(QUIET * 10).await;
-        assert!(!sleeper.is_finished());
-        expectation.met();
-        sleeper.await.unwrap();
-        stop.cancel();
-    }
-
-    #[tokio::test]
-    async fn forgets_a_sleep_that_was_dropped() {
-        let (clock, stop) = driven();
-        {
-            let sleep = clock.sleep(LONG);
-            tokio::select! { () = sleep => unreachable!(), () = tokio::task::yield_now() => {} }
-        }
-        assert!(clock.pending().is_empty());
-        stop.cancel();
-    }
-}
+mod tests;
