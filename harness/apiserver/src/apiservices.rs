@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 
+use crate::fields::at;
 use crate::registry::Registry;
 use crate::shape::in_order;
 use crate::state::State;
@@ -119,8 +120,8 @@ pub fn sync(state: &State) {
         }
     }
     for (key, stored) in state.store.list(&table, None).objects {
-        let managed = stored.value.pointer("/metadata/labels").and_then(|labels| labels.get(MANAGED));
-        if managed == Some(&Value::from("true")) && !wanted.iter().any(|one| one.name() == key.name) {
+        let managed = at(&stored.value, "/metadata/labels").and_then(|labels| labels.get(MANAGED));
+        if managed.is_some_and(|managed| managed == "true") && !wanted.iter().any(|one| one.name() == key.name) {
             // Gone already is as good.
             let _ = state.store.remove(&table, &key, &stored);
         }

@@ -72,12 +72,22 @@ impl User {
     pub fn in_group(&self, group: &str) -> bool {
         self.groups.iter().any(|found| found == group)
     }
+
+    /// Whether the user is the `ServiceAccount` `name` of `namespace`.
+    #[must_use]
+    pub fn is_account(&self, namespace: &str, name: &str) -> bool {
+        let rest = self.name.strip_prefix(ACCOUNT).and_then(|rest| rest.strip_prefix(namespace));
+        rest.and_then(|rest| rest.strip_prefix(':')) == Some(name)
+    }
 }
+
+/// What the names of `ServiceAccount`s begin with.
+const ACCOUNT: &str = "system:serviceaccount:";
 
 /// The name of a `ServiceAccount` as a user.
 #[must_use]
 pub fn account_user(namespace: &str, name: &str) -> String {
-    format!("system:serviceaccount:{namespace}:{name}")
+    format!("{ACCOUNT}{namespace}:{name}")
 }
 
 /// The groups of a `ServiceAccount`.

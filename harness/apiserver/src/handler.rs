@@ -1,5 +1,6 @@
 //! One request: who asks, what for, whether they may, and the answer.
 
+use std::pin::pin;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -17,6 +18,7 @@ use crate::authz::{self, Ask};
 use crate::call::Call;
 use crate::consent::{Asking, Consent};
 use crate::custom::instance;
+use crate::in_process::WithoutManagedFields;
 use crate::negotiate::{Document, Encoding, Endpoint, Form};
 use crate::registry::{self, Resource};
 use crate::request::{self, Query, ResourcePath, Target};
@@ -36,7 +38,8 @@ pub async fn handle(state: Arc<State>, peer: Arc<PeerCertificate>, request: Requ
         matches!(&target, Target::Resource(path) if limits::is_long_running(request.method(), path, &query));
     let limit = state.time_limits.request;
     let noted = Unanswered::of(&state, &peer, &target, &query, &request);
-    let answer = respond(&state, &peer, target, query, request);
+    // In its place: it is large, and would be moved.
+    let answer = pin!(respond(&state, &peer, target, query, request));
     let answer = if unbounded { Ok(answer.await) } else { tokio::time::timeout(limit, answer).await };
     let (response, people) = match answer {
         Ok(Ok(response)) => (response, people),
@@ -206,7 +209,8 @@ async fn resource_answer(
         (None, "") => Endpoint::BuiltIn,
         (None, _) => Endpoint::BelowBuiltIn,
     };
-    let form = negotiate::wanted(&parts.headers, endpoint)?;
+    let managed_fields = parts.extensions.get::<WithoutManagedFields>().is_none();
+    let form = Form { managed_fields, ..negotiate::wanted(&parts.headers, endpoint)? };
     let body = read_body(body).await?;
     if matches!(verb, "get" | "list") {
         reads::fresh(state, resource.stored(), &query).await;

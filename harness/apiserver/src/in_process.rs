@@ -1,5 +1,6 @@
 //! Requests from within the process: the same answers, without a connection and TLS.
 
+use std::pin::pin;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -22,7 +23,12 @@ pub struct Stopped;
 pub struct InProcess {
     state: Arc<State>,
     peer: Arc<PeerCertificate>,
+    managed_fields: bool,
 }
+
+/// A mark on requests of those who do not read `metadata.managedFields`.
+#[derive(Clone, Copy)]
+pub struct WithoutManagedFields;
 
 impl ApiServer {
     /// A way for the administrator, `kubernetes-admin` of `system:masters`.
@@ -39,19 +45,30 @@ impl ApiServer {
     }
 
     fn in_process_of(&self, peer: PeerCertificate) -> InProcess {
-        InProcess { state: Arc::clone(&self.running.state), peer: Arc::new(peer) }
+        InProcess { state: Arc::clone(&self.running.state), peer: Arc::new(peer), managed_fields: true }
     }
 }
 
 impl InProcess {
+    /// The same way for someone who does not read `metadata.managedFields`, the larger part of many objects: they are
+    /// left out of JSON. Who writes an object without them leaves them as they are, as everywhere.
+    #[must_use]
+    pub fn without_managed_fields(self) -> Self {
+        Self { managed_fields: false, ..self }
+    }
+
     /// Answers `request`. What a stream has not brought when the server stops does not come.
     ///
     /// # Errors
     /// [`Stopped`].
     pub async fn answer(&self, request: Request<Bytes>) -> Result<Response<Body>, Stopped> {
-        let request = request.map(|body| Either::Right(Full::new(body)));
+        let mut request = request.map(|body| Either::Right(Full::new(body)));
+        if !self.managed_fields {
+            request.extensions_mut().insert(WithoutManagedFields);
+        }
         let stop = self.state.stop.clone();
-        let answer = handler::handle(Arc::clone(&self.state), Arc::clone(&self.peer), request);
+        // In its place: it is large, and would be moved.
+        let answer = pin!(handler::handle(Arc::clone(&self.state), Arc::clone(&self.peer), request));
         let answer = stop.run_until_cancelled(answer).await.ok_or(Stopped)?;
         Ok(answer.map(|body| {
             if body.size_hint().exact().is_some() {

@@ -55,6 +55,7 @@ mod deletion;
 mod deprecation;
 mod discovery;
 mod eviction;
+mod fields;
 mod flowcontrol;
 #[cfg(feature = "fuzzing")]
 pub mod fuzzing;
@@ -101,6 +102,7 @@ mod strategic;
 mod surface;
 mod table;
 mod types;
+mod unmanaged;
 mod unstructured;
 mod upstream;
 mod validation;

@@ -9,6 +9,7 @@ use serde_json::Value;
 
 use crate::consent::{Consent, Operation, Spot};
 use crate::custom::{definition, instance};
+use crate::fields::text;
 use crate::managed::{self, Sent, Tracker};
 use crate::registry::Resource;
 use crate::shape::{check, counts_generations, fill, in_order, metadata, put_or_remove, shape, shape_applied};
@@ -66,10 +67,6 @@ enum Ownership {
     Tracked(Sent),
     /// As it is written here.
     Settled(Option<Value>),
-}
-
-fn text<'a>(value: &'a Value, pointer: &str) -> &'a str {
-    value.pointer(pointer).and_then(Value::as_str).unwrap_or_default()
 }
 
 /// Five characters that cannot form words, as `generateName` appends them.
@@ -296,7 +293,6 @@ impl Place<'_> {
     /// What goes with a write: a definition is settled before the next request.
     pub fn after_write(&self) {
         if &**self.table() == definition::RESOURCE {
-            self.state.reload_definitions();
             definition::settle(self.state);
         }
         self.after_flow_change();
@@ -318,11 +314,7 @@ impl Place<'_> {
                 let _ = self.state.store.remove(&endpoints, &key, &found);
             }
         }
-        let is_definition = &**self.table() == definition::RESOURCE;
-        if is_definition {
-            self.state.reload_definitions();
-        }
-        if is_definition || instance::is_terminating(self.resource) {
+        if &**self.table() == definition::RESOURCE || instance::is_terminating(self.resource) {
             definition::settle(self.state);
         }
         self.after_flow_change();

@@ -78,13 +78,13 @@ impl Patch {
         match self {
             Self::Json(patch) => {
                 patch.apply(&mut patched).map_err(|_| Failure::patch_rejected())?;
-                return decoded(tracker.resource, &patched);
+                return decoded(tracker.resource, patched);
             }
             Self::Merge(patch) => {
                 mergepatch::apply(go::object(&mut patched), patch);
-                return decoded(tracker.resource, &patched);
+                return decoded(tracker.resource, patched);
             }
-            Self::Replace(list) => return decoded(tracker.resource, list),
+            Self::Replace(list) => return decoded(tracker.resource, list.clone()),
             Self::Strategic(type_name, patch) => {
                 strategic::apply(type_name, &mut patched, patch).map_err(|refusal| match refusal {
                     Refusal::Malformed(_) => Failure::bad_request(refusal.to_string()),
@@ -109,9 +109,9 @@ impl Patch {
 }
 
 /// A patched document as it is read again.
-fn decoded(resource: &Resource, document: &Value) -> Result<Value, Failure> {
+fn decoded(resource: &Resource, document: Value) -> Result<Value, Failure> {
     let text = document.to_string();
-    negotiate::decode_patched(resource, text.as_bytes()).map_err(|why| {
+    negotiate::decode_patched(resource, document, &text).map_err(|why| {
         let cause = Cause::invalid("patch", crate::status::quoted(&text), &why);
         Failure::invalid("", "", "", &[cause])
     })

@@ -19,6 +19,7 @@ use crate::request::Query;
 use crate::status::{Cause, Failure, quoted};
 use crate::store::{self, Change, Stored};
 use crate::table;
+use crate::unmanaged::{Unmanaged, UnmanagedMetadata};
 
 /// The metadata of an object alone: annotations that stand for fields of other versions are no part of it.
 fn own_metadata(object: &Value) -> Cow<'_, Value> {
@@ -48,11 +49,16 @@ fn partial(object: &Value, version: &str) -> Value {
 }
 
 /// The same in JSON, of an object whose metadata is stored as its type has it.
-fn partial_json(object: &Value, version: &str) -> Vec<u8> {
+fn partial_json(object: &Value, version: &str, managed_fields: bool) -> Vec<u8> {
     let mut json =
         format!("{{\"kind\":\"PartialObjectMetadata\",\"apiVersion\":\"{version}\",\"metadata\":").into_bytes();
     // Memory takes every byte, and a JSON value has only keys that can be written.
-    let _written = serde_json::to_writer(&mut json, &*own_metadata(object));
+    let metadata = own_metadata(object);
+    let _written = if managed_fields {
+        serde_json::to_writer(&mut json, &*metadata)
+    } else {
+        serde_json::to_writer(&mut json, &UnmanagedMetadata(&metadata))
+    };
     json.push(b'}');
     json
 }
@@ -63,14 +69,6 @@ fn served<'a>(resource: &Resource, stored: &'a Value) -> Cow<'a, Value> {
         Some(_) => Cow::Owned(instance::served(resource, stored)),
         None => conversion::shown(resource, stored),
     }
-}
-
-/// The bytes of an object in the version that was asked for.
-fn in_version(resource: &Resource, stored: &Stored) -> Bytes {
-    if resource.custom.is_none() && resource.hub.is_none() {
-        return stored.json();
-    }
-    serde_json::to_vec(&*served(resource, &stored.value)).unwrap_or_default().into()
 }
 
 /// How a list goes on.
@@ -203,12 +201,23 @@ impl Shower {
             return bytes.into();
         }
         if let (Shape::Metadata(version), None) = (self.form.shape, &self.resource.custom) {
-            return partial_json(&stored.value, version).into();
+            return partial_json(&stored.value, version, self.form.managed_fields).into();
         }
         match self.shaped(&stored.value, headed) {
             Some(value) => serde_json::to_vec(&value).unwrap_or_default().into(),
-            None => in_version(&self.resource, stored),
+            None => self.in_version(stored),
         }
+    }
+
+    /// The JSON of an object in the version that was asked for.
+    fn in_version(&self, stored: &Stored) -> Bytes {
+        let with = self.form.managed_fields;
+        if self.resource.custom.is_none() && self.resource.hub.is_none() {
+            return if with { stored.json() } else { stored.json_unmanaged() };
+        }
+        let object = &*served(&self.resource, &stored.value);
+        let written = if with { serde_json::to_vec(object) } else { serde_json::to_vec(&Unmanaged(object)) };
+        written.unwrap_or_default().into()
     }
 
     fn protobuf(&self, object: &Value) -> Option<Vec<u8>> {
@@ -251,7 +260,7 @@ impl Shower {
             Encoding::Yaml => {
                 let value = match self.shaped(&stored.value, true) {
                     Some(value) => value,
-                    None => serde_json::from_slice(&in_version(&self.resource, stored)).unwrap_or_default(),
+                    None => serde_json::from_slice(&self.in_version(stored)).unwrap_or_default(),
                 };
                 answer::value(self.form, status, &value)
             }
@@ -342,7 +351,7 @@ impl Shower {
             if index > 0 {
                 out.push(b',');
             }
-            let bytes = in_version(&self.resource, stored);
+            let bytes = self.in_version(stored);
             match bytes.strip_prefix(self.prefix.as_bytes()) {
                 Some(rest) if self.resource.custom.is_none() => {
                     out.push(b'{');

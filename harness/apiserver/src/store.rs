@@ -15,6 +15,7 @@ use serde_json::Value;
 pub use history::{Change, Follower, Form, Lost};
 pub use key::Key;
 
+use crate::unmanaged::Unmanaged;
 use history::Table;
 
 /// An object as it is stored: never changed, only replaced.
@@ -25,6 +26,7 @@ pub struct Stored {
     /// The revision at which it came to be so.
     pub revision: u64,
     json: OnceLock<Bytes>,
+    unmanaged: OnceLock<Bytes>,
 }
 
 impl Stored {
@@ -41,18 +43,24 @@ impl Stored {
                 metadata.shift_insert(place, "resourceVersion".to_owned(), revision);
             }
         }
-        Arc::new(Self { value, revision, json: OnceLock::new() })
+        Arc::new(Self { value, revision, json: OnceLock::new(), unmanaged: OnceLock::new() })
     }
 
     /// An object that is shown but not stored, as a dry run's answer.
     #[must_use]
     pub fn detached(value: Value) -> Arc<Self> {
-        Arc::new(Self { value, revision: 0, json: OnceLock::new() })
+        Arc::new(Self { value, revision: 0, json: OnceLock::new(), unmanaged: OnceLock::new() })
     }
 
     /// The object as JSON, written once however many ask.
     pub fn json(&self) -> Bytes {
         self.json.get_or_init(|| Bytes::from(serde_json::to_vec(&self.value).unwrap_or_default())).clone()
+    }
+
+    /// The same without `metadata.managedFields`.
+    pub fn json_unmanaged(&self) -> Bytes {
+        let write = || Bytes::from(serde_json::to_vec(&Unmanaged(&self.value)).unwrap_or_default());
+        self.unmanaged.get_or_init(write).clone()
     }
 }
 
@@ -89,7 +97,14 @@ pub struct Store {
 /// All objects of a moment, with its revision, for another store to begin with.
 pub struct Image {
     revision: u64,
-    tables: Vec<(Arc<str>, Objects)>,
+    tables: Vec<TableImage>,
+}
+
+struct TableImage {
+    name: Arc<str>,
+    objects: Objects,
+    /// The revision of the newest change.
+    position: u64,
 }
 
 /// The objects of a resource.
@@ -126,11 +141,11 @@ impl Store {
         Self { inner: Mutex::new(Inner { revision: FIRST, tables: HashMap::new() }) }
     }
 
-    /// A store that begins with the objects of `image`. What they were before cannot be followed.
+    /// A store that begins with the objects of `image`. What they were before cannot be followed: who has seen the newest
+    /// change of a resource can go on from there.
     #[must_use]
     pub fn from_image(image: &Image) -> Self {
-        let table =
-            |(name, objects): &(Arc<str>, Objects)| (Arc::clone(name), Table::holding(objects.clone(), image.revision));
+        let table = |of: &TableImage| (Arc::clone(&of.name), Table::holding(of.objects.clone(), of.position));
         let tables = image.tables.iter().map(table).collect();
         Self { inner: Mutex::new(Inner { revision: image.revision, tables }) }
     }
@@ -139,8 +154,12 @@ impl Store {
     pub fn image(&self) -> Image {
         let inner = self.lock();
         let open = inner.tables.iter().filter(|(_, table)| !table.is_closed());
-        let tables = open.map(|(name, table)| (Arc::clone(name), table.objects.clone())).collect();
-        Image { revision: inner.revision, tables }
+        let image = |(name, table): (&Arc<str>, &Table)| TableImage {
+            name: Arc::clone(name),
+            objects: table.objects.clone(),
+            position: table.position(),
+        };
+        Image { revision: inner.revision, tables: open.map(image).collect() }
     }
 
     fn lock(&self) -> MutexGuard<'_, Inner> {
@@ -183,6 +202,13 @@ impl Store {
             .get(table)
             .map(|table| within(table, namespace).map(|(key, stored)| (key.clone(), Arc::clone(stored))).collect());
         Snapshot { objects: objects.unwrap_or_default(), revision }
+    }
+
+    /// The same without their keys and the revision.
+    pub fn objects(&self, table: &Arc<str>, namespace: Option<&str>) -> Vec<Arc<Stored>> {
+        let inner = self.lock();
+        let found = inner.tables.get(table).map(|table| within(table, namespace).map(|(_, stored)| stored.clone()));
+        found.into_iter().flatten().collect()
     }
 
     /// All objects of a resource, or those of one namespace, as they were at `revision`.

@@ -10,6 +10,7 @@ use serde_json::Value;
 
 use super::claims::{self, Bound, BoundClaims, LEGACY_ISSUER, LegacyClaims, Reference};
 use super::{Evidence, INVALID, Proof, User, account_groups, account_user, split_account};
+use crate::fields::text;
 use crate::status::quoted;
 use crate::store::{Key, Store, Stored};
 
@@ -42,10 +43,6 @@ fn unverified(token: &str) -> Option<Value> {
         return None;
     };
     serde_json::from_slice(&BASE64_URL_SAFE_NO_PAD.decode(claims).ok()?).ok()
-}
-
-fn text<'a>(value: &'a Value, pointer: &str) -> &'a str {
-    value.pointer(pointer).and_then(Value::as_str).unwrap_or_default()
 }
 
 impl Tokens {

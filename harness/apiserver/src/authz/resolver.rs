@@ -6,7 +6,8 @@ use std::sync::Arc;
 use serde_json::Value;
 
 use super::rule::Rule;
-use crate::authn::{User, account_user};
+use crate::authn::User;
+use crate::fields::text;
 use crate::registry::group_resource;
 use crate::status::quoted;
 use crate::store::{Key, Store, Stored};
@@ -18,10 +19,6 @@ pub struct Source<'a> {
     binding: &'a Value,
     subject: &'a Value,
     namespace: &'a str,
-}
-
-fn text<'a>(value: &'a Value, pointer: &str) -> &'a str {
-    value.pointer(pointer).and_then(Value::as_str).unwrap_or_default()
 }
 
 impl std::fmt::Display for Source<'_> {
@@ -53,7 +50,7 @@ fn names_user(subject: &Value, user: &User, binding_namespace: &str) -> bool {
         "ServiceAccount" => {
             let own = text(subject, "/namespace");
             let namespace = if own.is_empty() { binding_namespace } else { own };
-            !namespace.is_empty() && user.name == account_user(namespace, text(subject, "/name"))
+            !namespace.is_empty() && user.is_account(namespace, text(subject, "/name"))
         }
         _ => false,
     }
@@ -113,8 +110,7 @@ pub fn visit(
     mut visit: impl FnMut(Result<(&Source<'_>, &Rule), Unresolved>) -> ControlFlow<()>,
 ) {
     let mut bindings = |plural: &str, namespace: &str| -> ControlFlow<()> {
-        let listed = store.list(&group_resource(plural, RBAC), Some(namespace)).objects;
-        for (_, binding) in listed {
+        for binding in store.objects(&group_resource(plural, RBAC), Some(namespace)) {
             show(store, user, namespace, &binding, &mut visit)?;
         }
         ControlFlow::Continue(())

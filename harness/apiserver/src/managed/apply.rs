@@ -11,7 +11,7 @@ use super::fields;
 use super::set::Set;
 use super::settle::{Conflict, Unsettled, Versions, bring_up_to_date, difference, settle};
 use super::trail::Violations;
-use super::update::{Write, unowned};
+use super::update::{UNOWNED, Write};
 use super::validate::validate;
 
 /// Who owns what was there before anyone was tracked.
@@ -128,7 +128,7 @@ impl<V: Versions> Write<'_, V> {
             },
         )?;
         let nothing_left = managers.owned.get_mut(&writer).is_some_and(|owned| {
-            owned.set.remove(&unowned());
+            owned.set.remove(&UNOWNED);
             owned.set.is_empty()
         });
         if nothing_left {

@@ -56,6 +56,32 @@ pub fn compare(kind: ObjectType<'_>, before: &Value, after: &Value) -> Result<Co
     Ok(comparison)
 }
 
+/// What differs between `before` and an `after` that is known to fit the schema: what is the same is left out.
+///
+/// # Errors
+/// What of `before` does not fit the schema.
+pub fn compare_fitting(kind: ObjectType<'_>, before: &Value, after: &Value) -> Result<Comparison, Violations> {
+    let mut differing = Differing(Comparison::default());
+    walk(kind, before, after, &mut differing)?;
+    Ok(differing.0)
+}
+
+struct Differing(Comparison);
+
+impl Rule for Differing {
+    fn leaf(&mut self, at: &Trail<'_>, pair: Pair<'_>) -> Option<Value> {
+        self.0.leaf(at, pair)
+    }
+
+    fn inner(&mut self, at: &Trail<'_>, pair: Pair<'_>) {
+        self.0.inner(at, pair);
+    }
+
+    fn leaves_out_same(&self) -> bool {
+        true
+    }
+}
+
 struct KeepRight;
 
 impl Rule for KeepRight {
@@ -120,7 +146,9 @@ mod tests {
         #[case] removed: Value,
     ) {
         let kind = builtin::object_type("core.v1.Pod").unwrap();
-        let found = compare(kind, &pod_spec(&before), &pod_spec(&after)).unwrap();
+        let (before, after) = (pod_spec(&before), pod_spec(&after));
+        let found = compare(kind, &before, &after).unwrap();
+        assert_eq!(compare_fitting(kind, &before, &after).unwrap(), found);
         let written = [&found.added, &found.modified, &found.removed].map(codec::write);
         assert_eq!(written, [added, modified, removed]);
     }

@@ -6,13 +6,14 @@ use std::collections::{BTreeMap, btree_map::Entry};
 use serde_json::Value;
 use thiserror::Error;
 
-use super::compare::{Comparison, compare};
+use super::compare::{Comparison, compare, compare_fitting};
 use super::entries::{Manager, Managers, Owned};
 use super::path::Element;
 use super::reconcile::{Live, reconcile};
 use super::schema::ObjectType;
 use super::set::Set;
 use super::trail::Violations;
+use crate::fields::at;
 
 /// The versions of a kind.
 pub trait Versions {
@@ -52,11 +53,22 @@ pub enum Unsettled {
 /// # Errors
 /// What does not fit the schema.
 pub fn difference(kind: ObjectType<'_>, before: &Value, after: &Value) -> Result<Comparison, Violations> {
-    let mut found = compare(kind, before, after)?;
-    if before.pointer("/metadata/managedFields").is_some() {
+    Ok(counted(compare(kind, before, after)?, before))
+}
+
+/// The same where `after` is known to fit.
+///
+/// # Errors
+/// What of `before` does not fit the schema.
+pub fn difference_of_fitting(kind: ObjectType<'_>, before: &Value, after: &Value) -> Result<Comparison, Violations> {
+    Ok(counted(compare_fitting(kind, before, after)?, before))
+}
+
+fn counted(mut found: Comparison, before: &Value) -> Comparison {
+    if at(before, "/metadata/managedFields").is_some() {
         found.removed.remove(&Set::of([[Element::field("metadata"), Element::field("managedFields")]]));
     }
-    Ok(found)
+    found
 }
 
 /// Brings what everyone owns to the schema of today. Who owns fields of a version that is no more is forgotten.
@@ -104,11 +116,12 @@ pub fn settle(
                 slot.insert(taken(&difference(kind, &before, &after)?))
             }
         };
-        let contested = owned.set.intersection(&change.written);
-        conflicts
-            .extend(contested.overwritten_paths().into_iter().map(|path| Conflict { manager: manager.clone(), path }));
+        if !force {
+            let contested = owned.set.intersection(&change.written).overwritten_paths();
+            conflicts.extend(contested.into_iter().map(|path| Conflict { manager: manager.clone(), path }));
+        }
     }
-    if !force && !conflicts.is_empty() {
+    if !conflicts.is_empty() {
         return Err(Unsettled::Conflicts(conflicts));
     }
     for (_, owned) in managers.owned.iter_mut().filter(|(manager, _)| *manager != writer) {

@@ -1,12 +1,14 @@
 //! Who owns what after an object was written whole.
 
+use std::sync::LazyLock;
+
 use serde_json::Value;
 
 use super::entries::{Manager, Managers, Owned};
 use super::path::Element;
 use super::schema::ObjectType;
 use super::set::Set;
-use super::settle::{Unsettled, Versions, bring_up_to_date, difference, settle};
+use super::settle::{Unsettled, Versions, bring_up_to_date, difference_of_fitting, settle};
 use super::trail::Violations;
 use super::validate::validate;
 
@@ -31,8 +33,9 @@ pub struct Write<'a, V> {
 }
 
 /// Fields that nobody owns.
-#[must_use]
-pub fn unowned() -> Set {
+pub static UNOWNED: LazyLock<Set> = LazyLock::new(unowned);
+
+fn unowned() -> Set {
     const OF_METADATA: [&str; 9] = [
         "name",
         "namespace",
@@ -61,7 +64,7 @@ impl<V: Versions> Write<'_, V> {
         validate(self.kind, after)?;
         let mut managers = managers;
         bring_up_to_date(self.versions, before, &mut managers);
-        let changes = difference(self.kind, before, after)?;
+        let changes = difference_of_fitting(self.kind, before, after)?;
         let writer = Manager::updating(self.manager, self.api_version);
         // While it writes, the writer is a stranger to itself: what it owned counts only as far as it still holds.
         let former = managers.owned.get(&writer).map(|owned| owned.set.clone());
@@ -74,7 +77,7 @@ impl<V: Versions> Write<'_, V> {
         }
         let mut set = changes.modified.union(&changes.added);
         set.remove(&changes.removed);
-        set.remove(&unowned());
+        set.remove(&UNOWNED);
         if !set.is_empty() {
             if let Some(owned) = managers.owned.get(&writer) {
                 set.add(&owned.set);

@@ -27,6 +27,11 @@ pub trait Rule {
 
     /// At a value that was looked into.
     fn inner(&mut self, at: &Trail<'_>, pair: Pair<'_>);
+
+    /// Whether nothing is done where both sides are the same. Who leaves them out has found out before that they fit.
+    fn leaves_out_same(&self) -> bool {
+        false
+    }
 }
 
 /// Walks over `left` and `right`; what comes out is made of what comes out of the leaves.
@@ -59,6 +64,9 @@ enum Out {
 
 impl<R: Rule> Walker<'_, R> {
     fn value(&mut self, id: TypeId, pair: Pair<'_>, at: &Trail<'_>) -> Option<Value> {
+        if self.rule.leaves_out_same() && pair.left == pair.right {
+            return None;
+        }
         let Some(known) = self.kind.get(id) else {
             self.found.push(at.violation("schema error: no type found"));
             return None;

@@ -58,11 +58,13 @@ pub struct Form {
     pub encoding: Encoding,
     /// What it shows.
     pub shape: Shape,
+    /// Whether whole objects and their metadata are shown with `metadata.managedFields`.
+    pub managed_fields: bool,
 }
 
 impl Form {
     /// Objects as JSON.
-    pub const JSON: Self = Self { encoding: Encoding::Json, shape: Shape::Whole };
+    pub const JSON: Self = Self { encoding: Encoding::Json, shape: Shape::Whole, managed_fields: true };
 }
 
 /// Who answers: each has its own idea of what it can write.
@@ -163,7 +165,8 @@ impl<'a> Clause<'a> {
             let shape = self.shape()?;
             // Nobody streams YAML.
             let streams = stream.is_none_or(|stream| stream == "watch" && encoding != Encoding::Yaml);
-            (self.names(encoding) && streams && endpoint.allows(encoding, shape)).then_some(Form { encoding, shape })
+            let allowed = self.names(encoding) && streams && endpoint.allows(encoding, shape);
+            allowed.then_some(Form { encoding, shape, ..Form::JSON })
         };
         Encoding::ALL.into_iter().find_map(allowed)
     }
@@ -268,7 +271,7 @@ mod tests {
     const V1BETA1: &str = "meta.k8s.io/v1beta1";
 
     fn form(encoding: Encoding, shape: Shape) -> Form {
-        Form { encoding, shape }
+        Form { encoding, shape, ..Form::JSON }
     }
 
     #[rstest]

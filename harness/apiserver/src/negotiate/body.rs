@@ -104,7 +104,12 @@ pub fn decode(resource: &Resource, headers: &HeaderMap, body: &[u8]) -> Result<R
 fn json(body: &[u8]) -> Result<Value, String> {
     let failed = |why: &str| format!("couldn't get version/kind; json parse error: {why}");
     gojson::check(body).map_err(|why| failed(&why))?;
-    let value: Value = serde_json::from_slice(body).map_err(|error| failed(&error.to_string()))?;
+    typed(serde_json::from_slice(body).map_err(|error| failed(&error.to_string()))?)
+}
+
+/// `value` where it can say what it is.
+fn typed(value: Value) -> Result<Value, String> {
+    let failed = |why: &str| format!("couldn't get version/kind; json parse error: {why}");
     let of = |value: &Value| match value {
         Value::Null => "null",
         Value::Bool(_) => "bool",
@@ -152,12 +157,12 @@ fn protobuf(resource: &Resource, body: &[u8]) -> Result<Value, String> {
     proto::decode(body, |_, kind| type_of(resource, kind)).ok_or_else(|| "unexpected EOF".to_owned())
 }
 
-/// The object of `resource` that a patch made of one, whose JSON is `patched`.
+/// The object of `resource` that a patch made of one: `patched`, whose JSON is `text`.
 ///
 /// # Errors
 /// The decoder's text.
-pub fn decode_patched(resource: &Resource, patched: &[u8]) -> Result<Value, String> {
-    let object = json(patched)?;
+pub fn decode_patched(resource: &Resource, patched: Value, text: &str) -> Result<Value, String> {
+    let (object, patched) = (typed(patched)?, text.as_bytes());
     if resource.custom.is_some() {
         if object.get("kind").and_then(Value::as_str).unwrap_or_default().is_empty() {
             return Err(jsoniter::refused(patched, |written| format!("Object 'Kind' is missing in '{written}'")));
@@ -356,7 +361,7 @@ mod tests {
     fn tells_what_a_patch_made_unreadable(#[case] patched: &str, #[case] expected: &str) {
         let registry = Registry::new(Vec::new());
         let config_maps = registry.built_in("", "configmaps").unwrap();
-        let why = decode_patched(config_maps, patched.as_bytes()).unwrap_err();
+        let why = decode_patched(config_maps, serde_json::from_str(patched).unwrap(), patched).unwrap_err();
         assert!(why.starts_with(expected), "{why}");
     }
 
@@ -364,7 +369,8 @@ mod tests {
     fn finds_nothing_in_an_object_without_a_version() {
         let registry = Registry::new(Vec::new());
         let config_maps = registry.built_in("", "configmaps").unwrap();
-        let patched = br#"{"kind":"ConfigMap","metadata":{"name":"a"}}"#;
-        assert_eq!(decode_patched(config_maps, patched), Ok(Value::Object(serde_json::Map::new())));
+        let patched = serde_json::json!({"kind": "ConfigMap", "metadata": {"name": "a"}});
+        let text = patched.to_string();
+        assert_eq!(decode_patched(config_maps, patched, &text), Ok(Value::Object(serde_json::Map::new())));
     }
 }

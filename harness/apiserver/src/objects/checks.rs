@@ -6,14 +6,11 @@ use std::sync::Arc;
 use serde_json::Value;
 
 use super::{Intent, Place};
+use crate::fields::text;
 use crate::registry::Resource;
 use crate::shape::metadata;
 use crate::status::{Cause, Failure};
 use crate::store::{Key, Stored};
-
-fn text<'a>(value: &'a Value, pointer: &str) -> &'a str {
-    value.pointer(pointer).and_then(Value::as_str).unwrap_or_default()
-}
 
 /// Kinds that a PUT may create, as their strategies say in Kubernetes 1.20. That of Services says so too, but their
 /// storage asks for what is there first.

@@ -135,8 +135,8 @@ impl Place<'_> {
                 }
                 object
             }
-            Part::Status => self.status_of(&object, old),
-            Part::Finalize => with(&object, "status", old.get("status")),
+            Part::Status => self.status_of(object, old),
+            Part::Finalize => with(&object, [("status", old.get("status").cloned())]),
         };
         let revision = metadata(&mut object).remove("resourceVersion");
         keep_identity(&mut object, old);
@@ -183,14 +183,16 @@ impl Place<'_> {
 
     /// What an update of the status makes: of built-in kinds the client's metadata and status beside everything else
     /// that was there, of others the status alone (the strategies of `status` in Kubernetes 1.20).
-    fn status_of(&self, object: &Value, old: &Value) -> Value {
+    fn status_of(&self, mut object: Value, old: &Value) -> Value {
+        let mut taken = |key: &str| object.get_mut(key).map(Value::take);
+        let status = taken("status");
         if self.resource.custom.is_some() || self.resource.group == "apiextensions.k8s.io" {
-            return with(old, "status", object.get("status"));
+            return with(old, [("status", status)]);
         }
-        let mut merged = with(old, "status", object.get("status"));
-        if let (Some(map), Some(meta)) = (merged.as_object_mut(), object.get("metadata")) {
-            map.insert("metadata".to_owned(), meta.clone());
-        }
+        let mut merged = match taken("metadata") {
+            Some(meta) => with(old, [("status", status), ("metadata", Some(meta))]),
+            None => with(old, [("status", status)]),
+        };
         let kept = match &**self.table() {
             "daemonsets.apps" => {
                 defaults::keep_template_count(&mut merged, old);
@@ -223,18 +225,25 @@ impl Place<'_> {
     }
 }
 
-/// `object` with `value` in place of its `key`.
-fn with(object: &Value, key: &str, value: Option<&Value>) -> Value {
+/// `object` with these values in place of its own of their keys, or without those that are none.
+fn with<const N: usize>(object: &Value, values: [(&str, Option<Value>); N]) -> Value {
     let Value::Object(map) = object else { return object.clone() };
-    let mut merged = Map::with_capacity(map.len() + 1);
+    let mut merged = Map::with_capacity(map.len() + N);
+    let mut values = values.map(Some);
     for (known, kept) in map {
-        let kept = if known == key { value } else { Some(kept) };
+        let other = values.iter_mut().find(|other| other.as_ref().is_some_and(|(key, _)| key == known));
+        let kept = match other.and_then(Option::take) {
+            Some((_, value)) => value,
+            None => Some(kept.clone()),
+        };
         if let Some(kept) = kept {
-            merged.insert(known.clone(), kept.clone());
+            merged.insert(known.clone(), kept);
         }
     }
-    if let Some(value) = value.filter(|_| !map.contains_key(key)) {
-        merged.insert(key.to_owned(), value.clone());
+    for (key, value) in values.into_iter().flatten() {
+        if let Some(value) = value {
+            merged.insert(key.to_owned(), value);
+        }
     }
     Value::Object(merged)
 }

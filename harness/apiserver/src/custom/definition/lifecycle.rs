@@ -17,18 +17,17 @@ use crate::shape::{in_order, metadata, put_or_remove};
 use crate::state::State;
 use crate::store::{Key, Stored};
 
-/// Takes every step that is due, until none is.
+/// Takes every step that is due, until none is; what is served then is what the definitions say.
 pub fn settle(state: &State) {
     loop {
         let mut all = state.definitions.all(&state.store);
         // In the order of their last changes.
         all.sort_by_key(|known| known.stored.revision);
-        let stepped = all.iter().any(|known| step(state, known, &all));
-        if !stepped {
-            return;
+        if !all.iter().any(|known| step(state, known, &all)) {
+            break;
         }
-        state.reload_definitions();
     }
+    state.reload_definitions();
 }
 
 /// Takes one step with a definition, if one is due.
