@@ -1,5 +1,5 @@
-//! Clusters on which KubeSphere was installed once, kept for all cells that presuppose the same: an installation costs
-//! more than everything that most cells do with it.
+//! Clusters that were made once, kept for all cells that presuppose the same: an installation of KubeSphere costs more than
+//! everything that most cells do with it, and a new cluster without it as much as a few commands.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -43,22 +43,26 @@ impl Installed {
         Restore { host: host.map(|(snapshot, _)| snapshot), member: member.map(|(snapshot, _)| snapshot) }
     }
 
-    /// Keeps the clusters of `pair` that were just installed as `given` says, and did not begin with `restored`. One that
-    /// is not at rest is not kept; the next cell installs its own.
+    /// Keeps the clusters of `pair` that were just made as `given` says, and did not begin with `restored`. One that is not
+    /// at rest is not kept; the next cell makes its own.
     pub(crate) async fn keep(&self, pair: &Pair, given: &Given, releases: Releases, restored: &Restore) {
         for (on, wanted) in [(On::Host, Some(&given.host)), (On::Member, given.member.as_ref())] {
             let (Some(wanted), Some(cluster)) = (wanted, pair.cluster(on)) else { continue };
-            if wanted.kubesphere == GivenKubesphere::Absent || restored.on(on).is_some() {
+            if restored.on(on).is_some() {
                 continue;
             }
-            let Ok(jwt_secret) = secrets::jwt_secret(&cluster.client()).await else { continue };
+            let jwt_secret = match wanted.kubesphere {
+                GivenKubesphere::Absent => Ok(String::new()),
+                GivenKubesphere::Installed => secrets::jwt_secret(&cluster.client()).await,
+            };
+            let Ok(jwt_secret) = jwt_secret else { continue };
             // One that was told the host's has it now.
             let told = (wanted.jwt_secret == GivenSecret::OfHost).then(|| jwt_secret.clone());
             let what = Installation::of(on, wanted, releases, told);
             if self.find(|known| known == &what).is_some() {
                 continue;
             }
-            if let Some(snapshot) = pair.snapshot(on) {
+            if let Some(snapshot) = pair.snapshot(on).await {
                 self.lock().push(Entry { what, snapshot, jwt_secret });
             }
         }
@@ -79,6 +83,10 @@ impl Installation {
     fn of(on: On, given: &GivenCluster, releases: Releases, jwt_secret: Option<String>) -> Self {
         // Which KubeKey there is makes no difference before it runs, and release and secret are said otherwise.
         let given = GivenCluster { kubekey: None, release: None, jwt_secret: GivenSecret::Generated, ..given.clone() };
-        Self { on, release: releases.on(on).version, given, jwt_secret }
+        let release = match given.kubesphere {
+            GivenKubesphere::Absent => "",
+            GivenKubesphere::Installed => releases.on(on).version,
+        };
+        Self { on, release, given, jwt_secret }
     }
 }

@@ -2,20 +2,23 @@
 
 #![allow(clippy::unwrap_used, reason = "a test stops at the first surprise")]
 
+use std::collections::BTreeSet;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use futures::{AsyncBufReadExt as _, TryStreamExt as _};
-use k8s_openapi::api::core::v1::{Event, Pod};
-use kube::api::{ApiResource, DynamicObject, ListParams, LogParams, Patch, PatchParams};
+use k8s_openapi::api::core::v1::{ConfigMap, Event, Pod};
+use k8s_openapi::api::rbac::v1::Role;
+use kube::api::{ApiResource, DeleteParams, DynamicObject, ListParams, LogParams, Patch, PatchParams, PostParams};
 use kube::core::GroupVersionKind;
 use kube::{Api, ResourceExt as _};
 use kubesphere::Release;
 use nodes::clock::Delay;
-use providers::embedded::Embedded;
+use providers::embedded::{Embedded, EmbeddedOptions};
 use providers::leases::Lease;
 use providers::{Cluster, ClusterShape, Pair, PairPlan, Provider as _, Restore, identity};
 use scenario::model::{Given, GivenCluster, GivenKubesphere, On, SyncFrequency};
-use serde_json::json;
+use serde_json::{Value, json};
 use tempfile::TempDir;
 
 const SYSTEM: &str = "kubesphere-system";
@@ -35,16 +38,28 @@ impl Site {
     }
 
     async fn pair(&self, restore: Restore) -> Pair {
+        self.audited(restore, None).await
+    }
+
+    async fn audited(&self, restore: Restore, audit_logs: Option<PathBuf>) -> Pair {
         let shape = ClusterShape { nodes: 1, sync_frequency: SyncFrequency::Short };
         let plan =
             PairPlan { host: shape, member: Some(shape), seed: 7, behaviour: stub::Behaviour::default(), restore };
-        Embedded::default().create(&self.lease, &plan).await.unwrap()
+        Embedded::new(EmbeddedOptions { audit_logs }).create(&self.lease, &plan).await.unwrap()
     }
 
     /// A pair on whose host KubeSphere is installed.
     async fn installed(&self) -> Pair {
+        self.installed_as("none").await
+    }
+
+    async fn installed_as(&self, role: &str) -> Pair {
         let pair = self.pair(Restore::default()).await;
-        let host = GivenCluster { kubesphere: GivenKubesphere::Installed, ..GivenCluster::default() };
+        let host = GivenCluster {
+            kubesphere: GivenKubesphere::Installed,
+            cluster_role: role.to_owned(),
+            ..GivenCluster::default()
+        };
         let given = Given { host, member: Some(GivenCluster::default()) };
         engine::install(&pair, &given, Release::find("3.3.2").unwrap()).await.unwrap();
         pair
@@ -52,7 +67,7 @@ impl Site {
 
     /// A pair whose host begins as that of `pair` is.
     async fn restored(&self, pair: &Pair) -> Pair {
-        let host = pair.snapshot(On::Host);
+        let host = pair.snapshot(On::Host).await;
         assert!(host.is_some(), "the host is at rest");
         self.pair(Restore { host, member: None }).await
     }
@@ -149,7 +164,66 @@ async fn keeps_no_cluster_in_which_something_goes_on() {
     let follow = LogParams { follow: true, ..LogParams::default() };
     let mut lines = api::<Pod>(host).log_stream(&installer(host).await, &follow).await.unwrap().lines();
     while !lines.try_next().await.unwrap().unwrap().contains("Start installing network") {}
-    assert_eq!(pair.snapshot(On::Host), None, "the installer is at work");
-    assert!(pair.snapshot(On::Member).is_some(), "the member has nothing to do");
+    assert_eq!(pair.snapshot(On::Host).await, None, "the installer is at work");
+    assert!(pair.snapshot(On::Member).await.is_some(), "the member has nothing to do");
     site.end([pair]).await;
+}
+
+/// Lets a second pass once nothing happens any more.
+async fn rest(pair: &Pair) {
+    let _progress = pair.clock.wants_progress();
+    pair.clock.sleep(Delay::new("rest", Duration::from_secs(1))).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn neither_lists_what_it_knew_nor_joins_clusters_that_have_joined() {
+    let site = Site::new();
+    let first = site.installed_as("host").await;
+    let host = first.snapshot(On::Host).await;
+    assert!(host.is_some(), "the host is at rest");
+    let logs = TempDir::new().unwrap();
+    let second = site.audited(Restore { host, member: None }, Some(logs.path().to_owned())).await;
+    rest(&second).await;
+    let log = std::fs::read_to_string(logs.path().join("host.log")).unwrap();
+    let asked = |event: Value| {
+        let text = |path: &str| event.pointer(path).and_then(Value::as_str).unwrap_or_default().to_owned();
+        let program = text("/userAgent").split('/').next().unwrap_or_default().to_owned();
+        (program, text("/verb"), text("/objectRef/resource"))
+    };
+    let asked: BTreeSet<_> = log.lines().map(|line| asked(serde_json::from_str(line).unwrap())).collect();
+    let asked = |program: &str, verb: &str| -> Vec<_> {
+        let those = asked.iter().filter(|(one, other, _)| one == program && other == verb);
+        those.map(|(_, _, resource)| resource.as_str()).collect()
+    };
+    assert_eq!(asked("kube-controller-manager", "list"), ["storageclasses"], "whether one is the default");
+    assert_eq!(asked("kube-controller-manager", "get"), [""; 0]);
+    assert_eq!(asked("ks-controller-manager", "list"), ["clusters", "namespaces"], "what its own watches begin with");
+    assert_eq!(asked("ks-controller-manager", "update"), [""; 0]);
+    site.end([first, second]).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn collects_what_was_owned_before() {
+    let site = Site::new();
+    let first = site.pair(Restore::default()).await;
+    let maps = Api::<ConfigMap>::namespaced(first.host.client(), "default");
+    let owner = serde_json::from_value(json!({"metadata": {"name": "owner"}})).unwrap();
+    let owner = maps.create(&PostParams::default(), &owner).await.unwrap();
+    let dependent = json!({"metadata": {"name": "owned", "ownerReferences": [{
+        "apiVersion": "v1", "kind": "ConfigMap", "name": "owner", "uid": owner.metadata.uid}]}});
+    maps.create(&PostParams::default(), &serde_json::from_value(dependent.clone()).unwrap()).await.unwrap();
+    let roles = Api::<Role>::namespaced(first.host.client(), "default");
+    roles.create(&PostParams::default(), &serde_json::from_value(dependent).unwrap()).await.unwrap();
+    rest(&first).await;
+    let second = site.restored(&first).await;
+    Api::<ConfigMap>::namespaced(second.host.client(), "default")
+        .delete("owner", &DeleteParams::default())
+        .await
+        .unwrap();
+    rest(&second).await;
+    let maps = Api::<ConfigMap>::namespaced(second.host.client(), "default");
+    let roles = Api::<Role>::namespaced(second.host.client(), "default");
+    assert_eq!(maps.get_opt("owned").await.unwrap(), None, "of a kind with a cache");
+    assert_eq!(roles.get_opt("owned").await.unwrap(), None, "of a kind without one");
+    site.end([first, second]).await;
 }

@@ -5,6 +5,7 @@ use std::fmt::Debug;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use futures::StreamExt as _;
+use kube::api::{WatchEvent, WatchParams};
 use kube::runtime::WatchStreamExt as _;
 use kube::runtime::watcher::{self, watcher};
 use kube::{Api, Resource};
@@ -73,7 +74,9 @@ pub(crate) struct Cache<K> {
     ready: watch::Sender<bool>,
 }
 
-struct State<K> {
+/// What a cache knows, for another one to begin with.
+#[derive(Clone)]
+pub(crate) struct State<K> {
     objects: BTreeMap<Key, Arc<K>>,
     /// The newest version that the watch has shown. Own writes do not count: the watch may still be behind them.
     seen: u64,
@@ -141,8 +144,16 @@ impl<K: Kind> Cache<K> {
         }
     }
 
-    /// Keeps the cache up to date until the task is dropped.
-    pub(crate) async fn keep(self: Arc<Self>, api: Api<K>, clock: Clock) {
+    /// What is here now, and how far the watch has come.
+    pub(crate) fn known(&self) -> State<K> {
+        self.state().clone()
+    }
+
+    /// Keeps the cache up to date until the task is dropped, from what was `known` where anything was.
+    pub(crate) async fn keep(self: Arc<Self>, api: Api<K>, clock: Clock, known: Option<State<K>>) {
+        if let Some(known) = known {
+            self.go_on(&api, &clock, known).await;
+        }
         let mut listed = Vec::new();
         let mut events = std::pin::pin!(watcher(api, watcher::Config::default()).default_backoff());
         while let Some(event) = events.next().await {
@@ -157,6 +168,34 @@ impl<K: Kind> Cache<K> {
                 Err(_) => {}
             }
         }
+    }
+
+    /// Follows what happens to what is `known`, until the watch ends. One that cannot go on from there ends at once.
+    async fn go_on(&self, api: &Api<K>, clock: &Clock, known: State<K>) {
+        let version = known.seen.to_string();
+        self.begin_with(known);
+        let Ok(events) = api.watch(&WatchParams::default(), &version).await else { return };
+        let mut events = std::pin::pin!(events);
+        while let Some(Ok(event)) = events.next().await {
+            let _busy = clock.busy();
+            match event {
+                WatchEvent::Added(object) | WatchEvent::Modified(object) => self.watched(object),
+                WatchEvent::Deleted(object) => self.deleted(&object),
+                WatchEvent::Bookmark(_) => {}
+                WatchEvent::Error(_) => return,
+            }
+        }
+    }
+
+    fn begin_with(&self, known: State<K>) {
+        let order = self.order();
+        let objects: Vec<_> = known.objects.values().cloned().collect();
+        *self.state() = known;
+        for object in &objects {
+            self.tell(&Change { old: None, new: Some(object) });
+        }
+        drop(order);
+        self.ready.send_replace(true);
     }
 
     /// Takes in a whole list.

@@ -17,7 +17,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::ages::Ages;
-use crate::cache::{Cache, Kind};
+use crate::cache::{self, Cache, Kind};
 use crate::clock::Clock;
 use crate::components::Components;
 use crate::events::Correlator;
@@ -34,9 +34,19 @@ macro_rules! caches {
             $(pub(crate) $field: Arc<Cache<$kind>>,)+
         }
 
+        /// What the caches know, for others to begin with.
+        #[derive(Clone)]
+        pub(crate) struct Known {
+            $($field: cache::State<$kind>,)+
+        }
+
         impl Caches {
             fn new() -> Self {
                 Self { $($field: Cache::new(),)+ }
+            }
+
+            pub(crate) fn known(&self) -> Known {
+                Known { $($field: self.$field.known(),)+ }
             }
 
             async fn ready(&self) {
@@ -45,8 +55,8 @@ macro_rules! caches {
         }
 
         impl Cluster {
-            fn keep_all(&self, served: &Served) {
-                $(self.keep(&self.caches.$field, served);)+
+            fn keep_all(&self, served: &Served, known: Option<&Known>) {
+                $(self.keep(&self.caches.$field, served, known.map(|known| known.$field.clone()));)+
             }
         }
     };
@@ -108,10 +118,10 @@ impl Cluster {
         })
     }
 
-    /// Starts the watches of what is served and waits for the first lists. Controllers must have put their handlers in
-    /// place before.
-    pub(crate) async fn watch(&self, served: &Served) {
-        self.keep_all(served);
+    /// Starts the watches of what is served and waits for the first lists, where nothing is `known`. Controllers must have
+    /// put their handlers in place before.
+    pub(crate) async fn watch(&self, served: &Served, known: Option<&Known>) {
+        self.keep_all(served, known);
         self.caches.ready().await;
         self.synced.cancel();
     }
@@ -121,9 +131,9 @@ impl Cluster {
         self.synced.cancelled().await;
     }
 
-    fn keep<K: Kind>(&self, cache: &Arc<Cache<K>>, served: &Served) {
+    fn keep<K: Kind>(&self, cache: &Arc<Cache<K>>, served: &Served, known: Option<cache::State<K>>) {
         if served.has(&K::api_version(&()), &K::plural(&())) {
-            self.spawn(cache.clone().keep(Api::all(self.client.clone()), self.clock.clone()));
+            self.spawn(cache.clone().keep(Api::all(self.client.clone()), self.clock.clone(), known));
         } else {
             cache.stays_empty();
         }
@@ -132,6 +142,8 @@ impl Cluster {
     /// Runs `task` until it ends or the cluster stops.
     pub(crate) fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
         let stop = self.stop.clone();
+        // Some are large, and would be moved several times.
+        let task = Box::pin(task);
         self.tasks.spawn(async move {
             let _stopped = stop.run_until_cancelled(task).await;
         });

@@ -2,12 +2,14 @@
 
 use std::net::IpAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio_util::sync::DropGuard;
 
 use crate::clock::Clock;
 use crate::cluster::{Cluster, Failure};
 use crate::components::Components;
+use crate::controllers::garbage::Monitors;
 use crate::controllers::tokens::Signer;
 use crate::controllers::{self, storage};
 use crate::kubelet::{self, Kubelet, api, heartbeat, node};
@@ -15,7 +17,7 @@ use crate::network::client::InProcess;
 use crate::node_network::NodeNetwork;
 use crate::program::Programs;
 use crate::served::Served;
-use crate::snapshot::Snapshot;
+use crate::snapshot::{Controllers, Kept, Snapshot};
 
 /// A node to simulate.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -114,10 +116,15 @@ impl NodesError {
     }
 }
 
+/// How long controllers may take to list what they have not listed yet; by wall, since nobody else waits for it.
+const CATCHING_UP: Duration = Duration::from_secs(5);
+
 /// The running nodes and controllers of a cluster. Dropping it stops them without waiting.
 pub struct Nodes {
     cluster: Arc<Cluster>,
     kubelet: Arc<Kubelet>,
+    kinds: Served,
+    monitors: Monitors,
     _stop: DropGuard,
 }
 
@@ -147,6 +154,7 @@ impl Nodes {
             ca_pem: ca_pem.clone(),
             in_process: config.in_process,
         };
+        let restore = config.restore;
         let kubelet = Kubelet::new(
             cluster.clone(),
             config.programs,
@@ -154,15 +162,20 @@ impl Nodes {
             server,
             config.seed,
             addresses,
-            config.restore,
+            restore.clone(),
         );
 
-        let monitors = controllers::start(&cluster, signer, &ca_pem, &config.network);
+        let known = restore.as_ref().map(|kept| &kept.0.controllers);
+        let monitors =
+            controllers::start(&cluster, signer, &ca_pem, &config.network, known.map(|known| &known.garbage));
         kubelet.start();
         let watching = async {
-            let kinds = Served::ask(&cluster).await.map_err(|failure| NodesError::of(&name, failure))?;
-            cluster.watch(&kinds).await;
-            Ok(())
+            let kinds = match known {
+                Some(known) => known.served.clone(),
+                None => Served::ask(&cluster).await.map_err(|failure| NodesError::of(&name, failure))?,
+            };
+            cluster.watch(&kinds, known.map(|known| &known.caches)).await;
+            Ok(kinds)
         };
 
         let registering = async {
@@ -178,18 +191,23 @@ impl Nodes {
             }
             storage::ensure_default_class(&cluster).await.map_err(|failure| NodesError::of(&name, failure))
         };
-        tokio::try_join!(watching, registering)?;
+        let (kinds, ()) = tokio::try_join!(watching, registering)?;
         controllers::accounts::all_there(&cluster).await;
         heartbeat::start(&cluster, config.nodes.into_iter().map(|node| node.name).collect());
         monitors.start();
-        Ok(Self { cluster, kubelet, _stop: stop })
+        Ok(Self { cluster, kubelet, kinds, monitors, _stop: stop })
     }
 
-    /// What the nodes hold now; none while a container starts or ends, or a program is amid something
-    /// ([`Memory`](crate::memory::Memory)). Controllers need nothing kept: they go by the objects.
-    #[must_use]
-    pub fn snapshot(&self) -> Option<Snapshot> {
-        self.kubelet.keep()
+    /// What the nodes hold and the controllers know now; none while a container starts or ends, or a program is amid
+    /// something ([`Memory`](crate::memory::Memory)). What controllers are amid, the objects tell.
+    pub async fn snapshot(&self) -> Option<Snapshot> {
+        // A kind that cannot be listed keeps nobody waiting.
+        tokio::time::timeout(CATCHING_UP, self.monitors.catch_up()).await.ok()?;
+        let pods = self.kubelet.keep()?;
+        // In this order: what changes in between, the watches of the caches show again.
+        let caches = self.cluster.caches.known();
+        let controllers = Controllers { served: self.kinds.clone(), caches, garbage: self.monitors.known() };
+        Some(Snapshot(Arc::new(Kept { pods, pulled: self.kubelet.pulled.all(), controllers })))
     }
 
     /// Stops every program, kubelet and controller, and waits for them.

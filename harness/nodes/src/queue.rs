@@ -210,7 +210,7 @@ mod tests {
                 Ok(())
             }
         });
-        cluster.watch(&Served::default()).await;
+        cluster.watch(&Served::default(), None).await;
         queue.push("bad");
         queue.push("good");
         assert_eq!(reports.recv().await, Some("good"));

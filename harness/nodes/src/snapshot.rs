@@ -7,9 +7,13 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use serde_json::Value;
 
+use crate::cluster::Known;
+use crate::controllers::garbage;
 use crate::kubelet::container::State;
 use crate::kubelet::mounts::Mounted;
 use crate::logs::LogLine;
+use crate::memory;
+use crate::served::Served;
 
 /// The containers of a cluster that is at rest, with their logs, their files and what their programs know: what real
 /// nodes still have when their kubelets start again. Together with the objects of the API server
@@ -22,6 +26,14 @@ pub(crate) struct Kept {
     pub(crate) pods: BTreeMap<String, KeptPod>,
     /// Images by node.
     pub(crate) pulled: BTreeSet<(String, String)>,
+    pub(crate) controllers: Controllers,
+}
+
+/// What controllers know of the objects, so that they need not ask for all of them.
+pub(crate) struct Controllers {
+    pub(crate) served: Served,
+    pub(crate) caches: Known,
+    pub(crate) garbage: garbage::Known,
 }
 
 /// A pod whose containers run, its init containers being done.
@@ -47,5 +59,5 @@ pub(crate) struct KeptContainer {
     /// Lines of the run before the latest, and of the latest.
     pub(crate) logs: (Option<Vec<LogLine>>, Option<Vec<LogLine>>),
     /// Of one that runs.
-    pub(crate) memory: Option<Value>,
+    pub(crate) memory: Option<memory::Kept>,
 }

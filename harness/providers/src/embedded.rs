@@ -168,10 +168,10 @@ impl Life for Running {
         Ok(standing)
     }
 
-    fn snapshot(&self, on: On) -> Option<ClusterSnapshot> {
+    async fn snapshot(&self, on: On) -> Option<ClusterSnapshot> {
         let started = self.clusters.iter().find(|started| started.on == on)?;
         // First what is at rest: what others write meanwhile, they would write again.
-        let nodes = started.nodes.snapshot()?;
+        let nodes = started.nodes.snapshot().await?;
         Some(ClusterSnapshot(Arc::new(Kept {
             server: started.server.snapshot(),
             nodes,

@@ -98,9 +98,8 @@ impl Pair {
 
     /// The cluster `on` as it is now, for others to begin with: none while something goes on in it, and where the provider
     /// keeps no clusters.
-    #[must_use]
-    pub fn snapshot(&self, on: On) -> Option<ClusterSnapshot> {
-        self.life.snapshot(on)
+    pub async fn snapshot(&self, on: On) -> Option<ClusterSnapshot> {
+        self.life.snapshot(on).await
     }
 
     /// Writes what explains the clusters' behaviour (logs of their parts) into files below `directory`. They may hold
@@ -128,7 +127,7 @@ pub(crate) trait Life: Send + Sync {
 
     async fn reset(&mut self, plan: &PairPlan) -> Result<Standing, ProviderError>;
 
-    fn snapshot(&self, _on: On) -> Option<ClusterSnapshot> {
+    async fn snapshot(&self, _on: On) -> Option<ClusterSnapshot> {
         None
     }
 

@@ -37,14 +37,15 @@ use self::tokens::Signer;
 use crate::cluster::Cluster;
 use crate::node_network::NodeNetwork;
 
-/// Hooks all controllers into the caches.
+/// Hooks all controllers into the caches; the garbage collector goes on from what it knew, where it did.
 pub(crate) fn start(
     cluster: &Arc<Cluster>,
     signer: Signer,
     ca_pem: &Arc<str>,
     network: &Arc<dyn NodeNetwork>,
+    known: Option<&garbage::Known>,
 ) -> Monitors {
-    let monitors = garbage::start(cluster);
+    let monitors = garbage::start(cluster, known);
     namespace::start(cluster);
     accounts::start(cluster);
     tokens::start(cluster, signer, ca_pem);

@@ -1,6 +1,7 @@
 //! Which resources a server has, as its discovery tells.
 
 use futures::future::try_join_all;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{APIGroup, APIResource, GroupVersionForDiscovery};
 use kube::Api;
 use kube::core::{ApiResource, DynamicObject};
 
@@ -30,7 +31,8 @@ impl Deletable {
     }
 }
 
-/// The resources that can be listed and deleted, each in its group's preferred version.
+/// The resources that can be listed and deleted, each in its group's preferred version or, where that does not have it, in
+/// another one (`ServerPreferredResources` of client-go 0.20, `discovery_client.go`).
 pub(crate) async fn deletable(cluster: &Cluster) -> Result<Vec<Deletable>, Failure> {
     let core = async {
         let list = cluster.client.list_core_api_resources("v1").await.during("discover v1")?;
@@ -46,21 +48,29 @@ pub(crate) async fn deletable_in(cluster: &Cluster, wanted: impl Fn(&str) -> boo
     let groups = client.list_api_groups().await.during("discover the groups")?;
     let groups = groups.groups.into_iter().filter(|group| wanted(&group.name));
     let lists = groups.map(|group| async move {
-        let version = group.preferred_version.or_else(|| group.versions.into_iter().next());
-        let Some(version) = version else { return Ok::<_, Failure>(Vec::new()) };
-        let list = client.list_api_group_resources(&version.group_version).await;
-        // A group whose definitions went meanwhile has nothing to delete either.
-        let list = list.unless_gone(&format!("discover {}", version.group_version))?;
-        Ok(list.map(|list| of_list(&group.name, &version.version, list.resources).collect()).unwrap_or_default())
+        let mut found: Vec<Deletable> = Vec::new();
+        for version in preferred_first(&group) {
+            let list = client.list_api_group_resources(&version.group_version).await;
+            // A version whose definitions went meanwhile has nothing to delete either.
+            let list = list.unless_gone(&format!("discover {}", version.group_version))?;
+            let Some(list) = list else { continue };
+            for one in of_list(&group.name, &version.version, list.resources) {
+                if found.iter().all(|known| known.resource.plural != one.resource.plural) {
+                    found.push(one);
+                }
+            }
+        }
+        Ok::<_, Failure>(found)
     });
     Ok(try_join_all(lists).await?.into_iter().flatten().collect())
 }
 
-fn of_list(
-    group: &str,
-    version: &str,
-    resources: Vec<k8s_openapi::apimachinery::pkg::apis::meta::v1::APIResource>,
-) -> impl Iterator<Item = Deletable> {
+fn preferred_first(group: &APIGroup) -> impl Iterator<Item = &GroupVersionForDiscovery> {
+    let preferred = group.preferred_version.as_ref();
+    preferred.into_iter().chain(group.versions.iter().filter(move |version| Some(*version) != preferred))
+}
+
+fn of_list(group: &str, version: &str, resources: Vec<APIResource>) -> impl Iterator<Item = Deletable> {
     let api_version = if group.is_empty() { version.to_owned() } else { format!("{group}/{version}") };
     let (group, version) = (group.to_owned(), version.to_owned());
     resources.into_iter().filter_map(move |resource| {

@@ -95,7 +95,7 @@ impl Container {
         let KeptContainer { state, logs: (before, latest), memory } = kept.clone();
         let runs = matches!(state.phase, Phase::Running { .. });
         let logs = (before.map(|lines| Log::of(lines, true)), latest.map(|lines| Log::of(lines, !runs)));
-        let memory = memory.map(Memory::going_on_from).unwrap_or_default();
+        let memory = memory.map(Memory::of).unwrap_or_default();
         Arc::new(Self { role, inner: Mutex::new(Inner { state, logs, memory }) })
     }
 

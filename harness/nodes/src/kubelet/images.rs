@@ -13,7 +13,7 @@ impl Pulled {
         Self(Mutex::new(pulled))
     }
 
-    pub(super) fn all(&self) -> BTreeSet<(String, String)> {
+    pub(crate) fn all(&self) -> BTreeSet<(String, String)> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 

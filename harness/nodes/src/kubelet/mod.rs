@@ -32,7 +32,7 @@ use crate::network::client::InProcess;
 use crate::node_network::NodeNetwork;
 use crate::program::Programs;
 use crate::queue::Queue;
-use crate::snapshot::{Kept, Snapshot};
+use crate::snapshot::{KeptPod, Snapshot};
 
 /// How long a kubelet waits before it tries a failed request again.
 const RETRY: Delay = Delay::new("kubelet-retry", Duration::from_secs(1));
@@ -153,11 +153,9 @@ impl Kubelet {
         }
     }
 
-    /// What all nodes have, if every pod on them is at rest.
-    pub(crate) fn keep(&self) -> Option<Snapshot> {
-        let pods = self.pods();
-        let pods = pods.iter().map(|(uid, shared)| Some((uid.clone(), shared.keep()?))).collect::<Option<_>>()?;
-        Some(Snapshot(Arc::new(Kept { pods, pulled: self.pulled.all() })))
+    /// All pods by UID, if every one of them is at rest.
+    pub(crate) fn keep(&self) -> Option<BTreeMap<String, KeptPod>> {
+        self.pods().iter().map(|(uid, shared)| Some((uid.clone(), shared.keep()?))).collect()
     }
 
     /// The pods on `node`.

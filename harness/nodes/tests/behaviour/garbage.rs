@@ -22,22 +22,28 @@ pub async fn collects_kinds_that_no_controller_knows(kind: Kind) {
     let cluster = TestCluster::start(kind, Programs::new()).await;
     let group = format!("{}.example.com", cluster.namespace);
     let schema = json!({"openAPIV3Schema": {"type": "object", "x-kubernetes-preserve-unknown-fields": true}});
-    let definition = json!({
-        "metadata": {"name": format!("things.{group}")},
-        "spec": {
-            "group": group, "scope": "Namespaced", "names": {"plural": "things", "kind": "Thing"},
-            "versions": [{"name": "v1", "served": true, "storage": true, "schema": schema}],
-        },
-    });
-    cluster.create("apiextensions.k8s.io/v1", "CustomResourceDefinition", definition).await;
-    let version = format!("{group}/v1");
-    let is_there = |one: &Value| {
-        let conditions = one["status"]["conditions"].as_array();
-        is(one, "/spec/group", group.as_str())
-            && conditions
-                .is_some_and(|all| all.iter().any(|one| one["type"] == "Established" && one["status"] == "True"))
+    let definition = |plural: &str, kind: &str, version: &str| {
+        json!({
+            "metadata": {"name": format!("{plural}.{group}")},
+            "spec": {
+                "group": group, "scope": "Namespaced", "names": {"plural": plural, "kind": kind},
+                "versions": [{"name": version, "served": true, "storage": true, "schema": schema}],
+            },
+        })
     };
-    cluster.until_one("apiextensions.k8s.io/v1", "CustomResourceDefinition", is_there).await;
+    // The group's preferred version has nothing but the others.
+    let definitions = [definition("others", "Other", "v2"), definition("things", "Thing", "v1")];
+    for definition in &definitions {
+        cluster.create("apiextensions.k8s.io/v1", "CustomResourceDefinition", definition.clone()).await;
+        let is_there = |one: &Value| {
+            let conditions = one["status"]["conditions"].as_array();
+            one["metadata"]["name"] == definition["metadata"]["name"]
+                && conditions
+                    .is_some_and(|all| all.iter().any(|one| one["type"] == "Established" && one["status"] == "True"))
+        };
+        cluster.until_one("apiextensions.k8s.io/v1", "CustomResourceDefinition", is_there).await;
+    }
+    let version = format!("{group}/v1");
     let top = cluster.create_soon(&version, "Thing", json!({"metadata": {"name": "top"}})).await;
     let middle = json!({"metadata": {"name": "middle", "ownerReferences": [owner(&top, true)]}});
     let middle = cluster.create("v1", "ConfigMap", middle).await;
@@ -46,8 +52,10 @@ pub async fn collects_kinds_that_no_controller_knows(kind: Kind) {
     cluster.api(&version, "Thing").delete("top", &DeleteParams::foreground()).await.unwrap();
     cluster.until(&version, "Thing", <[Value]>::is_empty).await;
     cluster.until("v1", "ConfigMap", |maps| !maps.iter().any(|map| is(map, "/metadata/name", "middle"))).await;
-    let definitions = cluster.api("apiextensions.k8s.io/v1", "CustomResourceDefinition");
-    definitions.delete(&format!("things.{group}"), &DeleteParams::default()).await.unwrap();
+    for plural in ["others", "things"] {
+        let definitions = cluster.api("apiextensions.k8s.io/v1", "CustomResourceDefinition");
+        definitions.delete(&format!("{plural}.{group}"), &DeleteParams::default()).await.unwrap();
+    }
     cluster.end().await;
 }
 

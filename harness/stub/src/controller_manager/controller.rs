@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::pin::pin;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use futures::stream::FuturesUnordered;
 use futures::{FutureExt as _, StreamExt as _};
@@ -12,7 +12,8 @@ use kube::runtime::watcher::{self, Event, watcher};
 use kubesphere::Feature;
 use kubesphere::names::CLUSTER;
 use nodes::program::PodContext;
-use serde_json::Value;
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
 use tokio::task::JoinSet;
 
 use super::places::Place;
@@ -36,11 +37,14 @@ pub struct Controller {
 }
 
 /// What the controller remembers of a Cluster, to tell changes that matter.
-#[derive(PartialEq)]
+#[derive(PartialEq, Serialize, Deserialize)]
 struct Seen {
     spec: Value,
     deleting: bool,
 }
+
+/// By name.
+type AllSeen = BTreeMap<String, Seen>;
 
 impl Controller {
     /// A controller with `settings`.
@@ -61,24 +65,32 @@ impl Controller {
 
     /// Runs for ever: reacts to changed Clusters, and looks at all of them at every resync.
     pub async fn run(self: &Arc<Self>) {
+        let memory = self.ctx.memory.part("clusters");
+        let before = memory.take_before();
         let kind = GroupVersionKind::gvk(CLUSTER.group, CLUSTER.version, CLUSTER.kind);
         let clusters: Api<DynamicObject> =
             Api::all_with(self.ctx.client.clone(), &ApiResource::from_gvk_with_plural(&kind, CLUSTER.plural));
         let mut changes = pin!(watcher(clusters, watcher::Config::default()));
         let usual = if self.deviates(Deviation::ResyncLong) { RESYNC_LONG } else { RESYNC };
         let period = self.settings.resync.map_or(usual, |period| RESYNC.lasting(period));
-        let mut seen: BTreeMap<String, Seen> = BTreeMap::new();
+        let goes_on = before.is_some();
+        let known: AllSeen = before.and_then(|before| serde_json::from_value(before).ok()).unwrap_or_default();
+        let known = Arc::new(Mutex::new(known));
+        let seen = || known.lock().unwrap_or_else(PoisonError::into_inner);
         let mut queue = Queue::default();
         let mut resynced = BTreeSet::new();
         let mut work = JoinSet::new();
         let mut retries = FuturesUnordered::new();
         let (clock, late) = (self.ctx.clock.clone(), self.deviates(Deviation::HostClusterLate));
         let mut resync = async move {
-            if late {
-                clock.sleep(HOST_CLUSTER_LATE).await;
+            match (goes_on, late) {
+                (true, _) => clock.sleep(period).await,
+                (false, true) => clock.sleep(HOST_CLUSTER_LATE).await,
+                (false, false) => {}
             }
         }
         .boxed();
+        let mut looked = goes_on;
         loop {
             while let Some(name) = queue.take() {
                 let controller = self.clone();
@@ -88,10 +100,17 @@ impl Controller {
                     (name, outcome)
                 });
             }
+            if looked && work.is_empty() && retries.is_empty() {
+                let known = known.clone();
+                memory.keep(move || json!(*known.lock().unwrap_or_else(PoisonError::into_inner)));
+            } else {
+                memory.forget();
+            }
             tokio::select! {
                 () = &mut resync => {
                     self.ensure_host_cluster().await;
-                    for name in seen.keys() {
+                    looked = true;
+                    for name in seen().keys() {
                         resynced.insert(name.clone());
                         queue.add(name);
                     }
@@ -99,9 +118,9 @@ impl Controller {
                     resync = async move { clock.sleep(period).await }.boxed();
                 }
                 Some(change) = changes.next() => match change {
-                    Ok(Event::Apply(cluster) | Event::InitApply(cluster)) => notice(&mut seen, &mut queue, &cluster),
+                    Ok(Event::Apply(cluster) | Event::InitApply(cluster)) => notice(&mut seen(), &mut queue, &cluster),
                     Ok(Event::Delete(cluster)) => {
-                        seen.remove(&cluster.metadata.name.unwrap_or_default());
+                        seen().remove(&cluster.metadata.name.unwrap_or_default());
                     }
                     Ok(Event::Init | Event::InitDone) => {}
                     // The watch starts again by itself; the pause keeps it from doing so in a loop.
@@ -136,7 +155,7 @@ impl Controller {
 }
 
 /// Only a changed spec and a deletion make the controller look at a Cluster; labels and status do not.
-fn notice(seen: &mut BTreeMap<String, Seen>, queue: &mut Queue, cluster: &DynamicObject) {
+fn notice(seen: &mut AllSeen, queue: &mut Queue, cluster: &DynamicObject) {
     let Some(name) = cluster.metadata.name.clone() else { return };
     let mut data = cluster.data.clone();
     drop_empty_fields(&mut data);

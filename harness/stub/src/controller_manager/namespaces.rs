@@ -3,11 +3,13 @@
 //! `pkg/controller/namespace/namespace_controller.go`, in which a version before v3.3 and one after v3.4 agree). Roles for
 //! people, which the original adds, are not played.
 
+use std::collections::BTreeMap;
 use std::pin::pin;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use futures::StreamExt as _;
 use futures::stream::FuturesUnordered;
+use futures::{FutureExt as _, StreamExt as _};
 use kube::Api;
 use kube::api::{ApiResource, DynamicObject, GroupVersionKind, ObjectMeta};
 use kube::runtime::watcher::{self, Event, watcher};
@@ -31,29 +33,88 @@ pub async fn run(ctx: &PodContext) {
     let namespaces: Api<DynamicObject> = Api::all_with(ctx.client.clone(), &kind);
     let mut changes = pin!(watcher(namespaces, watcher::Config::default()));
     let mut retries = FuturesUnordered::new();
+    let memory = ctx.memory.part("namespaces");
+    let done = Done::of(memory.take_before());
+    let kept = done.clone();
+    memory.keep(move || json!(*kept.lock()));
+    // What the watch has shown last of each that is to be looked at; nothing of those that are tried again.
+    let mut waiting: BTreeMap<String, Option<DynamicObject>> = BTreeMap::new();
+    let mut pauses: BTreeMap<String, Duration> = BTreeMap::new();
     loop {
-        let (name, pause) = tokio::select! {
-            Some(change) = changes.next() => match change {
-                Ok(Event::Apply(namespace) | Event::InitApply(namespace)) if !is_settled(&namespace.metadata) => {
-                    (namespace.metadata.name.unwrap_or_default(), RETRY.duration)
-                }
-                Ok(_) => continue,
-                // The watch starts again by itself; the pause keeps it from doing so in a loop.
-                Err(_) => {
-                    ctx.clock.sleep(WATCH_PAUSE).await;
+        let change = if waiting.is_empty() {
+            tokio::select! {
+                change = changes.next() => change,
+                Some(name) = retries.next() => {
+                    waiting.insert(name, None);
                     continue;
                 }
-            },
-            Some(failed) = retries.next() => failed,
+            }
+        } else {
+            // Several changes that are here already are one.
+            changes.next().now_or_never().flatten()
         };
-        if let Err(error) = reconcile(&client, &name).await {
-            klog(ctx, 'E', "namespace_controller.go", &format!("Reconciler error, namespace {name}: {error}"));
-            let clock = ctx.clock.clone();
-            retries.push(async move {
-                clock.sleep(RETRY.lasting(pause)).await;
-                (name, (pause * 2).min(LONGEST_RETRY))
-            });
+        match change {
+            Some(Ok(Event::Apply(namespace) | Event::InitApply(namespace))) => {
+                let name = namespace.metadata.name.clone().unwrap_or_default();
+                if is_settled(&namespace.metadata) || done.has(&namespace.metadata) {
+                    waiting.remove(&name);
+                } else {
+                    waiting.insert(name, Some(namespace));
+                }
+                continue;
+            }
+            Some(Ok(_)) => continue,
+            Some(Err(_)) => {
+                // The watch starts again by itself; the pause keeps it from doing so in a loop.
+                ctx.clock.sleep(WATCH_PAUSE).await;
+                continue;
+            }
+            None => {}
         }
+        let Some((name, seen)) = waiting.pop_first() else { continue };
+        let version = seen.as_ref().and_then(|seen| seen.metadata.resource_version.clone());
+        match reconcile(&client, &name, seen.and_then(|seen| serde_json::to_value(seen).ok())).await {
+            Ok(()) => {
+                pauses.remove(&name);
+                done.note(name, version);
+            }
+            Err(error) => {
+                klog(ctx, 'E', "namespace_controller.go", &format!("Reconciler error, namespace {name}: {error}"));
+                let pause = pauses.entry(name.clone()).or_insert(RETRY.duration);
+                let retry = ctx.clock.sleep(RETRY.lasting(*pause));
+                *pause = (*pause * 2).min(LONGEST_RETRY);
+                retries.push(async move {
+                    retry.await;
+                    name
+                });
+            }
+        }
+    }
+}
+
+/// The version of each namespace with which the controller was done last, by name.
+#[derive(Clone)]
+struct Done(Arc<Mutex<BTreeMap<String, String>>>);
+
+impl Done {
+    fn of(before: Option<Value>) -> Self {
+        let before = before.and_then(|before| serde_json::from_value(before).ok());
+        Self(Arc::new(Mutex::new(before.unwrap_or_default())))
+    }
+
+    fn has(&self, namespace: &ObjectMeta) -> bool {
+        let known = namespace.name.as_ref().and_then(|name| self.lock().get(name).cloned());
+        known.is_some() && known == namespace.resource_version
+    }
+
+    fn note(&self, name: String, version: Option<String>) {
+        if let Some(version) = version {
+            self.lock().insert(name, version);
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<String, String>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -68,10 +129,12 @@ fn is_settled(namespace: &ObjectMeta) -> bool {
     }
 }
 
-/// Brings one namespace up to date, in as many updates as the original makes.
-async fn reconcile(client: &ApiClient, name: &str) -> Result<(), CallError> {
+/// Brings one namespace up to date, in as many updates as the original makes. `seen` is what the watch has shown, by which
+/// the original goes, too.
+async fn reconcile(client: &ApiClient, name: &str, seen: Option<Value>) -> Result<(), CallError> {
     let target = Target::core("namespaces").named(name);
-    let Some(mut namespace) = client.find(&target).await? else { return Ok(()) };
+    let found = if seen.is_some() { seen } else { client.find(&target).await? };
+    let Some(mut namespace) = found else { return Ok(()) };
     let is_going = !namespace["metadata"]["deletionTimestamp"].is_null();
     if set_finalizer(&mut namespace["metadata"], !is_going) {
         if !is_going {

@@ -54,7 +54,7 @@ impl std::fmt::Display for Work {
 }
 
 /// All objects that were seen; more than their UIDs only of those that own or are owned.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(super) struct Graph {
     /// Every object that is there: its kind and namespace, which most of them share.
     seen: HashMap<u128, (Place, u32)>,
@@ -127,6 +127,14 @@ impl Graph {
             }
         }
         work
+    }
+
+    /// All that may be to do, whatever was done before.
+    pub(super) fn work(&self) -> Vec<Work> {
+        let dependents = self.objects.iter().filter(|(_, object)| !object.owners.is_empty());
+        let owners = self.objects.iter().filter(|(_, object)| object.waits != Waits::Nothing);
+        let dependents = dependents.map(|(uid, _)| Work::Dependent(uid.clone()));
+        dependents.chain(owners.map(|(uid, _)| Work::Owner(uid.clone()))).collect()
     }
 
     /// The objects of a kind that are not among those `present`.
@@ -220,6 +228,14 @@ mod tests {
         assert_eq!(graph.dependents(A), [B]);
         assert_eq!(graph.remove(B), [Work::Owner(A.to_owned())]);
         assert_eq!(graph.dependents(A), Vec::<Uid>::new());
+    }
+
+    #[test]
+    fn tells_all_that_may_be_to_do() {
+        let mut graph = Graph::default();
+        graph.observe(0, &meta(A, None, &going(FOREGROUND)));
+        graph.observe(0, &meta(B, Some(A), &json!({})));
+        assert_eq!(graph.work(), [Work::Dependent(B.to_owned()), Work::Owner(A.to_owned())]);
     }
 
     #[test]

@@ -10,7 +10,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::core::ApiResource;
 
 use self::graph::{Graph, Object, Place, Uid, Work};
-use self::monitor::Monitor;
+use self::monitor::{Monitor, Watches};
 use super::resources::Deletable;
 use crate::cache::{Cache, Kind};
 use crate::cluster::Cluster;
@@ -24,21 +24,42 @@ struct Garbage {
 }
 
 /// Kinds that have caches come from there; [`Monitors::start`] watches the others.
-pub(crate) struct Monitors(Arc<Garbage>);
+pub(crate) struct Monitors {
+    garbage: Arc<Garbage>,
+    monitor: Arc<Monitor>,
+}
+
+/// What the garbage collector has seen, for another one to go on from.
+pub(crate) struct Known {
+    graph: Graph,
+    resources: Vec<Deletable>,
+    watches: Watches,
+}
 
 impl Monitors {
     /// Begins to watch the kinds without caches, and those that come later.
-    pub(crate) fn start(self) {
-        Monitor::start(&self.0);
+    pub(crate) fn start(&self) {
+        self.monitor.start();
+    }
+
+    /// Sees everything that is there.
+    pub(crate) async fn catch_up(&self) {
+        self.monitor.catch_up().await;
+    }
+
+    pub(crate) fn known(&self) -> Known {
+        // In this order: what comes in between, its watch shows again.
+        let watches = self.monitor.known();
+        Known { watches, graph: self.garbage.graph().clone(), resources: self.garbage.resources().clone() }
     }
 }
 
-pub(crate) fn start(cluster: &Arc<Cluster>) -> Monitors {
+pub(crate) fn start(cluster: &Arc<Cluster>, known: Option<&Known>) -> Monitors {
     let queue = Queue::new(cluster.clock.clone());
     let garbage = Arc::new(Garbage {
         cluster: cluster.clone(),
         queue: queue.clone(),
-        graph: Mutex::default(),
+        graph: Mutex::new(known.map(|known| known.graph.clone()).unwrap_or_default()),
         resources: Mutex::default(),
     });
     let caches = &cluster.caches;
@@ -71,7 +92,14 @@ pub(crate) fn start(cluster: &Arc<Cluster>) -> Monitors {
             }
         }
     });
-    Monitors(garbage)
+    let with_caches = garbage.resources().len();
+    if let Some(known) = known {
+        garbage.resources().extend(known.resources.iter().skip(with_caches).cloned());
+        // What the other one was amid is not known.
+        garbage.push(known.graph.work());
+    }
+    let monitor = Monitor::new(&garbage, with_caches, known.map(|known| &known.watches));
+    Monitors { garbage, monitor }
 }
 
 impl Garbage {

@@ -1,12 +1,13 @@
 //! Watches the metadata of kinds that have no cache: all that have a list, a watch and a deletion.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use futures::StreamExt as _;
 use kube::api::{ListParams, ObjectMeta, WatchParams};
 use kube::core::{DynamicObject, PartialObjectMeta, WatchEvent};
+use tokio::sync::watch;
 
 use super::Garbage;
 use super::collect::place_of;
@@ -31,16 +32,29 @@ const DEFINITIONS: &str = "customresourcedefinitions";
 /// Begins to watch what can be watched, now and after every change of the definitions.
 pub(super) struct Monitor {
     garbage: Arc<Garbage>,
-    watched: Mutex<BTreeSet<Place>>,
+    /// The first kind that has no cache.
+    first: Place,
+    watches: watch::Sender<BTreeMap<Place, Version>>,
     /// Whose discovery is to be read.
     due: Arc<Queue<Extent>>,
     /// Whose discovery will be: definitions of a group come many at once, and each changes several times.
     soon: Mutex<BTreeSet<Extent>>,
+    /// Whose discovery has not been read since it was due.
+    unread: watch::Sender<BTreeSet<Extent>>,
+}
+
+/// Up to where the changes of a kind were seen; nothing before its first list.
+type Version = Option<String>;
+
+/// How far the monitor has come.
+pub(super) struct Watches {
+    versions: BTreeMap<Place, Version>,
+    unread: BTreeSet<Extent>,
 }
 
 /// How much of discovery.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-enum Extent {
+pub(super) enum Extent {
     Everything,
     /// A group.
     Group(String),
@@ -56,23 +70,60 @@ impl std::fmt::Display for Extent {
 }
 
 impl Monitor {
-    pub(super) fn start(garbage: &Arc<Garbage>) {
-        let due = Queue::new(garbage.cluster.clock.clone());
-        let with_caches = garbage.resources().len();
-        let watched = Mutex::new((0..with_caches).collect());
-        let monitor = Arc::new(Self { garbage: garbage.clone(), watched, due: due.clone(), soon: Mutex::default() });
+    /// A monitor of the kinds from `first` on, which goes on from where another one was.
+    pub(super) fn new(garbage: &Arc<Garbage>, first: Place, before: Option<&Watches>) -> Arc<Self> {
+        Arc::new(Self {
+            garbage: garbage.clone(),
+            first,
+            watches: watch::Sender::new(before.map(|before| before.versions.clone()).unwrap_or_default()),
+            due: Queue::new(garbage.cluster.clock.clone()),
+            soon: Mutex::default(),
+            unread: watch::Sender::new(
+                before.map_or_else(|| [Extent::Everything].into(), |before| before.unread.clone()),
+            ),
+        })
+    }
+
+    pub(super) fn start(self: &Arc<Self>) {
+        let watches = self.watches.borrow().clone();
+        for (place, version) in watches {
+            if let Some(resource) = self.garbage.resource(place) {
+                self.spawn(place, resource, version);
+            }
+        }
         // Not at once: who has just started a cluster waits for other things.
-        monitor.sync_soon(Extent::Everything);
-        work(&garbage.cluster, "garbage-monitor", due, move |extent| {
+        let unread = self.unread.borrow().clone();
+        for extent in unread {
+            self.sync_soon(extent);
+        }
+        let monitor = self.clone();
+        work(&self.garbage.cluster, "garbage-monitor", self.due.clone(), move |extent| {
             let monitor = monitor.clone();
             async move { monitor.sync(extent).await }
         });
     }
 
+    /// Reads and lists what is still to be, without further delay.
+    pub(super) async fn catch_up(&self) {
+        self.soon().clear();
+        self.unread.borrow().iter().for_each(|extent| self.due.push(extent.clone()));
+        let (mut unread, mut watches) = (self.unread.subscribe(), self.watches.subscribe());
+        // The senders live as long as `self`, so errors cannot come.
+        let _read = unread.wait_for(BTreeSet::is_empty).await.is_ok();
+        let _listed = watches.wait_for(|all| all.values().all(Option::is_some)).await.is_ok();
+    }
+
+    /// How far it has come.
+    pub(super) fn known(&self) -> Watches {
+        // In this order: what is read in between is read again.
+        let unread = self.unread.borrow().clone();
+        Watches { versions: self.watches.borrow().clone(), unread }
+    }
+
     /// Watches what is not watched yet.
     async fn sync(self: &Arc<Self>, extent: Extent) -> Result<(), Failure> {
         let cluster = &self.garbage.cluster;
-        let found = match extent {
+        let found = match &extent {
             Extent::Everything => deletable(cluster).await?,
             Extent::Group(wanted) => deletable_in(cluster, |name| name == wanted).await?,
         };
@@ -82,18 +133,27 @@ impl Monitor {
             }
             let place = place_of(&self.garbage.resources(), &resource.resource);
             let place = place.unwrap_or_else(|| self.garbage.add(resource.clone()));
-            if self.watched.lock().unwrap_or_else(PoisonError::into_inner).insert(place) {
-                let monitor = self.clone();
-                self.garbage.cluster.spawn(async move { monitor.follow(place, resource).await });
+            if place >= self.first && !self.watches.borrow().contains_key(&place) {
+                self.has_seen(place, None);
+                self.spawn(place, resource, None);
             }
+        }
+        if !self.soon().contains(&extent) {
+            self.unread.send_if_modified(|unread| unread.remove(&extent));
         }
         Ok(())
     }
 
+    fn spawn(self: &Arc<Self>, place: Place, resource: Deletable, version: Version) {
+        let monitor = self.clone();
+        self.garbage.cluster.spawn(async move { monitor.follow(place, resource, version).await });
+    }
+
     /// Follows a kind until it is gone.
-    async fn follow(self: Arc<Self>, place: Place, resource: Deletable) {
-        // A watch from no version begins with what is there; only after that there can be something that is gone.
-        self.watch(place, &resource, String::new()).await;
+    async fn follow(self: Arc<Self>, place: Place, resource: Deletable, known: Version) {
+        if let Some(version) = known {
+            self.watch(place, &resource, version).await;
+        }
         loop {
             match self.list(place, &resource).await {
                 Ok(None) => break,
@@ -102,7 +162,7 @@ impl Monitor {
             }
             self.garbage.cluster.clock.sleep_by_wall(AGAIN).await;
         }
-        self.watched.lock().unwrap_or_else(PoisonError::into_inner).remove(&place);
+        self.watches.send_modify(|watches| drop(watches.remove(&place)));
         self.keep_only(place, &BTreeSet::new());
     }
 
@@ -136,6 +196,7 @@ impl Monitor {
         let cluster = &self.garbage.cluster;
         let mut version = version;
         loop {
+            self.has_seen(place, Some(version.clone()));
             let events = resource.everywhere(cluster).watch_metadata(&WatchParams::default(), &version).await;
             let Ok(events) = events else { return };
             let mut events = std::pin::pin!(events);
@@ -144,7 +205,8 @@ impl Monitor {
                 let _busy = cluster.clock.busy();
                 let Ok(event) = event else { return };
                 let Some(newer) = self.take_in(place, resource, &event) else { return };
-                version = newer;
+                version.clone_from(&newer);
+                self.has_seen(place, Some(newer));
                 seen = true;
             }
             // Servers end watches after a while; one that ended without a word is begun with a new list.
@@ -184,8 +246,7 @@ impl Monitor {
         let Some((plural, group)) = definition.name.as_deref().and_then(|name| name.split_once('.')) else { return };
         let is_it = |one: &Deletable| one.resource.plural == plural && one.resource.group == group;
         let place = self.garbage.resources().iter().position(is_it);
-        let watched = self.watched.lock().unwrap_or_else(PoisonError::into_inner);
-        if place.is_none_or(|place| !watched.contains(&place)) {
+        if place.is_none_or(|place| !self.watches.borrow().contains_key(&place)) {
             self.sync_soon(Extent::Group(group.to_owned()));
         }
     }
@@ -195,15 +256,22 @@ impl Monitor {
         if !self.soon().insert(extent.clone()) {
             return;
         }
+        self.unread.send_if_modified(|unread| unread.insert(extent.clone()));
         let (monitor, clock) = (Arc::downgrade(self), self.garbage.cluster.clock.clone());
         self.garbage.cluster.spawn(async move {
             clock.sleep_by_wall(SYNC).await;
             if let Some(monitor) = monitor.upgrade() {
                 // In this order: what changes from now on is for the next time.
-                monitor.soon().remove(&extent);
-                monitor.due.push(extent);
+                let is_due = monitor.soon().remove(&extent);
+                if is_due {
+                    monitor.due.push(extent);
+                }
             }
         });
+    }
+
+    fn has_seen(&self, place: Place, version: Version) {
+        self.watches.send_modify(|watches| drop(watches.insert(place, version)));
     }
 
     fn soon(&self) -> MutexGuard<'_, BTreeSet<Extent>> {
