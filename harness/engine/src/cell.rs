@@ -45,6 +45,8 @@ pub struct Surroundings {
     pub recorder: Recorder,
     /// Ends the run early.
     pub stop: CancellationToken,
+    /// The secrets that `recorder` masks already.
+    pub learned: secrets::Learned,
     /// How the stub behaves.
     pub behaviour: stub::Behaviour,
     /// What is installed in its place, if anything is.
@@ -153,7 +155,7 @@ async fn provision(cell: &Cell, around: &Surroundings, begin: Instant) -> Verdic
     if let (Some(Ok(())), Some(installed)) = (&prepared, installed) {
         installed.keep(pair, given, releases, &plan.restore).await;
     }
-    secrets::learn(around.recorder.masker(), pair).await;
+    secrets::learn(around.recorder.masker(), &around.learned, pair).await;
     let mut verdict = match prepared {
         _ if around.stop.is_cancelled() => Verdict::interrupted(),
         None => Verdict::interrupted(),
@@ -250,7 +252,7 @@ async fn act(cell: &Cell, around: &Surroundings, releases: Releases, pair: &Pair
     };
     if verdict.result == Outcome::Failed {
         verdict.evidence = evidence::collect(pair, &world.facts, seen, around.recorder.masker()).await;
-        secrets::learn(around.recorder.masker(), pair).await;
+        secrets::learn(around.recorder.masker(), &around.learned, pair).await;
     }
     verdict.kubectl_calls = kubectl_calls;
     verdict
@@ -332,7 +334,7 @@ async fn do_step(
     });
     let mut failure = None;
     let report = steps::perform(step, world).await;
-    secrets::learn(around.recorder.masker(), world.pair).await;
+    secrets::learn(around.recorder.masker(), &around.learned, world.pair).await;
     // In the report the step has failed either way; the cell's verdict tells that it was expected.
     if report.result == Outcome::Failed && expectation.judge(&step.name, &step_texts(&report)) == Outcome::Failed {
         failure = Some(format!(
@@ -395,7 +397,7 @@ async fn do_checks(
         report.duration_ms = millis(begin.elapsed());
         if report.message.is_some() {
             // It may name what came into being since the last step.
-            secrets::learn(around.recorder.masker(), world.pair).await;
+            secrets::learn(around.recorder.masker(), &around.learned, world.pair).await;
         }
         around.recorder.record(&Event::CheckFinished { cell: cell.id.clone(), check: report });
     }

@@ -20,6 +20,7 @@ use crate::kept::Keep;
 use crate::manifests::Manifests;
 use crate::millis;
 use crate::recorder::{Observer, Recorder};
+use crate::secrets::Learned;
 use crate::session::Session;
 use crate::tools::Tools;
 
@@ -96,6 +97,7 @@ impl Session {
             lease: self.lease.clone(),
             tools,
             recorder: recorder.clone(),
+            learned: Learned::default(),
             stop: stop.clone(),
             behaviour,
             manifests,

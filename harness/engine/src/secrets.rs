@@ -1,10 +1,11 @@
 //! Learns what must never be shown.
 
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use k8s_openapi::api::core::v1::{ConfigMap, Secret};
 use kube::Api;
-use kube::api::ListParams;
+use kube::api::{ListParams, ObjectMeta};
 use kubesphere::KubesphereConfig;
 use providers::{Cluster, Pair};
 use scenario::mask::Masker;
@@ -27,15 +28,33 @@ pub async fn jwt_secret(client: &kube::Client) -> Result<String, String> {
         .ok_or_else(|| "kubesphere.yaml has no authentication.jwtSecret".to_owned())
 }
 
-/// Teaches `masker` the secrets that both clusters hold now.
-pub async fn learn(masker: &Masker, pair: &Pair) {
-    masker.add(kubesphere::names::DEFAULT_ADMIN_PASSWORD);
-    for cluster in pair.clusters() {
-        learn_from(masker, cluster.as_ref()).await;
+/// Secrets whose values a masker has been taught: their UIDs, and versions. Clusters that begin as others were have the same.
+#[derive(Clone, Default)]
+pub struct Learned(Arc<Mutex<BTreeSet<(String, String)>>>);
+
+impl Learned {
+    fn has(&self, secret: &ObjectMeta) -> bool {
+        identity(secret).is_some_and(|known| self.lock().contains(&known))
+    }
+
+    fn lock(&self) -> MutexGuard<'_, BTreeSet<(String, String)>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-async fn learn_from(masker: &Masker, cluster: &dyn Cluster) {
+fn identity(secret: &ObjectMeta) -> Option<(String, String)> {
+    Some((secret.uid.clone()?, secret.resource_version.clone()?))
+}
+
+/// Teaches `masker` the secrets that both clusters hold now, those apart that it was taught before.
+pub async fn learn(masker: &Masker, learned: &Learned, pair: &Pair) {
+    masker.add(kubesphere::names::DEFAULT_ADMIN_PASSWORD);
+    for cluster in pair.clusters() {
+        learn_from(masker, learned, cluster.as_ref()).await;
+    }
+}
+
+async fn learn_from(masker: &Masker, learned: &Learned, cluster: &dyn Cluster) {
     for secret in cluster.secrets() {
         masker.add(&secret);
     }
@@ -45,14 +64,21 @@ async fn learn_from(masker: &Masker, cluster: &dyn Cluster) {
     }
     let api: Api<Secret> = Api::all(client);
     // A cluster that does not answer shows nothing either; patterns still mask what steps print.
+    let Ok(there) = api.list_metadata(&ListParams::default()).await else { return };
+    if there.items.iter().all(|secret| learned.has(&secret.metadata)) {
+        return;
+    }
     let Ok(list) = api.list(&ListParams::default()).await else { return };
-    for value in list.items.into_iter().flat_map(|secret| secret.data.unwrap_or_else(BTreeMap::new)) {
-        let (key, value) = value;
-        if key != "namespace"
-            && key != "ca.crt"
-            && let Ok(text) = String::from_utf8(value.0)
-        {
-            masker.add(&text);
+    for secret in list.items.into_iter().filter(|secret| !learned.has(&secret.metadata)) {
+        for (key, value) in secret.data.unwrap_or_default() {
+            if key != "namespace"
+                && key != "ca.crt"
+                && let Ok(text) = String::from_utf8(value.0)
+            {
+                masker.add(&text);
+            }
         }
+        // Not before the masker knows it: others may go by this.
+        learned.lock().extend(identity(&secret.metadata));
     }
 }

@@ -1,5 +1,6 @@
 //! Waits for the clusters: tries again whenever one of them changed, and now and then for what no watch shows.
 
+use std::sync::OnceLock;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -30,19 +31,35 @@ const TRAIN: Delay = Delay::new("look", Duration::from_millis(20));
 
 /// Waits on both clusters of a pair.
 pub struct PairWaiter {
-    changes: watch::Receiver<u64>,
+    clients: Vec<kube::Client>,
+    /// Counts what changes, from the first wait on: most checks hold at the first look.
+    changes: OnceLock<watch::Receiver<u64>>,
     clock: Clock,
     stop: CancellationToken,
     watches: CancellationToken,
 }
 
 impl PairWaiter {
-    /// Watches `pair` until it is dropped; waits end early when `stop` is cancelled.
+    /// Waits on `pair`; waits end early when `stop` is cancelled.
     #[must_use]
     pub fn new(pair: &Pair, stop: &CancellationToken) -> Self {
+        Self {
+            clients: pair.clusters().map(|cluster| cluster.client()).collect(),
+            changes: OnceLock::new(),
+            clock: pair.clock.clone(),
+            stop: stop.clone(),
+            watches: CancellationToken::new(),
+        }
+    }
+
+    /// What is there when the watches begin counts as changes, too: it may be newer than what was looked at.
+    fn changes(&self) -> watch::Receiver<u64> {
+        self.changes.get_or_init(|| self.watch()).clone()
+    }
+
+    fn watch(&self) -> watch::Receiver<u64> {
         let (sender, changes) = watch::channel(0);
-        let watches = CancellationToken::new();
-        for client in pair.clusters().map(|cluster| cluster.client()) {
+        for client in &self.clients {
             for (group, version, kind, plural) in WATCHED {
                 let resource = ApiResource {
                     group: group.to_owned(),
@@ -53,7 +70,7 @@ impl PairWaiter {
                 };
                 // Whether something changed is all that counts.
                 let api = kube::Api::<PartialObjectMeta<DynamicObject>>::all_with(client.clone(), &resource);
-                let (sender, watches) = (sender.clone(), watches.clone());
+                let (sender, watches) = (sender.clone(), self.watches.clone());
                 tokio::spawn(watches.run_until_cancelled_owned(async move {
                     // An error (a kind that is not served yet) is no change; the watcher goes on by itself.
                     let stream = watcher::watcher(api, watcher::Config::default());
@@ -66,7 +83,7 @@ impl PairWaiter {
                 }));
             }
         }
-        Self { changes, clock: pair.clock.clone(), stop: stop.clone(), watches }
+        changes
     }
 }
 
@@ -83,16 +100,19 @@ impl Waiter for PairWaiter {
         budget: Duration,
         attempt: &(dyn Fn() -> BoxFuture<'a, Finding> + Send + Sync),
     ) -> Finding {
-        let mut changes = self.changes.clone();
         let deadline = self.clock.sleep(Delay::new("wait", budget));
         tokio::pin!(deadline);
         let mut next_look = FIRST_LOOK;
+        let mut changes = self.changes.get().cloned();
         loop {
-            changes.mark_unchanged();
+            if let Some(changes) = &mut changes {
+                changes.mark_unchanged();
+            }
             let finding = attempt().await;
             if finding.is_holding() || self.stop.is_cancelled() {
                 return finding;
             }
+            let changes = changes.get_or_insert_with(|| self.changes());
             let _progress = self.clock.wants_progress();
             tokio::select! {
                 biased;
