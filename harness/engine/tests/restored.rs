@@ -179,6 +179,8 @@ async fn rest(pair: &Pair) {
 async fn neither_lists_what_it_knew_nor_joins_clusters_that_have_joined() {
     let site = Site::new();
     let first = site.installed_as("host").await;
+    // What a watch has not shown yet would be listed.
+    rest(&first).await;
     let host = first.snapshot(On::Host).await;
     assert!(host.is_some(), "the host is at rest");
     let logs = TempDir::new().unwrap();
