@@ -11,6 +11,7 @@ pub use options::{DeleteOptions, Policy};
 
 use crate::consent::Operation;
 use crate::custom::definition;
+use crate::fields::text;
 use crate::objects::Place;
 use crate::registry::Resource;
 use crate::status::Failure;
@@ -50,10 +51,6 @@ fn shows_deleted(resource: &Resource) -> bool {
             | "volumeattachments.storage.k8s.io"
             | "podsecuritypolicies.policy"
     )
-}
-
-fn text<'a>(value: &'a Value, pointer: &str) -> &'a str {
-    value.pointer(pointer).and_then(Value::as_str).unwrap_or_default()
 }
 
 fn finalizers(object: &Value) -> Vec<String> {

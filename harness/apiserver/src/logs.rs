@@ -8,6 +8,7 @@ use http_body_util::{BodyExt as _, Empty};
 use serde_json::Value;
 
 use crate::answer::{self, Body};
+use crate::fields::text;
 use crate::parameters::integer;
 use crate::request::{Query, ResourcePath};
 use crate::state::State;
@@ -17,10 +18,6 @@ use crate::upstream::{self, Upstream};
 
 /// The options that the kubelet is told, in the order in which the original's encoder writes them.
 const OPTIONS: &[&str] = &["follow", "limitBytes", "previous", "sinceSeconds", "sinceTime", "tailLines", "timestamps"];
-
-fn text<'a>(value: &'a Value, pointer: &str) -> &'a str {
-    value.pointer(pointer).and_then(Value::as_str).unwrap_or_default()
-}
 
 fn names(pod: &Value, key: &str) -> Vec<String> {
     let containers = pod.pointer(&format!("/spec/{key}")).and_then(Value::as_array).into_iter().flatten();

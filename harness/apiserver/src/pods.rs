@@ -4,14 +4,11 @@ use std::sync::Arc;
 
 use serde_json::{Map, Value};
 
+use crate::fields::text;
 use crate::objects::Place;
 use crate::shape::put_or_remove;
 use crate::status::Failure;
 use crate::store::Refusal;
-
-fn text<'a>(value: &'a Value, pointer: &str) -> &'a str {
-    value.pointer(pointer).and_then(Value::as_str).unwrap_or_default()
-}
 
 impl Place<'_> {
     /// Mounts the account's token, as the `ServiceAccount` admission plugin does.

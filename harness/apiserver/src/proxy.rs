@@ -7,6 +7,7 @@ use http_body_util::BodyExt as _;
 use serde_json::Value;
 
 use crate::answer::{self, Body, Foreign, RequestBody};
+use crate::fields::text;
 use crate::registry::Resource;
 use crate::request::ResourcePath;
 use crate::state::State;
@@ -49,10 +50,6 @@ impl Reference {
         }
         Some(Self { tls: scheme == "https", name: name.to_owned(), port: port.to_owned() })
     }
-}
-
-fn text<'a>(value: &'a Value, pointer: &str) -> &'a str {
-    value.pointer(pointer).and_then(Value::as_str).unwrap_or_default()
 }
 
 fn list<'a>(value: &'a Value, key: &str) -> impl Iterator<Item = &'a Value> {

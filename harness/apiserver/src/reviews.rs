@@ -10,6 +10,7 @@ use std::sync::Arc;
 use serde_json::Value;
 
 use crate::authn::User;
+use crate::fields::text;
 use crate::jsoniter;
 use crate::managed::{Sent, Tracker};
 use crate::normal;
@@ -40,10 +41,6 @@ pub fn is_review(resource: &Resource) -> bool {
 }
 
 /// The text at `pointer`, empty where there is none.
-fn text<'a>(value: &'a Value, pointer: &str) -> &'a str {
-    value.pointer(pointer).and_then(Value::as_str).unwrap_or_default()
-}
-
 /// The texts of the list at `pointer`.
 fn texts(value: &Value, pointer: &str) -> Vec<String> {
     let list = value.pointer(pointer).and_then(Value::as_array).into_iter().flatten();

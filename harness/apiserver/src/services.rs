@@ -4,13 +4,10 @@ use std::net::Ipv4Addr;
 
 use serde_json::{Map, Value};
 
+use crate::fields::text;
 use crate::objects::Place;
 use crate::shape::{put_or_remove, refuse};
 use crate::status::{Cause, Failure};
-
-fn text<'a>(value: &'a Value, pointer: &str) -> &'a str {
-    value.pointer(pointer).and_then(Value::as_str).unwrap_or_default()
-}
 
 impl Place<'_> {
     /// Gives a Service its addresses and ports.

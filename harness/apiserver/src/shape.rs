@@ -3,14 +3,11 @@
 use serde_json::{Map, Value};
 
 use crate::custom::{definition, instance};
+use crate::fields::text;
 use crate::objects::Part;
 use crate::registry::Resource;
 use crate::status::{Cause, Failure};
 use crate::{defaults, go, jsoniter, normal, validation};
-
-fn text<'a>(value: &'a Value, pointer: &str) -> &'a str {
-    value.pointer(pointer).and_then(Value::as_str).unwrap_or_default()
-}
 
 /// The metadata of an object, which gets some if it has none.
 pub fn metadata(value: &mut Value) -> &mut Map<String, Value> {

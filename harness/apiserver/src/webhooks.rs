@@ -13,6 +13,7 @@ use futures::stream::FuturesUnordered;
 use serde_json::Value;
 
 use crate::consent::Attributes;
+use crate::fields::text;
 use crate::registry::{Registry, group_resource};
 use crate::state::State;
 use crate::status::{Failure, quoted};
@@ -24,10 +25,6 @@ pub use client::{Reach, post};
 const GROUP: &str = "admissionregistration.k8s.io";
 const VALIDATING: &str = "validatingwebhookconfigurations";
 const MUTATING: &str = "mutatingwebhookconfigurations";
-
-fn text<'a>(value: &'a Value, pointer: &str) -> &'a str {
-    value.pointer(pointer).and_then(Value::as_str).unwrap_or_default()
-}
 
 /// Whether any webhook is configured at all.
 #[must_use]

@@ -9,13 +9,10 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 
 use crate::defaults;
+use crate::fields::text;
 use crate::objects::Place;
 use crate::quantity::Quantity;
 use crate::status::Failure;
-
-fn text<'a>(value: &'a Value, pointer: &str) -> &'a str {
-    value.pointer(pointer).and_then(Value::as_str).unwrap_or_default()
-}
 
 fn is_marked(object: &Value, annotation: &str) -> bool {
     object.pointer("/metadata/annotations").and_then(|map| map.get(annotation)) == Some(&Value::from("true"))

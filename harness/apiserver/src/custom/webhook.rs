@@ -9,6 +9,7 @@ use serde_json::{Map, Value, json};
 use tokio::runtime::Handle;
 
 use super::definition::Definition;
+use crate::fields::text;
 use crate::go;
 use crate::webhooks::{self, Reach};
 
@@ -28,10 +29,6 @@ impl fmt::Debug for Converter {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Converter").field("webhook", &self.webhook).finish_non_exhaustive()
     }
-}
-
-fn text<'a>(value: &'a Value, pointer: &str) -> &'a str {
-    value.pointer(pointer).and_then(Value::as_str).unwrap_or_default()
 }
 
 /// Group, version and kind as Go shows them.

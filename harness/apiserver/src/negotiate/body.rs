@@ -102,14 +102,16 @@ pub fn decode(resource: &Resource, headers: &HeaderMap, body: &[u8]) -> Result<R
 }
 
 fn json(body: &[u8]) -> Result<Value, String> {
-    let failed = |why: &str| format!("couldn't get version/kind; json parse error: {why}");
-    gojson::check(body).map_err(|why| failed(&why))?;
-    typed(serde_json::from_slice(body).map_err(|error| failed(&error.to_string()))?)
+    gojson::check(body).map_err(|why| unparsed(&why))?;
+    typed(serde_json::from_slice(body).map_err(|error| unparsed(&error.to_string()))?)
+}
+
+fn unparsed(why: &str) -> String {
+    format!("couldn't get version/kind; json parse error: {why}")
 }
 
 /// `value` where it can say what it is.
 fn typed(value: Value) -> Result<Value, String> {
-    let failed = |why: &str| format!("couldn't get version/kind; json parse error: {why}");
     let of = |value: &Value| match value {
         Value::Null => "null",
         Value::Bool(_) => "bool",
@@ -122,12 +124,12 @@ fn typed(value: Value) -> Result<Value, String> {
         if value.is_null() {
             return Ok(Value::Object(serde_json::Map::new()));
         }
-        return Err(failed(&format!("json: cannot unmarshal {} into Go value of type {KIND_FINDER}", of(&value))));
+        return Err(unparsed(&format!("json: cannot unmarshal {} into Go value of type {KIND_FINDER}", of(&value))));
     };
     for (key, found) in map {
         if matches!(key.as_str(), "apiVersion" | "kind") && !found.is_string() && !found.is_null() {
             let why = format!("json: cannot unmarshal {} into Go struct field .{key} of type string", of(found));
-            return Err(failed(&why));
+            return Err(unparsed(&why));
         }
     }
     let version = map.get("apiVersion").and_then(Value::as_str).unwrap_or_default();

@@ -14,6 +14,7 @@ use serde_json::{Value, json};
 
 use crate::clock::{ServerClock, human_duration};
 use crate::custom::columns::PrinterColumn;
+use crate::fields::text;
 use crate::flowcontrol;
 use crate::registry::Resource;
 use crate::store::Stored;
@@ -29,10 +30,6 @@ pub fn definitions(resource: &Resource) -> Value {
     }
     let kept = resource.hub.as_deref().unwrap_or(resource);
     columns::of(kept).map(|c| definition(c.name, c.kind, c.format, i64::from(c.wide))).collect::<Vec<_>>().into()
-}
-
-fn text<'a>(object: &'a Value, pointer: &str) -> &'a str {
-    object.pointer(pointer).and_then(Value::as_str).unwrap_or_default()
 }
 
 fn list<'a>(object: &'a Value, pointer: &str) -> &'a [Value] {

@@ -57,7 +57,7 @@ async fn pages_a_list() {
     assert!(second["metadata"].get("continue").is_none());
 }
 
-async fn lines(client: &Client, path: &str) -> impl futures::Stream<Item = Value> + use<> {
+pub async fn lines(client: &Client, path: &str) -> impl futures::Stream<Item = Value> + use<> {
     let request = Request::get(path).body(Vec::new()).unwrap();
     let stream = client.request_stream(request).await.unwrap();
     stream.lines().map(|line| serde_json::from_str::<Value>(&line.unwrap()).unwrap())

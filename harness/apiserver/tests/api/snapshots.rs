@@ -1,8 +1,10 @@
 //! Servers that begin with what others keep.
 
 use apiserver::Options;
+use futures::StreamExt as _;
 use serde_json::{Value, json};
 
+use crate::reading::lines;
 use crate::support::{Cluster, call, certificate_user, start, start_with};
 
 const MAPS: &str = "/api/v1/namespaces/default/configmaps";
@@ -74,4 +76,23 @@ async fn writes_for_itself_alone() {
     assert!(map(&first).await.unwrap().get("data").is_none());
     assert_eq!(map(&second).await.unwrap()["data"], json!({"k": "second"}));
     assert!(map(&third).await.is_err());
+}
+
+#[tokio::test]
+async fn lets_those_go_on_who_have_seen_the_newest_change_of_a_resource() {
+    let first = start().await;
+    let before = first.post(MAPS, named("a")).await;
+    let newest = first.post(MAPS, named("b")).await;
+    // What happens to others is nothing that a watch of this resource misses.
+    first.post("/api/v1/namespaces/default/secrets", named("other")).await;
+    let second = restored(&first).await;
+    second.post(MAPS, named("c")).await;
+    let next = async |seen: &Value| {
+        let revision = seen["metadata"]["resourceVersion"].as_str().unwrap();
+        let path = format!("{MAPS}?watch=true&resourceVersion={revision}");
+        let event = Box::pin(lines(&second.admin, &path).await).next().await.unwrap();
+        (event["type"].clone(), event["object"]["metadata"]["name"].clone(), event["object"]["code"].clone())
+    };
+    assert_eq!(next(&newest).await, (json!("ADDED"), json!("c"), Value::Null));
+    assert_eq!(next(&before).await, (json!("ERROR"), Value::Null, json!(410)));
 }
