@@ -200,6 +200,22 @@ mod tests {
 
     use super::*;
 
+    #[tokio::test]
+    async fn compares_every_password_however_often_another_matched() {
+        let hash = |password: &str| bcrypt::hash(password, 4).unwrap();
+        let (known, other) = (hash("right"), hash("other"));
+        let asked = [
+            ("wrong", &known, false),
+            ("right", &known, true),
+            ("right", &known, true),
+            ("wrong", &known, false),
+            ("right", &other, false),
+        ];
+        for (password, hash, expected) in asked {
+            assert_eq!(matches(&Clock::real(), password, hash).await, expected, "{password}");
+        }
+    }
+
     #[rstest]
     #[case(json!({"lastTransitionTime": "2026-11-22T13:00:00Z"}), "2026-11-22T13:09:59Z", true)]
     #[case(json!({"lastTransitionTime": "2026-11-22T13:00:00Z"}), "2026-11-22T13:10:01Z", false)]

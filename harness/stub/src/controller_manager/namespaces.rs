@@ -71,7 +71,8 @@ pub async fn run(ctx: &PodContext) {
             }
             None => {}
         }
-        let Some((name, seen)) = waiting.pop_first() else { continue };
+        // The watch never ends, so that something waits here.
+        let Some((name, seen)) = waiting.pop_first() else { return };
         let version = seen.as_ref().and_then(|seen| seen.metadata.resource_version.clone());
         match reconcile(&client, &name, seen.and_then(|seen| serde_json::to_value(seen).ok())).await {
             Ok(()) => {
@@ -219,6 +220,19 @@ mod tests {
     #[case::let_go(json!({"finalizers": [OTHER], "deletionTimestamp": "2021-01-13T13:20:00Z"}), true)]
     fn leaves_alone_what_is_settled(#[case] metadata: Value, #[case] settled: bool) {
         assert_eq!(is_settled(&serde_json::from_value(metadata).unwrap()), settled);
+    }
+
+    #[test]
+    fn is_done_with_one_version_of_a_namespace() {
+        let done = Done::of(None);
+        done.note("a".to_owned(), Some("1".to_owned()));
+        done.note("b".to_owned(), None);
+        let after = Done::of(Some(json!(*done.lock())));
+        let has = |name: &str, version: &str| {
+            after.has(&serde_json::from_value(json!({"name": name, "resourceVersion": version})).unwrap())
+        };
+        assert!(has("a", "1"));
+        assert!(!has("a", "2") && !has("b", "1") && !has("c", "1"));
     }
 
     fn workspace(uid: &str) -> Value {

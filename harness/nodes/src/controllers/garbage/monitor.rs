@@ -39,8 +39,8 @@ pub(super) struct Monitor {
     due: Arc<Queue<Extent>>,
     /// Whose discovery will be: definitions of a group come many at once, and each changes several times.
     soon: Mutex<BTreeSet<Extent>>,
-    /// Whose discovery has not been read since it was due.
-    unread: watch::Sender<BTreeSet<Extent>>,
+    /// Whose discovery has not been read since a definition changed, with how often one did.
+    unread: watch::Sender<BTreeMap<Extent, u64>>,
 }
 
 /// Up to where the changes of a kind were seen; nothing before its first list.
@@ -72,15 +72,14 @@ impl std::fmt::Display for Extent {
 impl Monitor {
     /// A monitor of the kinds from `first` on, which goes on from where another one was.
     pub(super) fn new(garbage: &Arc<Garbage>, first: Place, before: Option<&Watches>) -> Arc<Self> {
+        let unread = before.map_or_else(|| [Extent::Everything].into(), |before| before.unread.clone());
         Arc::new(Self {
             garbage: garbage.clone(),
             first,
             watches: watch::Sender::new(before.map(|before| before.versions.clone()).unwrap_or_default()),
             due: Queue::new(garbage.cluster.clock.clone()),
             soon: Mutex::default(),
-            unread: watch::Sender::new(
-                before.map_or_else(|| [Extent::Everything].into(), |before| before.unread.clone()),
-            ),
+            unread: watch::Sender::new(unread.into_iter().map(|extent| (extent, 0)).collect()),
         })
     }
 
@@ -92,8 +91,7 @@ impl Monitor {
             }
         }
         // Not at once: who has just started a cluster waits for other things.
-        let unread = self.unread.borrow().clone();
-        for extent in unread {
+        for extent in self.unread() {
             self.sync_soon(extent);
         }
         let monitor = self.clone();
@@ -106,23 +104,26 @@ impl Monitor {
     /// Reads and lists what is still to be, without further delay.
     pub(super) async fn catch_up(&self) {
         self.soon().clear();
-        self.unread.borrow().iter().for_each(|extent| self.due.push(extent.clone()));
+        for extent in self.unread() {
+            self.due.push(extent);
+        }
         let (mut unread, mut watches) = (self.unread.subscribe(), self.watches.subscribe());
         // The senders live as long as `self`, so errors cannot come.
-        let _read = unread.wait_for(BTreeSet::is_empty).await.is_ok();
+        let _read = unread.wait_for(BTreeMap::is_empty).await.is_ok();
         let _listed = watches.wait_for(|all| all.values().all(Option::is_some)).await.is_ok();
     }
 
     /// How far it has come.
     pub(super) fn known(&self) -> Watches {
         // In this order: what is read in between is read again.
-        let unread = self.unread.borrow().clone();
+        let unread = self.unread();
         Watches { versions: self.watches.borrow().clone(), unread }
     }
 
     /// Watches what is not watched yet.
     async fn sync(self: &Arc<Self>, extent: Extent) -> Result<(), Failure> {
         let cluster = &self.garbage.cluster;
+        let changes = self.unread.borrow().get(&extent).copied();
         let found = match &extent {
             Extent::Everything => deletable(cluster).await?,
             Extent::Group(wanted) => deletable_in(cluster, |name| name == wanted).await?,
@@ -138,9 +139,9 @@ impl Monitor {
                 self.spawn(place, resource, None);
             }
         }
-        if !self.soon().contains(&extent) {
-            self.unread.send_if_modified(|unread| unread.remove(&extent));
-        }
+        // What changed while it was read is still to be read.
+        self.unread
+            .send_if_modified(|unread| unread.get(&extent).copied() == changes && unread.remove(&extent).is_some());
         Ok(())
     }
 
@@ -253,10 +254,10 @@ impl Monitor {
 
     /// Reads discovery again when the definitions have come to rest.
     fn sync_soon(self: &Arc<Self>, extent: Extent) {
+        self.unread.send_modify(|unread| *unread.entry(extent.clone()).or_default() += 1);
         if !self.soon().insert(extent.clone()) {
             return;
         }
-        self.unread.send_if_modified(|unread| unread.insert(extent.clone()));
         let (monitor, clock) = (Arc::downgrade(self), self.garbage.cluster.clock.clone());
         self.garbage.cluster.spawn(async move {
             clock.sleep_by_wall(SYNC).await;
@@ -268,6 +269,10 @@ impl Monitor {
                 }
             }
         });
+    }
+
+    fn unread(&self) -> BTreeSet<Extent> {
+        self.unread.borrow().keys().cloned().collect()
     }
 
     fn has_seen(&self, place: Place, version: Version) {
