@@ -1,4 +1,4 @@
-//! Embedded cells that presuppose the same begin with copies of one installation, unless each is to be made anew.
+//! Embedded cells that presuppose the same begin with copies of one cluster, unless each is to be made anew.
 
 #![allow(clippy::unwrap_used, reason = "a test stops at the first surprise")]
 
@@ -16,17 +16,17 @@ metadata:
 spec:
   releases: "=3.3.2"
   given:
-    host: {kubesphere: installed, clusterRole: ROLE}
+    host: GIVEN
   steps:
     - name: read what tells clusters apart
       on: host
       run: kubectl get namespace kube-system -o jsonpath={.metadata.uid}
-  checks:
-    - cluster-role: {on: host, is: ROLE}
-"#;
+CHECKS"#;
 
 #[rstest]
 #[case::the_same(&["none", "none"], &[], true)]
+#[case::the_same_without_kubesphere(&["", ""], &[], true)]
+#[case::one_without_kubesphere(&["none", ""], &[], false)]
 #[case::something_else(&["none", "host"], &[], false)]
 #[case::isolated(&["none", "none"], &["--isolate"], false)]
 #[case::repeated(&["none"], &["--repeat", "2"], false)]
@@ -34,7 +34,15 @@ spec:
 fn begins_with_a_copy_of(#[case] roles: &[&str], #[case] arguments: &[&str], #[case] copied: bool) {
     let (directory, report) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
     for (number, role) in roles.iter().enumerate() {
-        let text = SCENARIO.replace("NAME", &format!("cell{number}")).replace("ROLE", role);
+        let (given, checks) = match *role {
+            "" => ("{kubesphere: absent}".to_owned(), String::new()),
+            role => (
+                format!("{{kubesphere: installed, clusterRole: {role}}}"),
+                format!("  checks:\n    - cluster-role: {{on: host, is: {role}}}\n"),
+            ),
+        };
+        let text = SCENARIO.replace("NAME", &format!("cell{number}"));
+        let text = text.replace("GIVEN", &given).replace("CHECKS", &checks);
         fs::write(directory.path().join(format!("cell{number}.yaml")), text).unwrap();
     }
     let mut command = Command::new(env!("CARGO_BIN_EXE_ks-e2e"));

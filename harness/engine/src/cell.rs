@@ -18,11 +18,11 @@ use tokio_util::sync::CancellationToken;
 
 use crate::export;
 use crate::given::GivenError;
-use crate::installed::Installed;
 use crate::kept::{Keep, Kept};
 use crate::known_issue::Expectation;
 use crate::manifests::{self, Manifests};
 use crate::needs::{pair_plan, unsupported};
+use crate::originals::Originals;
 use crate::recorder::Recorder;
 use crate::releases::Releases;
 use crate::sandbox::Sandbox;
@@ -36,7 +36,7 @@ pub struct Surroundings {
     /// Gives out clusters.
     pub pool: Arc<Pool>,
     /// What they can begin with.
-    pub(crate) installed: Option<Arc<Installed>>,
+    pub(crate) originals: Option<Arc<Originals>>,
     /// Owns what is made.
     pub lease: Lease,
     /// Programs of the machine.
@@ -137,9 +137,9 @@ async fn provision(cell: &Cell, around: &Surroundings, begin: Instant) -> Verdic
     let given = &cell.scenario.given;
     let mut plan = pair_plan(cell, around.seed, around.behaviour);
     // What repetitions are to find may lie in an installation.
-    let installed = around.installed.as_ref().filter(|_| cell.repetition.is_none());
-    if let Some(installed) = installed {
-        plan.restore = installed.restore(given, releases);
+    let originals = around.originals.as_ref().filter(|_| cell.repetition.is_none());
+    if let Some(originals) = originals {
+        plan.restore = originals.restore(given, releases);
     }
     let taken = match around.stop.run_until_cancelled(around.pool.take(&plan)).await {
         Some(Ok(taken)) => taken,
@@ -152,8 +152,8 @@ async fn provision(cell: &Cell, around: &Surroundings, begin: Instant) -> Verdic
     let manifests = around.manifests.as_deref();
     let prepared = given::bring(pair, given, releases, manifests, &plan.restore, &waiter);
     let prepared = around.stop.run_until_cancelled(prepared).await;
-    if let (Some(Ok(())), Some(installed)) = (&prepared, installed) {
-        installed.keep(pair, given, releases, &plan.restore).await;
+    if let (Some(Ok(())), Some(originals)) = (&prepared, originals) {
+        originals.keep(pair, given, releases, &plan.restore).await;
     }
     secrets::learn(around.recorder.masker(), &around.learned, pair).await;
     let mut verdict = match prepared {

@@ -1,5 +1,5 @@
-//! Clusters that were made once, kept for all cells that presuppose the same: an installation of KubeSphere costs more than
-//! everything that most cells do with it, and a new cluster without it as much as a few commands.
+//! Clusters that were made once, of which all cells that presuppose the same get copies: an installation of KubeSphere costs
+//! more than everything that most cells do with it.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -9,19 +9,19 @@ use scenario::model::{Given, GivenCluster, GivenKubesphere, GivenSecret, On};
 use crate::releases::Releases;
 use crate::secrets;
 
-/// What has been installed so far, by the faithful stub.
+/// What has been made so far, with the faithful stub.
 #[derive(Default)]
-pub(crate) struct Installed(Mutex<Vec<Entry>>);
+pub(crate) struct Originals(Mutex<Vec<Entry>>);
 
 struct Entry {
-    what: Installation,
+    what: Presupposed,
     snapshot: ClusterSnapshot,
     jwt_secret: String,
 }
 
-/// All that makes a difference to an installation.
+/// All that makes a difference to a cluster.
 #[derive(Clone, PartialEq, Eq)]
-struct Installation {
+struct Presupposed {
     on: On,
     release: &'static str,
     given: GivenCluster,
@@ -29,16 +29,16 @@ struct Installation {
     jwt_secret: Option<String>,
 }
 
-impl Installed {
+impl Originals {
     /// What the clusters of a pair that is to be as `given` can begin with.
     pub(crate) fn restore(&self, given: &Given, releases: Releases) -> Restore {
-        let host = self.find(|known| known == &Installation::of(On::Host, &given.host, releases, None));
+        let host = self.find(|known| known == &Presupposed::of(On::Host, &given.host, releases, None));
         let member = given.member.as_ref().and_then(|wanted| {
             let told = match wanted.jwt_secret {
                 GivenSecret::Generated => None,
                 GivenSecret::OfHost => Some(host.as_ref()?.1.clone()),
             };
-            self.find(|known| known == &Installation::of(On::Member, wanted, releases, told.clone()))
+            self.find(|known| known == &Presupposed::of(On::Member, wanted, releases, told.clone()))
         });
         Restore { host: host.map(|(snapshot, _)| snapshot), member: member.map(|(snapshot, _)| snapshot) }
     }
@@ -58,7 +58,7 @@ impl Installed {
             let Ok(jwt_secret) = jwt_secret else { continue };
             // One that was told the host's has it now.
             let told = (wanted.jwt_secret == GivenSecret::OfHost).then(|| jwt_secret.clone());
-            let what = Installation::of(on, wanted, releases, told);
+            let what = Presupposed::of(on, wanted, releases, told);
             if self.find(|known| known == &what).is_some() {
                 continue;
             }
@@ -68,7 +68,7 @@ impl Installed {
         }
     }
 
-    fn find(&self, is_it: impl Fn(&Installation) -> bool) -> Option<(ClusterSnapshot, String)> {
+    fn find(&self, is_it: impl Fn(&Presupposed) -> bool) -> Option<(ClusterSnapshot, String)> {
         let kept = self.lock();
         let found = kept.iter().find(|entry| is_it(&entry.what))?;
         Some((found.snapshot.clone(), found.jwt_secret.clone()))
@@ -79,7 +79,7 @@ impl Installed {
     }
 }
 
-impl Installation {
+impl Presupposed {
     fn of(on: On, given: &GivenCluster, releases: Releases, jwt_secret: Option<String>) -> Self {
         // Which KubeKey there is makes no difference before it runs, and release and secret are said otherwise.
         let given = GivenCluster { kubekey: None, release: None, jwt_secret: GivenSecret::Generated, ..given.clone() };

@@ -93,7 +93,7 @@ impl Session {
         let faithful = behaviour == stub::Behaviour::default() && manifests.is_none();
         let around = Surroundings {
             pool: self.pool.clone(),
-            installed: self.installed.clone().filter(|_| faithful),
+            originals: self.originals.clone().filter(|_| faithful),
             lease: self.lease.clone(),
             tools,
             recorder: recorder.clone(),

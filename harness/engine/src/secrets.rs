@@ -28,7 +28,7 @@ pub async fn jwt_secret(client: &kube::Client) -> Result<String, String> {
         .ok_or_else(|| "kubesphere.yaml has no authentication.jwtSecret".to_owned())
 }
 
-/// Secrets whose values a masker has been taught: their UIDs, and versions. Clusters that begin as others were have the same.
+/// Secrets whose values a masker has been taught, by UID and version: copies of clusters have the same.
 #[derive(Clone, Default)]
 pub struct Learned(Arc<Mutex<BTreeSet<(String, String)>>>);
 
@@ -80,5 +80,52 @@ async fn learn_from(masker: &Masker, learned: &Learned, cluster: &dyn Cluster) {
         }
         // Not before the masker knows it: others may go by this.
         learned.lock().extend(identity(&secret.metadata));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test stops at the first surprise")]
+
+    use kube::api::{Patch, PatchParams};
+    use providers::embedded::{Embedded, EmbeddedOptions};
+    use providers::leases::Lease;
+    use providers::{ClusterShape, PairPlan, Provider as _, Restore};
+    use scenario::model::SyncFrequency;
+    use serde_json::json;
+    use tempfile::TempDir;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn learns_each_version_of_a_secret_once() {
+        let (directories, logs) = ([TempDir::new().unwrap(), TempDir::new().unwrap()], TempDir::new().unwrap());
+        let lease = Lease::begin(directories[0].path(), directories[1].path(), "test").unwrap();
+        let host = ClusterShape { nodes: 1, sync_frequency: SyncFrequency::Short };
+        let (behaviour, restore) = (stub::Behaviour::default(), Restore::default());
+        let plan = PairPlan { host, member: None, seed: 7, behaviour, restore };
+        let audited = Embedded::new(EmbeddedOptions { audit_logs: Some(logs.path().to_owned()) });
+        let pair = audited.create(&lease, &plan).await.unwrap();
+        let api = Api::<Secret>::namespaced(pair.host.client(), "default");
+        let (masker, learned) = (Masker::new([7; 32]), Learned::default());
+        let shows = async |value: &str| {
+            let secret = json!({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "s"},
+                "stringData": {"key": value}});
+            api.patch("s", &PatchParams::apply("test"), &Patch::Apply(secret)).await.unwrap();
+            learn(&masker, &learned, &pair).await;
+            masker.mask(value).contains(value)
+        };
+        assert!(!shows("the first of its values").await);
+        assert!(!shows("the second of its values").await);
+        let listed = || {
+            let log = std::fs::read_to_string(logs.path().join("host.log")).unwrap();
+            let is_list = |line: &&str| line.contains("\"requestURI\":\"/api/v1/secrets?") && line.contains("\"ks-e2e");
+            log.lines().filter(is_list).count()
+        };
+        let before = listed();
+        learn(&masker, &learned, &pair).await;
+        assert_eq!(listed(), before + 1, "names and versions alone");
+        pair.destroy().await.unwrap();
+        lease.end().await.unwrap();
     }
 }

@@ -10,16 +10,16 @@ use rand::RngExt as _;
 use scenario::plan::Cell;
 
 use crate::cell_thread::CellThreads;
-use crate::installed::Installed;
 use crate::kept::Kept;
 use crate::needs::{pair_plan, unsupported};
+use crate::originals::Originals;
 
 /// A session: begun before the first cluster, ended after the last one.
 pub struct Session {
     pub(crate) lease: Lease,
     pub(crate) pool: Arc<Pool>,
     /// None where each cell installs its own.
-    pub(crate) installed: Option<Arc<Installed>>,
+    pub(crate) originals: Option<Arc<Originals>>,
     pub(crate) provider: Arc<dyn Provider>,
     pub(crate) shares_pairs: bool,
     pub(crate) jobs: usize,
@@ -65,13 +65,13 @@ impl Session {
         let lease = Lease::begin(&state, &std::env::temp_dir(), &run_id)?;
         let pool = Pool::new(provider.clone(), &capabilities, lease.clone(), isolate, jobs);
         let shares_pairs = capabilities.shares_pairs && !isolate;
-        let installed = (!isolate).then(Arc::default);
+        let originals = (!isolate).then(Arc::default);
         // Clusters that are handed on live where they were made.
         let threads = (capabilities.virtual_clock && !shares_pairs).then(CellThreads::default);
         Ok(Self {
             lease,
             pool: Arc::new(pool),
-            installed,
+            originals,
             provider,
             shares_pairs,
             jobs,
