@@ -5,12 +5,13 @@
 //! one ends when the changes that it has not seen are forgotten, without a word, as there.
 
 use std::collections::VecDeque;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
 use http::Response;
-use tokio::time::Instant;
+use tokio::time::{Instant, Sleep};
 
 use super::Selection;
 use crate::answer::{self, Body};
@@ -80,6 +81,8 @@ pub struct Watch {
     /// Something was sent: from here on, falling behind ends the watch.
     begun: bool,
     ends: Instant,
+    /// Until the next bookmark or the end; one for all events, since each event would make one anew.
+    timer: Pin<Box<Sleep>>,
     over: bool,
 }
 
@@ -117,6 +120,7 @@ impl Watch {
             bookmarks: (options.bookmarks && super::is_cached(resource)).then(|| Bookmarks::new(now, ends)),
             headed: false,
             ends,
+            timer: Box::pin(tokio::time::sleep_until(ends)),
             // A time before now has passed before the first event.
             over: lasts.is_zero(),
         })
@@ -165,18 +169,24 @@ impl Watch {
                     return line;
                 }
             }
-            let bookmark = self.bookmarks.as_ref().and_then(|bookmarks| bookmarks.next).unwrap_or(self.ends);
+            let bookmark = self.bookmarks.as_ref().and_then(|bookmarks| bookmarks.next);
+            let due = bookmark.map_or(self.ends, |bookmark| bookmark.min(self.ends));
+            if self.timer.deadline() != due {
+                self.timer.as_mut().reset(due);
+            }
             let changes = tokio::select! {
                 biased;
                 changes = self.follower.next() => changes,
-                () = tokio::time::sleep_until(bookmark), if bookmark < self.ends => {
+                () = &mut self.timer => {
+                    if due >= self.ends {
+                        return None;
+                    }
                     if let Some(bookmarks) = &mut self.bookmarks {
                         bookmarks.plan(Instant::now());
                     }
                     let Some(position) = self.follower.position() else { continue };
                     return Some(self.shower.bookmark(position));
                 }
-                () = tokio::time::sleep_until(self.ends) => return None,
             };
             match changes {
                 Ok(changes) => {
