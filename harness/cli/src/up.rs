@@ -116,6 +116,8 @@ fn text(description: &Description, end: &str) -> String {
     }
     lines.push(String::new());
     lines.push(format!("export KUBECONFIG={}", description.kubeconfig.display()));
+    let host = description.clusters.first().and_then(|host| host.ks_apiserver.as_ref());
+    lines.extend(host.map(|address| format!("export KS_APISERVER={address}")));
     for place in &description.clusters {
         lines.push(format!("kubectl --context {} get pods -A", place.on));
     }
@@ -162,6 +164,7 @@ member: Kubernetes v1.20.2, no KubeSphere
   to paste      /tmp/x/member-to-paste.yaml
 
 export KUBECONFIG=/tmp/x/kubeconfig
+export KS_APISERVER=http://127.0.0.1:4001
 kubectl --context host get pods -A
 kubectl --context member get pods -A
 ";

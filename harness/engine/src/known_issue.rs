@@ -37,16 +37,72 @@ impl<'a> Expectation<'a> {
     #[must_use]
     pub fn verdict(&self, failure: Option<String>) -> (Outcome, Option<String>) {
         match (failure, self.issue) {
+            (Some(failure), Some(issue)) if self.occurred => {
+                let known = format!("{failure}; that \"{}\" fails is known ({})", issue.fails, issue.reference);
+                (Outcome::Failed, Some(known))
+            }
             (Some(failure), _) => (Outcome::Failed, Some(failure)),
             (None, Some(issue)) if self.occurred => (Outcome::KnownIssue, Some(issue.reference.clone())),
             (None, Some(issue)) => {
                 let reason = format!(
-                    "\"{}\" passed, although {} says that it fails; remove knownIssue",
+                    "\"{}\" passed, although {} says that it fails; take this release out of knownIssue's releases, or \
+                     remove knownIssue",
                     issue.fails, issue.reference
                 );
                 (Outcome::Failed, Some(reason))
             }
             (None, None) => (Outcome::Passed, None),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test stops at the first surprise")]
+
+    use rstest::rstest;
+
+    use super::*;
+    use crate::library;
+
+    const SCENARIO: &str = "\
+apiVersion: ks-e2e.dev/v1alpha1
+kind: Scenario
+metadata: {name: a}
+spec:
+  given: {host: {kubesphere: installed}}
+  steps:
+    - {name: fail, on: host, run: 'false'}
+    - {name: say, on: host, run: echo}
+  knownIssue: {fails: fail, releases: 3.4.1, reference: R, text: broken}
+";
+
+    #[rstest]
+    #[case::as_known(&["broken"], None, (Outcome::KnownIssue, Some("R")))]
+    #[case::otherwise(&["other"], Some("F"), (Outcome::Failed, Some("F")))]
+    #[case::not_alone(&["broken"], Some("F"), (Outcome::Failed, Some("F; that \"fail\" fails is known (R)")))]
+    #[case::gone(
+        &[],
+        None,
+        (
+            Outcome::Failed,
+            Some(
+                "\"fail\" passed, although R says that it fails; take this release out of knownIssue's releases, or \
+                 remove knownIssue",
+            ),
+        )
+    )]
+    fn tells_what_is_known_from_what_is_not(
+        #[case] texts: &[&str],
+        #[case] failure: Option<&str>,
+        #[case] (outcome, reason): (Outcome, Option<&str>),
+    ) {
+        let scenario = library::from_text("a.yaml", SCENARIO).unwrap().remove(0);
+        let mut expectation = Expectation::of(&scenario, "3.4.1");
+        if !texts.is_empty() {
+            expectation.judge("fail", texts);
+        }
+        let verdict = expectation.verdict(failure.map(str::to_owned));
+        assert_eq!((verdict.0, verdict.1.as_deref()), (outcome, reason));
     }
 }

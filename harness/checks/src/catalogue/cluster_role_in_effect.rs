@@ -19,7 +19,8 @@ use crate::view::ClusterView;
 pub(super) const ENTRY: CheckEntry = CheckEntry {
     name: "cluster-role-in-effect",
     id: "C02",
-    about: "ks-installer has put the role into kubesphere-config",
+    about: "ks-installer has put the role into kubesphere-config: before 3.3.0 only enable: true of a host, and the age of \
+            a member's tokens",
     args: &[ON, ROLE],
     on: Clusters::Named,
     run: |args, ctx| {

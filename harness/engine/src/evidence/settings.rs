@@ -98,9 +98,11 @@ impl Table {
         self.line(path, length, written(cluster, path));
         for condition in at(&cluster.data, "status.conditions").and_then(Value::as_array).into_iter().flatten() {
             let part = |key: &str| text(&condition[key]);
-            let told = [part("status"), part("reason"), part("message")];
-            let told: Vec<String> = told.into_iter().filter(|text| !text.is_empty()).collect();
-            self.line(&format!("condition {}", part("type")), Some(told.join(", ")), None);
+            let why = ["reason", "message"].map(|key| (key, part(key)));
+            let why =
+                why.into_iter().filter(|(_, text)| !text.is_empty()).map(|(key, text)| format!(", {key}: {text}"));
+            let told = part("status") + &why.collect::<String>();
+            self.line(&format!("condition {}", part("type")), Some(told), None);
         }
     }
 

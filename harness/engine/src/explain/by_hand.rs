@@ -48,7 +48,7 @@ fn command(name: &str, args: &BTreeMap<String, String>, imported: &str) -> Optio
                 "{here} get cc ks-installer -n kubesphere-system -o jsonpath='{{.spec.multicluster.clusterRole}}{{\"\\n\"}}'"
             )
         }
-        "cluster-role-in-effect" => format!("{here} {CONFIG} | grep -A 3 '^multicluster:'"),
+        "cluster-role-in-effect" => format!("{here} {CONFIG} | grep -A 6 '^multicluster:'"),
         "configz-multicluster" => format!("{here} {CONFIGZ} | grep -oE '\"multicluster\": ?[a-z]+'"),
         "host-cluster-object" => {
             format!("{host} get clusters.cluster.kubesphere.io -l cluster-role.kubesphere.io/host -o yaml")

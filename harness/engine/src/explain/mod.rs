@@ -3,6 +3,7 @@
 mod by_hand;
 mod capture;
 mod console;
+mod objects;
 mod quote;
 mod script;
 mod step;

@@ -2,12 +2,12 @@
 
 use std::time::Duration;
 
-use scenario::model::{Action, Capture, Edit, Objects, On, Scenario, Step, Until, Wanted};
+use scenario::model::{Action, Capture, Edit, On, Scenario, Step, Until};
 use serde_json::{Map, Value};
 
 use super::capture::captured;
 use super::quote::{Names, in_shell, is_simple, quoted, word};
-use super::{ExplainedStep, console};
+use super::{ExplainedStep, console, objects};
 use crate::followed;
 
 /// The file that the pages have a person download before editing it.
@@ -46,47 +46,12 @@ pub fn told(scenario: &Scenario, index: usize, names: &Names) -> ExplainedStep {
             told.shell.push(format!("\"${{EDITOR:-vi}}\" {}", word(file, names)));
         }
         Action::Console(action) => console::tell(scenario, step, action, names, &mut told),
-        Action::Objects(objects) => look(&mut told, step, objects, names),
+        Action::Objects(objects) => objects::tell(&mut told, step, index, objects, names),
         Action::Hold(delay) => no_such_thing(&mut told, &format!("keep {delay} from happening")),
         Action::Release(delay) => no_such_thing(&mut told, &format!("let {delay} happen again")),
     }
     told.words.extend(expected(step));
     told
-}
-
-/// Objects are shown to the person, who compares.
-fn look(told: &mut ExplainedStep, step: &Step, objects: &Objects, names: &Names) {
-    let Objects { wanted, partial } = objects;
-    let within = seconds(step.timeout);
-    told.words.push(match wanted {
-        Wanted::Some => format!("Wait, for {within} at most, until an object is as this one says:"),
-        Wanted::None => format!("Wait, for {within} at most, until no object is as this one says:"),
-        Wanted::Absent => format!("Wait, for {within} at most, until there is no such object:"),
-    });
-    told.words.push(format!("  {partial}"));
-    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
-    let (version, kind) = (text(&partial["apiVersion"]), text(&partial["kind"]));
-    let resource = match version.split_once('/') {
-        Some((group, version)) => format!("{kind}.{version}.{group}"),
-        None => kind,
-    };
-    let metadata = &partial["metadata"];
-    let mut words = vec!["kubectl get".to_owned(), resource];
-    words.extend(metadata["name"].as_str().map(|name| word(name, names)));
-    words.extend(metadata["namespace"].as_str().map(|namespace| format!("-n {}", word(namespace, names))));
-    if metadata["namespace"].is_null() && metadata["name"].is_null() {
-        // Which is ignored where objects have no namespace.
-        words.push("--all-namespaces".to_owned());
-    }
-    for (key, value) in metadata["labels"].as_object().into_iter().flatten() {
-        words.push(format!("-l {}", word(&format!("{key}={}", text(value)), names)));
-    }
-    let ending = match wanted {
-        Wanted::Some => "-o yaml",
-        Wanted::None | Wanted::Absent => "-o yaml --ignore-not-found",
-    };
-    words.push(ending.to_owned());
-    told.shell.push(words.join(" "));
 }
 
 /// What a virtual clock can do and a person cannot.
@@ -169,7 +134,7 @@ fn expected(step: &Step) -> Vec<String> {
 }
 
 /// A duration in words.
-fn seconds(duration: Duration) -> String {
+pub fn seconds(duration: Duration) -> String {
     format!("{} s", duration.as_secs().max(1))
 }
 

@@ -29,6 +29,7 @@ fn assert_bash_reads(script: &str) {
 #[rstest]
 #[case("member-post-install-kubectl")]
 #[case("import-unreachable-kubeconfig")]
+#[case("import-wait")]
 #[case("member-pre-install-k8s")]
 #[case("remove-cluster")]
 #[case("update-kubeconfig")]

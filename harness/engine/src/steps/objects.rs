@@ -4,9 +4,10 @@ use checks::{Finding, Waiter as _};
 use futures::FutureExt as _;
 use kube::api::{DynamicObject, ListParams};
 use kube::core::GroupVersionKind;
-use kube::{Api, Client, discovery};
+use kube::error::DiscoveryError;
+use kube::{Api, Client, Error, discovery};
 use scenario::model::{Objects, Step, Wanted};
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
 use super::{Done, substitute};
 use crate::cell::World;
@@ -61,9 +62,13 @@ async fn list(client: Client, partial: &Value) -> Result<Vec<Value>, String> {
     let version = text(&partial["apiVersion"]);
     let (group, version) = version.split_once('/').unwrap_or(("", version.as_str()));
     let gvk = GroupVersionKind::gvk(group, version, &text(&partial["kind"]));
-    let (resource, _) = discovery::pinned_kind(&client, &gvk)
-        .await
-        .map_err(|error| format!("{} {} is not served: {error}", gvk.api_version(), gvk.kind))?;
+    let (resource, _) = discovery::pinned_kind(&client, &gvk).await.map_err(|error| {
+        let why = match error {
+            Error::Discovery(DiscoveryError::MissingKind(_)) => "the cluster has no such kind".to_owned(),
+            error => error.to_string(),
+        };
+        format!("{} {} is not served: {why}", gvk.api_version(), gvk.kind)
+    })?;
     let metadata = &partial["metadata"];
     let api: Api<DynamicObject> = match metadata["namespace"].as_str() {
         Some(namespace) => Api::namespaced_with(client, namespace, &resource),
@@ -107,13 +112,38 @@ fn difference(partial: &Value, object: &Value, path: &str) -> Option<String> {
                 None => Some(format!("{path} is not there")),
             }
         }),
-        (Value::Array(partial), Value::Array(object)) => partial.iter().find_map(|wanted| {
-            let found = object.iter().any(|item| difference(wanted, item, path).is_none());
-            (!found).then(|| format!("{path}: no item is {wanted}, among {}", Value::from(object.clone())))
-        }),
+        (Value::Array(partial), Value::Array(object)) => {
+            partial.iter().find_map(|wanted| of_items(wanted, object, path))
+        }
         (wanted, found) if wanted == found => None,
         (_, found) => Some(format!("{path} is {found}")),
     }
+}
+
+/// What items of lists are told apart by: conditions, containers and ports, subjects.
+const IDENTITIES: [&str; 2] = ["type", "name"];
+
+/// Why none of `items` is as `wanted` says; of one that is meant, what differs in it.
+fn of_items(wanted: &Value, items: &[Value], path: &str) -> Option<String> {
+    if items.iter().any(|item| difference(wanted, item, path).is_none()) {
+        return None;
+    }
+    let Some((key, name)) = IDENTITIES.iter().find_map(|key| Some((key, wanted.get(key)?))) else {
+        return Some(format!("{path}: no item is {wanted}, among {}", Value::from(items.to_vec())));
+    };
+    let namesakes: Vec<&Value> = items.iter().filter(|item| item.get(key) == Some(name)).collect();
+    match namesakes[..] {
+        [meant] => difference(wanted, meant, &format!("{path}[{key}={}]", plain(name))),
+        [] => {
+            let there: Vec<String> = items.iter().filter_map(|item| item.get(key)).map(plain).collect();
+            Some(format!("{path}: no item has {key} {}, among {}", plain(name), there.join(", ")))
+        }
+        _ => Some(format!("{path}: no item is {wanted}, among {}", json!(namesakes))),
+    }
+}
+
+fn plain(value: &Value) -> String {
+    value.as_str().map_or_else(|| value.to_string(), str::to_owned)
 }
 
 fn substituted(value: &Value, world: &World<'_>) -> Value {
@@ -139,8 +169,8 @@ fn told(wanted: Wanted, partial: &Value) -> String {
 
 fn expected(wanted: Wanted, partial: &Value) -> String {
     match wanted {
-        Wanted::Some => format!("an object that is {partial}"),
-        Wanted::None => format!("no object that is {partial}"),
+        Wanted::Some => format!("{} as asserted", name(partial)),
+        Wanted::None => format!("no {} that is so", name(partial)),
         Wanted::Absent => format!("{} absent", name(partial)),
     }
 }
@@ -156,10 +186,8 @@ fn name(object: &Value) -> String {
 
 #[cfg(test)]
 mod tests {
-    use rstest::rstest;
-    use serde_json::json;
-
     use super::*;
+    use rstest::rstest;
 
     #[rstest]
     #[case::more(json!({"a": 1}), json!({"a": 1, "b": 2}), None)]
@@ -172,7 +200,18 @@ mod tests {
     #[case::no_item(
         json!({"l": [{"type": "Ready", "status": "True"}]}),
         json!({"l": [{"type": "Ready", "status": "False"}, {"type": "Other", "status": "True"}]}),
-        Some("l: no item is {\"type\":\"Ready\",\"status\":\"True\"}"),
+        Some("l[type=Ready].status is \"False\""),
+    )]
+    #[case::no_such_item(
+        json!({"l": [{"type": "Ready"}]}),
+        json!({"l": [{"type": "A"}, {"type": "B"}]}),
+        Some("l: no item has type Ready, among A, B"),
+    )]
+    #[case::no_item_by_name(json!({"l": [{"a": 1}]}), json!({"l": [{"a": 2}]}), Some("l: no item is {\"a\":1}, among [{\"a\":2}]"))]
+    #[case::namesakes(
+        json!({"l": [{"name": "a", "port": 1}]}),
+        json!({"l": [{"name": "a", "port": 2}, {"name": "a", "port": 3}, {"name": "b"}]}),
+        Some("l: no item is {\"name\":\"a\",\"port\":1}, among [{\"name\":\"a\",\"port\":2},{\"name\":\"a\",\"port\":3}]"),
     )]
     fn tells_the_first_difference(#[case] partial: Value, #[case] object: Value, #[case] expected: Option<&str>) {
         let difference = difference(&partial, &object, "");

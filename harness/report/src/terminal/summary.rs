@@ -76,7 +76,8 @@ fn totals(report: &Report, options: TerminalOptions, interrupted: bool) -> Strin
     let skips: Vec<String> = report.skips().into_iter().map(|(reason, count)| format!("{count} {reason}")).collect();
     let skips = if skips.is_empty() { String::new() } else { format!(" ({})", skips.join(", ")) };
     let interrupted = if interrupted { "interrupted: " } else { "" };
-    let line = format!("{interrupted}{}{skips} in {}", report.summary, seconds(report.duration_ms));
+    let (summary, time, provider) = (report.summary, seconds(report.duration_ms), &report.provider);
+    let line = format!("{interrupted}{summary}{skips} in {time} on {provider}");
     let worst = if report.summary.failed > 0 {
         Outcome::Failed
     } else if interrupted.is_empty() {

@@ -119,7 +119,9 @@ fn pasted(what: &str, node: &Node, around: &Around<'_>, notes: &mut Notes<'_>) -
             if !around.printed.contains(&step) {
                 let printed: Vec<&str> = around.printed.iter().map(String::as_str).collect();
                 let message = format!("no earlier step \"{step}\" runs a command");
-                notes.note(entry.node.at, message, did_you_mean(&step, "steps with \"run\"", &printed));
+                let help = did_you_mean(&step, "steps with \"run\"", &printed);
+                let help = help.unwrap_or_else(|| "add a step with `run` before it, and give its name here".to_owned());
+                notes.note(entry.node.at, message, Some(help));
             }
             Some(KubeconfigSource::Output(step))
         }

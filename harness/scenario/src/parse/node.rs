@@ -50,6 +50,18 @@ pub enum Value {
     Map(Vec<Entry>),
 }
 
+impl Node {
+    /// The entries of a map; none of anything else.
+    pub fn entries(&self) -> &[Entry] {
+        if let Value::Map(entries) = &self.value { entries } else { &[] }
+    }
+
+    /// The value at a key of a map.
+    pub fn get(&self, key: &str) -> Option<&Self> {
+        self.entries().iter().find(|entry| entry.key == key).map(|entry| &entry.node)
+    }
+}
+
 impl Value {
     /// The word in messages.
     pub fn kind(&self) -> &'static str {

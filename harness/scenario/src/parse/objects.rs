@@ -22,6 +22,12 @@ pub fn partial(what: &str, node: &Node, wanted: Wanted, around: &Around<'_>, not
             notes.note(node.at, format!("\"{what}\" lacks \"{key}\""), Some(help));
         }
     }
+    for (path, node) in texts(node) {
+        if !matches!(node.value, Value::Text(_) | Value::Null) {
+            let help = "put it between quotes, as \"True\"".to_owned();
+            notes.note(node.at, format!("{path} is text in every object, and here {}", node.value.kind()), Some(help));
+        }
+    }
     if let (Wanted::Absent, Value::Map(entries)) = (wanted, &node.value) {
         for entry in entries.iter().filter(|entry| !OF_ABSENT.contains(&entry.key.as_str())) {
             let message = format!("\"{}\" does not say which object is to be absent", entry.key);
@@ -29,6 +35,25 @@ pub fn partial(what: &str, node: &Node, wanted: Wanted, around: &Around<'_>, not
         }
     }
     (notes.problems.len() == before).then_some(Objects { wanted, partial })
+}
+
+/// Values that are text in every object of Kubernetes, and that YAML takes for something else without quotes: labels,
+/// annotations, and the status of conditions (`meta/v1` of apimachinery 0.20, types.go).
+fn texts(object: &Node) -> Vec<(String, &Node)> {
+    let mut found = Vec::new();
+    for key in ["labels", "annotations"] {
+        let map = object.get("metadata").and_then(|metadata| metadata.get(key));
+        found.extend(
+            map.into_iter().flat_map(Node::entries).map(|entry| (format!("metadata.{key}.{}", entry.key), &entry.node)),
+        );
+    }
+    let conditions = object.get("status").and_then(|status| status.get("conditions"));
+    if let Some(Node { value: Value::List(items), .. }) = conditions {
+        found.extend(
+            items.iter().filter_map(|item| Some(("the status of a condition".to_owned(), item.get("status")?))),
+        );
+    }
+    found
 }
 
 fn json(node: &Node, around: &Around<'_>, notes: &mut Notes<'_>) -> Json {

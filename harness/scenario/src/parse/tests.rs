@@ -230,7 +230,7 @@ fn problems_of_bytes(bytes: &[u8]) -> String {
 #[case::variable_captured_by_no_step(
     "      capture: {jwtSecret: 'jwtSecret: \"?([^\"\\s]+)\"?'}\n",
     "",
-    "f.yaml:19:45: no earlier step captures \"${jwtSecret}\"\n  help: variables here: release"
+    "f.yaml:19:45: no earlier step captures \"${jwtSecret}\"\n  help: variables here, where one of the shell's own is written $jwtSecret: release"
 )]
 #[case::bad_variable_name(
     "capture: {jwtSecret:",
@@ -301,6 +301,11 @@ fn problems_of_bytes(bytes: &[u8]) -> String {
     "      console:\n        importCluster: {name: member, kubeconfig: {of: member, server: \"https://127.0.0.1:6443\"}}\n",
     "      file: config-sample.yaml\n      edit: {spec.multicluster.clusterRole: member}\n      on: member\n",
     "f.yaml:29:7: \"expect\" needs \"run\" or \"console\"\n  help: move `expect` to a step that runs a command or acts in the console"
+)]
+#[case::boolean_of_a_condition(
+    IMPORT,
+    "      on: host\n      assert:\n        apiVersion: v1\n        kind: Node\n        metadata: {labels: {a: true}}\n        status: {conditions: [{type: Ready, status: True}]}\n",
+    "f.yaml:30:32: metadata.labels.a is text in every object, and here a boolean\n  help: put it between quotes, as \"True\"\nf.yaml:31:53: the status of a condition is text in every object, and here a boolean\n  help: put it between quotes, as \"True\""
 )]
 #[case::release_of_what_nobody_holds(
     IMPORT,

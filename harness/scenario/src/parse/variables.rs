@@ -29,11 +29,9 @@ impl Variables {
         for name in used(text) {
             if !self.defined.contains(name) && seen.insert(name) {
                 let defined: Vec<&str> = self.defined.iter().map(String::as_str).collect();
-                notes.note(
-                    at,
-                    format!("no earlier step captures \"${{{name}}}\""),
-                    did_you_mean(name, "variables here", &defined),
-                );
+                let own = format!("variables here, where one of the shell's own is written ${name}");
+                let help = did_you_mean(name, &own, &defined);
+                notes.note(at, format!("no earlier step captures \"${{{name}}}\""), help);
             }
         }
     }

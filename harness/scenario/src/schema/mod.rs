@@ -151,7 +151,7 @@ fn spec() -> Value {
             },
             "checks": {"description": "What holds in the end.", "type": "array", "items": {"$ref": "#/$defs/check"}},
             "knownIssue": {
-                "description": "The one step or check that is known to fail.",
+                "description": "The one step or check that is known to fail. Where it does, what follows is done and looked at all the same.",
                 "type": "object",
                 "required": ["fails", "reference", "text"],
                 "additionalProperties": false,

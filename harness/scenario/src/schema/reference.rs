@@ -21,7 +21,7 @@ const SECTIONS: [(&str, &str); 11] = [
 ];
 
 /// Values with a form of their own.
-const VALUES: [&str; 5] = ["duration", "pattern", "requirement", "fields", "delay"];
+const VALUES: [&str; 6] = ["duration", "pattern", "requirement", "fields", "objects", "delay"];
 
 const HEAD: &str = "\
 # What a scenario file can say

@@ -133,6 +133,7 @@ fn act_of(act: &str) -> Value {
 /// An object in part.
 pub fn objects() -> Value {
     json!({
+        "description": "An object in part, as {apiVersion: v1, kind: Namespace, metadata: {name: demo}, status: {phase: Active}}. It may hold more than that; of a list each item is looked for, wherever it stands. Values are equal or not: there are no patterns, and null means not there.",
         "type": "object",
         "required": ["apiVersion", "kind"],
         "properties": {"apiVersion": {"$ref": "#/$defs/text"}, "kind": {"$ref": "#/$defs/text"}},

@@ -113,6 +113,8 @@ impl NothingMatches {
             format!("\"{}\" is for releases {}; choose one of them with --release", scenario.name, scenario.releases)
         } else if let Some(meant) = closest(name, scenarios.iter().map(|scenario| scenario.name.as_str())) {
             format!("did you mean \"{meant}\"?")
+        } else if let Some(key) = scenarios.iter().find_map(|scenario| label_with(scenario, name)) {
+            format!("it is the value of a label, and no scenario's name: --select '{key} == {name}'")
         } else {
             "`ks-e2e list` shows the names".to_owned()
         };
@@ -147,6 +149,11 @@ impl From<NothingMatches> for String {
     fn from(error: NothingMatches) -> Self {
         format!("error: {error}")
     }
+}
+
+/// The label of `scenario` that has this value.
+fn label_with<'s>(scenario: &'s Scenario, value: &str) -> Option<&'s str> {
+    scenario.labels.iter().find(|(_, label)| *label == value).map(|(key, _)| key.as_str())
 }
 
 fn is_path(text: &str) -> bool {
