@@ -111,7 +111,7 @@ fn refuses_two_scenarios_of_one_name() {
 fn leaves_other_manifests_of_a_directory_alone() {
     let (directory, _path) = file(GOOD.as_bytes());
     fs::write(directory.path().join("deployment.yaml"), "apiVersion: apps/v1\nkind: Deployment\n").unwrap();
-    ks_e2e().arg("lint").arg(directory.path()).assert().success().stdout("1 scenario, no problem\n");
+    ks_e2e().arg("lint").arg(directory.path()).assert().success().stdout("1 scenario in 1 file, no problem\n");
 }
 
 #[test]
@@ -129,6 +129,49 @@ fn names_the_file_that_a_name_stands_for() {
     let named = ks_e2e().args(["run", "a"]).current_dir(directory.path()).output().unwrap();
     let said = String::from_utf8(named.stderr).unwrap();
     assert!(said.contains("`./a.yaml` names the file"), "{said}");
+}
+
+/// Nothing is started for them, so that no kubectl is missed.
+#[rstest]
+#[case::of_another_provider(&["--host-context", "prod"], "--host-context is for --provider existing, and the provider is embedded")]
+#[case::of_kind(&["--provider", "envtest", "--node-image", "x"], "--node-image is for --provider kind, and the provider is envtest")]
+#[case::two_providers(
+    &["--provider", "embedded", "--require", "kind"],
+    "--require kind stands for --provider kind, and --provider embedded is given"
+)]
+#[case::unknown_release(&["jwt-get@3.9.9"], "\"jwt-get@3.9.9\": no profile of KubeSphere \"3.9.9\"; choose one of 3.2.1")]
+#[case::left_out(&["jwt-get@3.4.1", "--release", "3.3.2"], "\"jwt-get@3.4.1\" is left out by --release 3.3.2")]
+#[case::beside_a_matrix(&["jwt-get", "--matrix", "pairing"], "--matrix runs in place of the built-in scenarios")]
+#[case::label(&["jwt-secret"], "--select 'part == jwt-secret'")]
+#[case::report_that_is_a_file(&["jwt-get", "--report", "Cargo.toml"], "--report Cargo.toml is a file; name a directory")]
+fn refuses_what_cannot_be_meant(#[case] arguments: &[&str], #[case] expected: &str) {
+    let output = ks_e2e().arg("run").args(arguments).env("PATH", "/nonexistent").output().unwrap();
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert!(said.contains(expected), "{said}");
+    assert_eq!(output.status.code(), Some(2), "{said}");
+}
+
+#[rstest]
+#[case("run")]
+#[case("up")]
+#[case("parity")]
+fn puts_no_option_below_the_heading_of_another_one(#[case] command: &str) {
+    let output = ks_e2e().args([command, "-h"]).output().unwrap();
+    let help = String::from_utf8(output.stdout).unwrap();
+    let (own, of_providers) = help.split_once("Options for --provider").unwrap();
+    for option in ["--report <", "--detach", "--seed", "--output", "--allow-unsupported"] {
+        assert!(!of_providers.contains(option), "{option} in {of_providers}");
+    }
+    assert!(own.contains("--yes"), "{own}");
+}
+
+/// They are set once for runs on any provider.
+#[test]
+fn takes_no_variable_for_a_mistake() {
+    let mut run = ks_e2e();
+    let output =
+        run.args(["run", "jwt-get"]).env("KS_E2E_NODE_IMAGE", "x").env("PATH", "/nonexistent").output().unwrap();
+    assert_eq!(output.status.code(), Some(3), "{}", String::from_utf8_lossy(&output.stderr));
 }
 
 #[test]

@@ -57,6 +57,14 @@ fn writes_a_scenario_that_is_good_as_it_is(#[case] via: &str) {
 }
 
 #[test]
+fn refuses_the_name_of_a_built_in_scenario() {
+    let output = super::ks_e2e().args(["new", "jwt-get", "-o", "-"]).output().unwrap();
+    assert_eq!(output.status.code(), Some(2));
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(said, "error: a built-in scenario is called jwt-get; choose another name\n");
+}
+
+#[test]
 fn refuses_a_name_that_no_scenario_may_have() {
     let directory = tempfile::tempdir().unwrap();
     ks_e2e().args(["new", "My Scenario"]).current_dir(directory.path()).assert().code(2);

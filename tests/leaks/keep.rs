@@ -156,6 +156,19 @@ fn repeats_rounds_until_one_fails() {
     assert_eq!(place.files(), Vec::<String>::new());
 }
 
+#[test]
+fn goes_on_no_longer_than_somebody_reads() {
+    let place = Place::new();
+    let path = place.scenario(&FAILING.replace("kubectl get namespace not-there", "echo"));
+    let mut run = place.run(&path, &["--until-failure"]).stdout(Stdio::piped()).spawn().unwrap();
+    let mut first = String::new();
+    // The reader goes with the line.
+    BufReader::new(run.stdout.take().unwrap()).read_line(&mut first).unwrap();
+    assert!(first.starts_with("round 1, --seed "), "{first}");
+    assert!(run.wait().unwrap().success());
+    assert_eq!(place.files(), Vec::<String>::new());
+}
+
 /// Fails before the import.
 const NOT_IMPORTED: &str = "\
 apiVersion: ks-e2e.dev/v1alpha1

@@ -7,6 +7,7 @@ use scenario::plan::Shard;
 
 use crate::defect::Defects;
 use crate::keep::KeepName;
+use crate::misplaced;
 use crate::rounds::Often;
 use crate::shape::Shape;
 
@@ -32,6 +33,7 @@ impl Arguments {
             }
         }
         let matches = command.clone().try_get_matches()?;
+        misplaced::refuse(&mut command, &matches)?;
         Self::from_arg_matches(&matches).map_err(|error| error.format(&mut command))
     }
 }
@@ -52,7 +54,7 @@ pub enum Command {
     Schema(SchemaArguments),
     /// Bring two clusters up and hold them, to explore with kubectl, a browser and curl
     Up(UpArguments),
-    /// Remove clusters that `up` holds
+    /// Remove clusters that `up` or `run --keep` holds
     Down(DownArguments),
     /// Run scenarios on several providers and lay the verdicts side by side; exit 1 if some differ for no known reason
     Parity(ParityArguments),
@@ -109,10 +111,6 @@ pub struct RunArguments {
     /// Like --provider, and exit 3 unless a cell has run there: a run that skips all says nothing
     #[arg(long, value_enum, value_name = "PROVIDER")]
     pub require: Option<ProviderName>,
-    #[command(flatten)]
-    pub options: ProviderOptions,
-    #[command(flatten)]
-    pub kubesphere: KubesphereArguments,
     /// Run on Kubernetes versions, too, that the `KubeSphere` release does not name as supported
     #[arg(long)]
     pub allow_unsupported_kubernetes: bool,
@@ -139,6 +137,11 @@ pub struct RunArguments {
     pub seed: Option<u64>,
     #[command(flatten)]
     pub defects: Defects,
+    // Last, since their headings stay for whatever follows.
+    #[command(flatten)]
+    pub options: ProviderOptions,
+    #[command(flatten)]
+    pub kubesphere: KubesphereArguments,
 }
 
 /// What is installed as `KubeSphere`.
@@ -206,8 +209,6 @@ pub struct ParityArguments {
     /// between
     #[arg(long, value_name = "DIR|FILE", value_delimiter = ',', conflicts_with_all = ["providers", "what", "report"])]
     pub reports: Vec<PathBuf>,
-    #[command(flatten)]
-    pub options: ProviderOptions,
     /// Run on Kubernetes versions, too, that the `KubeSphere` release does not name as supported
     #[arg(long)]
     pub allow_unsupported_kubernetes: bool,
@@ -220,6 +221,9 @@ pub struct ParityArguments {
     /// Form of the output
     #[arg(long, short, value_enum, default_value_t)]
     pub output: ParityOutput,
+    // Last, since their headings stay for whatever follows.
+    #[command(flatten)]
+    pub options: ProviderOptions,
 }
 
 #[derive(Args)]
@@ -308,8 +312,8 @@ pub struct ExistingArguments {
     /// Install the stand-in for `KubeSphere` where no `KubeSphere` is
     #[arg(long)]
     pub allow_install: bool,
-    /// Do not ask before the clusters are used
-    #[arg(long, short)]
+    /// Do not ask before clusters that are there are used
+    #[arg(long, short, help_heading = None::<&str>)]
     pub yes: bool,
 }
 
@@ -328,8 +332,6 @@ pub struct UpArguments {
     /// What makes the clusters
     #[arg(long, value_enum, default_value_t, env = PROVIDER_VARIABLE)]
     pub provider: ProviderName,
-    #[command(flatten)]
-    pub options: ProviderOptions,
     /// `KubeSphere` release of both clusters [default: the newest]
     #[arg(long, value_name = "RELEASE")]
     pub release: Option<String>,
@@ -350,11 +352,14 @@ pub struct UpArguments {
     /// Form of the output
     #[arg(long, short, value_enum, default_value_t, overrides_with = "output")]
     pub output: UpOutput,
+    // Last, since their headings stay for whatever follows.
+    #[command(flatten)]
+    pub options: ProviderOptions,
 }
 
 #[derive(Args)]
 pub struct DownArguments {
-    /// Runs, as `up` named them; all that are up if none is given
+    /// Runs, as `up` and `run --keep` named them; all clusters that are held if none is given
     #[arg(value_name = "RUN")]
     pub runs: Vec<String>,
 }

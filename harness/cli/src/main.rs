@@ -11,6 +11,7 @@ mod keep;
 mod lint;
 mod list;
 mod man;
+mod misplaced;
 mod new;
 mod output;
 mod parity;

@@ -20,6 +20,10 @@ pub fn new(arguments: &NewArguments) -> ExitCode {
     if let Err(error) = library::from_text(&path.display().to_string(), &text) {
         return exit::usage(&error.to_string());
     }
+    if library::suite().is_ok_and(|built_in| built_in.iter().any(|scenario| scenario.name == arguments.name)) {
+        let message = format!("error: a built-in scenario is called {}; choose another name", arguments.name);
+        return exit::usage(&message);
+    }
     if path.as_os_str() == "-" {
         return exit::after_printing(output::print(&text));
     }

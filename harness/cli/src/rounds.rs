@@ -1,7 +1,7 @@
 //! A run, or the same run again and again until a cell fails.
 
-use std::io::{self, IsTerminal as _, Write as _};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::io::{self, ErrorKind, IsTerminal as _, Write as _};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use clap::Args;
 use engine::{RunOptions, Session};
@@ -48,7 +48,7 @@ pub async fn run(
         let noted = printed.clone();
         let observer = Box::new(move |event: &_| noted.note(terminal.on_event(event)));
         let report = session.run(options, observer, stop.clone()).await;
-        if !often.until_failure || stop.is_cancelled() || !goes_on(&report) {
+        if !often.until_failure || stop.is_cancelled() || printed.is_unread() || !goes_on(&report) {
             return report;
         }
     }
@@ -72,13 +72,22 @@ pub struct Printed(Arc<Mutex<Option<io::Error>>>);
 impl Printed {
     /// Keeps the error, if there is one and it is the first.
     pub fn note(&self, written: io::Result<()>) {
-        if let Err(error) = output::unless_unread(written) {
-            self.0.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(error);
+        if let Err(error) = written {
+            self.first().get_or_insert(error);
         }
     }
 
-    /// The error.
+    /// Whether the reader went away: rounds that go on until somebody has seen enough are over then.
+    fn is_unread(&self) -> bool {
+        self.first().as_ref().is_some_and(|error| error.kind() == ErrorKind::BrokenPipe)
+    }
+
+    /// The error; a reader that went away is none.
     pub fn error(&self) -> Option<io::Error> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).take()
+        self.first().take().and_then(|error| output::unless_unread(Err(error)).err())
+    }
+
+    fn first(&self) -> MutexGuard<'_, Option<io::Error>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use engine::library;
 use scenario::model::Scenario;
 use scenario::parse;
-use scenario::plan::{self, Cell};
+use scenario::plan::{self, Cell, Release};
 use scenario::select::{self, Keys, Selection, parse_expression};
 
 use crate::arguments::{Chosen, Matrix};
@@ -27,9 +27,11 @@ pub fn cells(chosen: &Chosen) -> Result<Vec<Cell>, String> {
         own = library::from_paths(&paths).map_err(|error| error.to_string())?;
     }
     refuse_shared_names(&built_in, &own)?;
+    refuse_other_releases(&names, &releases)?;
     let selection = Selection::new(&names);
     let mut cells = plan::plan(&built_in, &releases, &selection);
-    selection.check(&built_in, &cells).map_err(|error| String::from(error) + &files_meant(&names))?;
+    let help = || files_meant(&names) + &elsewhere(&names, chosen.matrix);
+    selection.check(&built_in, &cells).map_err(|error| String::from(error) + &help())?;
     let planned = plan::plan(&own, &releases, &Selection::all());
     if let (Some(one), true) = (own.first(), planned.is_empty()) {
         let (location, name, releases) = (&one.location, &one.name, &one.releases);
@@ -48,6 +50,33 @@ pub fn cells(chosen: &Chosen) -> Result<Vec<Cell>, String> {
         return Err("error: nothing to run: no cell matches; `ks-e2e list` shows them all".to_owned());
     }
     Ok(cells)
+}
+
+/// A cell names its release itself: one that nobody knows, or that `--release` leaves out, is said to be that.
+fn refuse_other_releases(names: &[&String], asked: &[Release]) -> Result<(), String> {
+    let cells = names.iter().filter_map(|name| Some((*name, name.split_once('@')?.1)));
+    for (name, release) in cells {
+        let release = release.split_once('[').map_or(release, |(release, _)| release);
+        if release.contains(['*', '?']) || asked.iter().any(|asked| asked.name == release) {
+            continue;
+        }
+        library::release(Some(release)).map_err(|error| format!("error: \"{name}\": {error}"))?;
+        let asked: Vec<&str> = asked.iter().map(|asked| asked.name.as_str()).collect();
+        let help = "leave one of the two out";
+        return Err(format!("error: \"{name}\" is left out by --release {}\n  help: {help}", asked.join(",")));
+    }
+    Ok(())
+}
+
+/// What is said of names that the matrix lacks and the built-in scenarios have.
+fn elsewhere(names: &[&String], matrix: Option<Matrix>) -> String {
+    let suite = matrix.and_then(|_| library::suite().ok()).unwrap_or_default();
+    let meant = suite.iter().any(|scenario| names.iter().any(|name| select::glob(name, &scenario.name)));
+    if meant {
+        "\n  help: --matrix runs in place of the built-in scenarios; leave it out for those".to_owned()
+    } else {
+        String::new()
+    }
 }
 
 /// What is said of names that stand for no scenario, but are those of files when their ending is added.
