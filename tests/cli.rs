@@ -408,6 +408,7 @@ fn completed(words: &[&str]) -> Vec<String> {
 #[case::a_command(&["pari"], &["parity"])]
 #[case::an_option(&["run", "--until"], &["--until-failure"])]
 #[case::a_scenario(&["run", "host-all"], &["host-all-in-one"])]
+#[case::a_release(&["explain", "--release", "3.4"], &["3.4.0", "3.4.1"])]
 #[case::a_value(&["run", "--provider", "e"], &["embedded", "envtest", "existing"])]
 fn completes_in_bash(#[case] words: &[&str], #[case] offered: &[&str]) {
     assert_eq!(completed(words), offered);

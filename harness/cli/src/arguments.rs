@@ -8,6 +8,7 @@ use scenario::plan::Shard;
 use crate::defect::Defects;
 use crate::keep::KeepName;
 use crate::misplaced;
+use crate::release::ReleaseParser;
 use crate::rounds::Often;
 use crate::shape::Shape;
 
@@ -77,7 +78,7 @@ pub struct Chosen {
     #[arg(value_name = "NAME|PATH")]
     pub what: Vec<String>,
     /// `KubeSphere` releases to run on, with commas between; may be given more than once
-    #[arg(long, value_name = "RELEASE", value_delimiter = ',')]
+    #[arg(long, value_name = "RELEASE", value_delimiter = ',', value_parser = ReleaseParser)]
     pub release: Vec<String>,
     /// The whole matrix of that name in place of the built-in scenarios; without it, a part of `pairing` is run in which
     /// any two values meet
@@ -333,7 +334,7 @@ pub struct UpArguments {
     #[arg(long, value_enum, default_value_t, env = PROVIDER_VARIABLE)]
     pub provider: ProviderName,
     /// `KubeSphere` release of both clusters [default: the newest]
-    #[arg(long, value_name = "RELEASE")]
+    #[arg(long, value_name = "RELEASE", value_parser = ReleaseParser)]
     pub release: Option<String>,
     /// What is on the host cluster: absent or installed, with role=ROLE, name=HOST-CLUSTER-NAME, nodes=N
     #[arg(long, value_name = "SHAPE", default_value = "installed,role=host")]
@@ -379,7 +380,7 @@ pub struct ExplainArguments {
     #[arg(value_name = "NAME|PATH")]
     pub what: String,
     /// `KubeSphere` release [default: the newest that the scenario is for]
-    #[arg(long, value_name = "RELEASE")]
+    #[arg(long, value_name = "RELEASE", value_parser = ReleaseParser)]
     pub release: Option<String>,
     /// Form of the output
     #[arg(long, short, value_enum, default_value_t)]

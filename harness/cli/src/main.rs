@@ -16,6 +16,7 @@ mod new;
 mod output;
 mod parity;
 mod provider;
+mod release;
 mod report_directory;
 mod report_files;
 mod rounds;

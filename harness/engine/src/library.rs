@@ -104,6 +104,12 @@ pub fn editor_line() -> String {
     schema::editor_line()
 }
 
+/// The versions of all known releases, oldest first.
+#[must_use]
+pub fn release_names() -> Vec<&'static str> {
+    Profile::all().iter().map(|release| release.version).collect()
+}
+
 /// The releases asked for, each once, in the order asked; all of them if none is asked for.
 ///
 /// # Errors
@@ -158,7 +164,7 @@ fn parse_all(files: Vec<(String, Vec<u8>)>) -> Result<Vec<Scenario>, LoadError> 
 /// What a scenario may refer to, for as long as `used` takes.
 fn with_known<T>(used: impl FnOnce(&Known<'_>) -> T) -> T {
     let signatures = signatures();
-    let releases: Vec<&str> = Profile::all().iter().map(|release| release.version).collect();
+    let releases = release_names();
     let kubekeys = KubeKey::ALL.map(|kubekey| kubekey.version);
     used(&Known { checks: &signatures, releases: &releases, kubekeys: &kubekeys, delays: &DELAYS })
 }

@@ -136,7 +136,8 @@ fn of_items(wanted: &Value, items: &[Value], path: &str) -> Option<String> {
         [meant] => difference(wanted, meant, &format!("{path}[{key}={}]", plain(name))),
         [] => {
             let there: Vec<String> = items.iter().filter_map(|item| item.get(key)).map(plain).collect();
-            Some(format!("{path}: no item has {key} {}, among {}", plain(name), there.join(", ")))
+            let there = if there.is_empty() { "none".to_owned() } else { there.join(", ") };
+            Some(format!("{path}: no item has {key} {}, among {there}", plain(name)))
         }
         _ => Some(format!("{path}: no item is {wanted}, among {}", json!(namesakes))),
     }
@@ -186,8 +187,9 @@ fn name(object: &Value) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
     use rstest::rstest;
+
+    use super::*;
 
     #[rstest]
     #[case::more(json!({"a": 1}), json!({"a": 1, "b": 2}), None)]
@@ -207,6 +209,7 @@ mod tests {
         json!({"l": [{"type": "A"}, {"type": "B"}]}),
         Some("l: no item has type Ready, among A, B"),
     )]
+    #[case::no_item_at_all(json!({"l": [{"name": "a"}]}), json!({"l": []}), Some("l: no item has name a, among none"))]
     #[case::no_item_by_name(json!({"l": [{"a": 1}]}), json!({"l": [{"a": 2}]}), Some("l: no item is {\"a\":1}, among [{\"a\":2}]"))]
     #[case::namesakes(
         json!({"l": [{"name": "a", "port": 1}]}),
