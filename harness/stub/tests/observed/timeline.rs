@@ -1,16 +1,17 @@
 //! The states that Clusters go through, one after the other, as the records tell them.
 
-use std::pin::pin;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use futures::StreamExt as _;
+use futures::stream::BoxStream;
 use http::Request;
+use kube::Client;
 use kube::core::WatchEvent;
 use serde_json::{Map, Value, json};
 use tokio::task::JoinHandle;
 
-use crate::fixture::{Cluster, World};
+use crate::fixture::{BUDGET, Cluster, World};
 use crate::imports::CLUSTERS;
 use crate::records::placeholders;
 
@@ -24,6 +25,11 @@ impl Drop for Timeline {
     fn drop(&mut self) {
         self.watch.abort();
     }
+}
+
+async fn watched(client: Client, since: &str) -> BoxStream<'static, kube::Result<WatchEvent<Value>>> {
+    let request = Request::get(format!("{CLUSTERS}?watch=1{since}")).body(Vec::new()).unwrap();
+    client.request_events::<Value>(request).await.unwrap().boxed()
 }
 
 impl Timeline {
@@ -41,17 +47,23 @@ impl Timeline {
     }
 
     async fn follow(host: &Cluster, since: &str) -> Self {
-        let request = Request::get(format!("{CLUSTERS}?watch=1{since}")).body(Vec::new()).unwrap();
-        let stream = host.client.request_events::<Value>(request).await.unwrap();
+        let mut stream = watched(host.client.clone(), since).await;
         let events = Arc::new(Mutex::new(Vec::new()));
         let seen = events.clone();
+        let client = host.client.clone();
         let watch = tokio::spawn(async move {
-            let mut stream = pin!(stream);
             while let Some(Ok(event)) = stream.next().await {
                 let event = match event {
                     WatchEvent::Added(object) => ("ADDED", object),
                     WatchEvent::Modified(object) => ("MODIFIED", object),
                     WatchEvent::Deleted(object) => ("DELETED", object),
+                    WatchEvent::Error(error) if error.code == 410 => {
+                        // Clusters could not be followed yet when their definition was written: something else was
+                        // written in between. What comes after the parenthesis is from where they can.
+                        let oldest = error.message.split(['(', ')']).nth(1).unwrap();
+                        stream = watched(client.clone(), &format!("&resourceVersion={oldest}")).await;
+                        continue;
+                    }
                     WatchEvent::Bookmark(_) | WatchEvent::Error(_) => continue,
                 };
                 seen.lock().unwrap().push(event);
@@ -62,9 +74,16 @@ impl Timeline {
 
     /// What happened to the Cluster `name` so far, as the records tell it.
     pub async fn of(&self, world: &World, name: &str) -> Vec<Value> {
-        while !self.is_up_to_date(world, name).await {
-            tokio::time::sleep(Duration::from_millis(2)).await;
-        }
+        let waited = tokio::time::timeout(BUDGET, async {
+            while !self.is_up_to_date(world, name).await {
+                tokio::time::sleep(Duration::from_millis(2)).await;
+            }
+        });
+        assert!(
+            waited.await.is_ok(),
+            "the watch never saw {name} as it is; its events: {:?}",
+            self.events.lock().unwrap()
+        );
         let events = self.events.lock().unwrap().clone();
         let mut before: Option<Map<String, Value>> = None;
         let mut told = Vec::new();
