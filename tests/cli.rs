@@ -145,7 +145,21 @@ fn names_the_file_that_a_name_stands_for() {
 #[case::label(&["jwt-secret"], "--select 'part == jwt-secret'")]
 #[case::report_that_is_a_file(&["jwt-get", "--report", "Cargo.toml"], "--report Cargo.toml is a file; name a directory")]
 fn refuses_what_cannot_be_meant(#[case] arguments: &[&str], #[case] expected: &str) {
-    let output = ks_e2e().arg("run").args(arguments).env("PATH", "/nonexistent").output().unwrap();
+    is_refused(&[&["run"], arguments].concat(), expected);
+}
+
+#[rstest]
+#[case::up(&["up", "--member-context", "prod"], "--member-context is for --provider existing, and the provider is embedded")]
+#[case::parity(
+    &["parity", "--providers", "embedded,envtest", "--host-config", "default"],
+    "--host-config is for --provider kind, and the provider is embedded, envtest"
+)]
+fn refuses_options_of_other_providers_wherever_there_are_some(#[case] arguments: &[&str], #[case] expected: &str) {
+    is_refused(arguments, expected);
+}
+
+fn is_refused(arguments: &[&str], expected: &str) {
+    let output = ks_e2e().args(arguments).env("PATH", "/nonexistent").output().unwrap();
     let said = String::from_utf8(output.stderr).unwrap();
     assert!(said.contains(expected), "{said}");
     assert_eq!(output.status.code(), Some(2), "{said}");

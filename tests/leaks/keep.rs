@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
 use nix::sys::signal::Signal;
+use rstest::rstest;
 use serde_json::Value;
 
 use super::{Place, signal};
@@ -167,6 +168,44 @@ fn goes_on_no_longer_than_somebody_reads() {
     assert!(first.starts_with("round 1, --seed "), "{first}");
     assert!(run.wait().unwrap().success());
     assert_eq!(place.files(), Vec::<String>::new());
+}
+
+/// Fails before it waits for what is there, in each way.
+const WAITING: &str = "\
+apiVersion: ks-e2e.dev/v1alpha1
+kind: Scenario
+metadata:
+  name: failing
+spec:
+  given: {host: {kubesphere: installed, clusterRole: host}}
+  steps:
+    - name: fail
+      on: host
+      run: kubectl get namespace not-there
+    - {name: of this phase, on: host, assert: {apiVersion: v1, kind: Namespace, metadata: {name: default}, status: {phase: Active}}}
+    - {name: a node, on: host, assert: {apiVersion: v1, kind: Node, metadata: {labels: {kubernetes.io/os: linux}}}}
+    - {name: no other phase, on: host, error: {apiVersion: v1, kind: Namespace, metadata: {name: default}, status: {phase: Terminating}}}
+    - {name: nothing of that name, on: host, absent: {apiVersion: v1, kind: Namespace, metadata: {name: not-there}}}
+";
+
+#[rstest]
+#[case::as_it_is("", "", true)]
+#[case::another_phase("= Active", "= Terminating", false)]
+#[case::another_label("os=linux", "os=plan9", false)]
+#[case::that_phase("= Terminating", "= Active", false)]
+#[case::a_name_that_is_there("get Namespace not-there", "get Namespace default", false)]
+fn goes_on_once_what_is_waited_for_is_so(#[case] wanted: &str, #[case] other: &str, #[case] goes_on: bool) {
+    let place = Place::new();
+    let (mut child, said) = place.holding(&place.scenario(WAITING), "on-failure");
+    let script = after(&said, "to go on").strip_prefix("bash ").unwrap().trim_matches('\'');
+    let text = fs::read_to_string(script).unwrap().replace("kubectl get namespace not-there", "true");
+    let changed = text.replace("again 300 ", "again 1 ").replace(wanted, other);
+    assert!(changed.contains(other), "{changed}");
+    fs::write(script, changed).unwrap();
+    let went_on = Command::new("bash").arg(script).output().unwrap();
+    assert_eq!(went_on.status.success(), goes_on, "{}", String::from_utf8_lossy(&went_on.stderr));
+    signal(&child, Signal::SIGTERM);
+    assert_eq!(child.wait().unwrap().code(), Some(1));
 }
 
 /// Fails before the import.

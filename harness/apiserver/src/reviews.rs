@@ -40,7 +40,6 @@ pub fn is_review(resource: &Resource) -> bool {
     matches!(resource.group.as_str(), "authorization.k8s.io" | "authentication.k8s.io")
 }
 
-/// The text at `pointer`, empty where there is none.
 /// The texts of the list at `pointer`.
 fn texts(value: &Value, pointer: &str) -> Vec<String> {
     let list = value.pointer(pointer).and_then(Value::as_array).into_iter().flatten();

@@ -16,6 +16,7 @@ mod new;
 mod output;
 mod parity;
 mod provider;
+mod provider_options;
 mod release;
 mod report_directory;
 mod report_files;

@@ -11,8 +11,9 @@ use providers::embedded::EmbeddedOptions;
 use providers::existing::{ExistingOptions, Place};
 use providers::kind::{Configuration, KindOptions};
 
-use crate::arguments::{KubesphereName, ProviderName, ProviderOptions};
+use crate::arguments::{KubesphereName, ProviderName};
 use crate::output;
+use crate::provider_options::ProviderOptions;
 
 /// The provider of that name with its options, or what is wrong with them. What it has to tell of a failure goes into
 /// `logs`, if that is given.

@@ -2,12 +2,20 @@
 
 use std::fs;
 use std::path::Path;
+use std::process::ExitCode;
+
+use crate::exit;
 
 /// Makes the directory where it is missing, and sees that a file can be written into it.
-pub fn prepare(directory: &Path) -> Result<(), String> {
+pub fn prepare(directory: &Path) -> Result<(), ExitCode> {
+    if directory.is_file() {
+        return Err(exit::usage(&format!("error: --report {} is a file; name a directory", directory.display())));
+    }
     let failed = |error| {
         let directory = directory.display();
-        format!("cannot write a report into {directory}: {error}; give --report a directory that you may write to")
+        let message =
+            format!("cannot write a report into {directory}: {error}; give --report a directory that you may write to");
+        exit::environment(&message)
     };
     fs::create_dir_all(directory).map_err(failed)?;
     let probe = directory.join(format!(".probe-{}", std::process::id()));

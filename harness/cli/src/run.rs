@@ -40,10 +40,7 @@ pub async fn perform(arguments: &RunArguments, to: Stream, stop: &CancellationTo
     let cells = scenarios::cells(&arguments.chosen).map_err(|message| exit::usage(&message))?;
     let manifests = manifests(arguments).map_err(|message| exit::usage(&message))?;
     if let Some(directory) = &arguments.report {
-        if directory.exists() && !directory.is_dir() {
-            return Err(exit::usage(&format!("error: --report {} is a file; name a directory", directory.display())));
-        }
-        report_directory::prepare(directory).map_err(|message| exit::environment(&message))?;
+        report_directory::prepare(directory)?;
     }
     let clusters = arguments.report.as_ref().map(|directory| directory.join("clusters"));
     let provider = provider::make(

@@ -16,6 +16,7 @@ mod manifests;
 mod needs;
 mod originals;
 mod pairing;
+mod partial;
 mod recorder;
 mod releases;
 mod run;

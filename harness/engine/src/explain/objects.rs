@@ -6,9 +6,7 @@ use serde_json::Value;
 use super::ExplainedStep;
 use super::quote::{Names, word};
 use super::step::seconds;
-
-/// Keys by which items of lists are told apart: conditions, containers and ports, subjects.
-const IDENTITIES: [&str; 2] = ["type", "name"];
+use crate::partial::{identity, plain};
 
 /// Tells the step at `index`, which waits for `objects`.
 pub fn tell(told: &mut ExplainedStep, step: &Step, index: usize, objects: &Objects, names: &Names) {
@@ -21,32 +19,40 @@ pub fn tell(told: &mut ExplainedStep, step: &Step, index: usize, objects: &Objec
     });
     told.words.push(format!("  {partial}"));
     let get = get(partial, names);
-    let found = format!("found=$({get} --ignore-not-found -o name)");
-    let tests = tests(partial, &get, names);
-    let test = match (wanted, tests) {
-        (Wanted::Absent, _) => vec![format!("{found} && [ -z \"$found\" ]")],
-        (Wanted::Some, Some(tests)) if tests.is_empty() => vec![format!("{found} && [ -n \"$found\" ]")],
-        (Wanted::None, Some(tests)) if tests.is_empty() => vec![format!("{found} && [ -z \"$found\" ]")],
-        (Wanted::Some, Some(tests)) => vec![tests.join(" &&\n        ")],
-        (Wanted::None, Some(tests)) => {
-            vec![format!("{found} &&"), format!("    {{ [ -z \"$found\" ] || ! {{ {}; }}; }}", tests.join(" && "))]
-        }
-        (Wanted::Some | Wanted::None, None) => {
-            told.words.push("Several objects may be meant, or values that no path names: look yourself.".to_owned());
-            return told.shell.push(format!("{get} -o yaml --ignore-not-found"));
-        }
+    let shown = format!("{get} -o yaml --ignore-not-found");
+    let Some(test) = test(*wanted, &get, tests(partial, &get, names)) else {
+        told.words.push("Several objects may be meant, or values that no path names: look yourself.".to_owned());
+        told.shell.push(shown);
+        return;
     };
     let name = format!("step_{}", index + 1);
-    told.shell.push(format!("{name}() {{"));
-    told.shell.extend(test.into_iter().map(|line| format!("    {line}")));
-    told.shell.push("}".to_owned());
-    let shown = format!("{get} -o yaml --ignore-not-found");
+    told.shell.extend([format!("{name}() {{"), format!("    {test}"), "}".to_owned()]);
     told.shell.push(format!("again {} {name} || {{ {shown}; false; }}", step.timeout.as_secs().max(1)));
+}
+
+/// What is true once the objects are as `wanted`, given the tests of their values; none where these are not known.
+fn test(wanted: Wanted, get: &str, of_values: Option<Vec<String>>) -> Option<String> {
+    // In two steps, so that a cluster that does not answer is no object that is not there.
+    let found = format!("found=$({get} --ignore-not-found -o name)");
+    let there = format!("{found} && [ -n \"$found\" ]");
+    let absent = format!("{found} && [ -z \"$found\" ]");
+    if wanted == Wanted::Absent {
+        return Some(absent);
+    }
+    let of_values = of_values?;
+    Some(match (wanted, of_values.is_empty()) {
+        (Wanted::Some, true) => there,
+        (Wanted::Some, false) => of_values.join(" &&\n        "),
+        (Wanted::None | Wanted::Absent, true) => absent,
+        (Wanted::None | Wanted::Absent, false) => {
+            format!("{found} &&\n        {{ [ -z \"$found\" ] || ! {{ {}; }}; }}", of_values.join(" && "))
+        }
+    })
 }
 
 /// `kubectl get` of the objects that `partial` may mean.
 fn get(partial: &Value, names: &Names) -> String {
-    let (version, kind) = (text(&partial["apiVersion"]), text(&partial["kind"]));
+    let (version, kind) = (plain(&partial["apiVersion"]), plain(&partial["kind"]));
     let resource = match version.split_once('/') {
         Some((group, version)) => format!("{kind}.{version}.{group}"),
         None => kind,
@@ -62,7 +68,7 @@ fn get(partial: &Value, names: &Names) -> String {
         }
         // kubectl takes no selector beside a name.
         let labels = metadata["labels"].as_object().into_iter().flatten();
-        words.extend(labels.map(|(key, value)| format!("-l {}", word(&format!("{key}={}", text(value)), names))));
+        words.extend(labels.map(|(key, value)| format!("-l {}", word(&format!("{key}={}", plain(value)), names))));
     }
     words.join(" ")
 }
@@ -96,7 +102,7 @@ fn leaves(value: &Value, path: &str, found: &mut Vec<(String, String)>) -> Optio
             .iter()
             .try_for_each(|(key, value)| leaves(value, &format!("{path}.{}", key.replace('.', r"\.")), found)),
         Value::Array(items) => items.iter().try_for_each(|item| {
-            let (key, name) = IDENTITIES.iter().find_map(|key| Some((*key, item.get(key)?.as_str()?)))?;
+            let (key, name) = identity(item).and_then(|(key, name)| Some((key, name.as_str()?)))?;
             let mut rest = item.clone();
             rest.as_object_mut()?.retain(|other, _| other != key || item.as_object().is_some_and(|all| all.len() == 1));
             leaves(&rest, &format!("{path}[?(@.{key}==\"{name}\")]"), found)
@@ -106,14 +112,10 @@ fn leaves(value: &Value, path: &str, found: &mut Vec<(String, String)>) -> Optio
             Some(())
         }
         scalar => {
-            found.push((path.to_owned(), text(scalar)));
+            found.push((path.to_owned(), plain(scalar)));
             Some(())
         }
     }
-}
-
-fn text(value: &Value) -> String {
-    value.as_str().map_or_else(|| value.to_string(), str::to_owned)
 }
 
 #[cfg(test)]

@@ -11,6 +11,7 @@ use serde_json::{Map, Value, json};
 
 use super::{Done, substitute};
 use crate::cell::World;
+use crate::partial::{identity, plain};
 
 /// Looks for `objects` until they are as wanted, or the step's time is over.
 pub async fn wait(step: &Step, objects: &Objects, world: &World<'_>) -> Done {
@@ -120,15 +121,12 @@ fn difference(partial: &Value, object: &Value, path: &str) -> Option<String> {
     }
 }
 
-/// What items of lists are told apart by: conditions, containers and ports, subjects.
-const IDENTITIES: [&str; 2] = ["type", "name"];
-
 /// Why none of `items` is as `wanted` says; of one that is meant, what differs in it.
 fn of_items(wanted: &Value, items: &[Value], path: &str) -> Option<String> {
     if items.iter().any(|item| difference(wanted, item, path).is_none()) {
         return None;
     }
-    let Some((key, name)) = IDENTITIES.iter().find_map(|key| Some((key, wanted.get(key)?))) else {
+    let Some((key, name)) = identity(wanted) else {
         return Some(format!("{path}: no item is {wanted}, among {}", Value::from(items.to_vec())));
     };
     let namesakes: Vec<&Value> = items.iter().filter(|item| item.get(key) == Some(name)).collect();
@@ -141,10 +139,6 @@ fn of_items(wanted: &Value, items: &[Value], path: &str) -> Option<String> {
         }
         _ => Some(format!("{path}: no item is {wanted}, among {}", json!(namesakes))),
     }
-}
-
-fn plain(value: &Value) -> String {
-    value.as_str().map_or_else(|| value.to_string(), str::to_owned)
 }
 
 fn substituted(value: &Value, world: &World<'_>) -> Value {

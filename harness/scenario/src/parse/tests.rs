@@ -230,7 +230,7 @@ fn problems_of_bytes(bytes: &[u8]) -> String {
 #[case::variable_captured_by_no_step(
     "      capture: {jwtSecret: 'jwtSecret: \"?([^\"\\s]+)\"?'}\n",
     "",
-    "f.yaml:19:45: no earlier step captures \"${jwtSecret}\"\n  help: variables here, where one of the shell's own is written $jwtSecret: release"
+    "f.yaml:19:45: no earlier step captures \"${jwtSecret}\"\n  help: the shell's own are written $jwtSecret, and variables here: release"
 )]
 #[case::bad_variable_name(
     "capture: {jwtSecret:",

@@ -29,8 +29,8 @@ impl Variables {
         for name in used(text) {
             if !self.defined.contains(name) && seen.insert(name) {
                 let defined: Vec<&str> = self.defined.iter().map(String::as_str).collect();
-                let own = format!("variables here, where one of the shell's own is written ${name}");
-                let help = did_you_mean(name, &own, &defined);
+                let kind = format!("the shell's own are written ${name}, and variables here");
+                let help = did_you_mean(name, &kind, &defined);
                 notes.note(at, format!("no earlier step captures \"${{{name}}}\""), help);
             }
         }
