@@ -9,6 +9,8 @@ mod existing;
 mod kind;
 #[path = "contract/promises.rs"]
 mod promises;
+#[path = "contract/shards.rs"]
+mod shards;
 
 use std::process::ExitCode;
 use std::sync::Arc;

@@ -11,13 +11,15 @@ use serde_json::json;
 
 use crate::existing;
 use crate::promises::Promise;
+use crate::shards;
 
 /// Kind's own promises by name.
-pub const PROMISES: [(&str, Promise); 4] = [
+pub const PROMISES: [(&str, Promise); 5] = [
     ("a_foreign_image_is_noticed", |pair| a_foreign_image_is_noticed(pair).boxed()),
     ("nothing_is_pulled_from_elsewhere", |pair| nothing_is_pulled(pair).boxed()),
     ("clusters_of_others_are_left_as_found", |pair| existing::are_left_as_found(pair).boxed()),
     ("clusters_of_others_get_a_persons_own_kubesphere", |pair| existing::get_a_persons_own_kubesphere(pair).boxed()),
+    ("the_suite_runs_in_shards_on_its_nodes", |pair| shards::run_on_its_nodes(pair).boxed()),
 ];
 
 fn on_node(node: &str, script: &str) -> String {
