@@ -12,6 +12,8 @@ use serde_json::Value;
 
 #[path = "detection/output.rs"]
 mod output;
+#[path = "detection/shards.rs"]
+mod shards;
 
 fn run(arguments: &[&str], report: &Path) -> Output {
     Command::new(env!("CARGO_BIN_EXE_ks-e2e"))

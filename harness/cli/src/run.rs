@@ -38,6 +38,9 @@ pub struct Ran {
 /// Runs, prints and reports; what keeps it from beginning is told, and its exit code returned.
 pub async fn perform(arguments: &RunArguments, to: Stream, stop: &CancellationToken) -> Result<Ran, ExitCode> {
     let cells = scenarios::cells(&arguments.chosen).map_err(|message| exit::usage(&message))?;
+    if let (Some(shard), true) = (arguments.chosen.shard, cells.is_empty()) {
+        output::say(&format!("no cell falls on shard {shard}"));
+    }
     let manifests = manifests(arguments).map_err(|message| exit::usage(&message))?;
     if let Some(directory) = &arguments.report {
         report_directory::prepare(directory)?;
@@ -63,6 +66,7 @@ pub async fn perform(arguments: &RunArguments, to: Stream, stop: &CancellationTo
     session.isolate = arguments.isolate;
     session.jobs = arguments.jobs.map_or(session.jobs, usize::from);
     let mut options = RunOptions::new(cells, tools);
+    options.shard = arguments.chosen.shard;
     options.fail_fast = arguments.fail_fast;
     options.seed = arguments.seed.unwrap_or(options.seed);
     options.behaviour = arguments.defects.behaviour();
@@ -133,10 +137,10 @@ fn unprovided(report: &Report) -> Option<String> {
     failed.next().map(str::to_owned)
 }
 
-/// That every cell was skipped, and why the first one was.
+/// That every cell was skipped, and why the first one was. A shard without cells has nothing to skip.
 fn nothing_ran(report: &Report) -> Option<String> {
     let all = report.scenarios.iter().all(|cell| cell.result == Outcome::Skipped);
-    let reason = report.scenarios.first().and_then(|cell| cell.reason.as_deref()).unwrap_or("there was none");
+    let reason = report.scenarios.first()?.reason.as_deref().unwrap_or("there was none");
     all.then(|| format!("no cell has run on the provider that --require names; the first was skipped: {reason}"))
 }
 

@@ -10,7 +10,7 @@ use scenario::select::{self, Keys, Selection, parse_expression};
 
 use crate::arguments::{Chosen, Matrix};
 
-/// The cells that `chosen` asks for, or what is wrong with it.
+/// The cells that `chosen` asks for, or what is wrong with it. Only a shard can be left with none.
 pub fn cells(chosen: &Chosen) -> Result<Vec<Cell>, String> {
     let (paths, names): (Vec<&String>, Vec<&String>) = chosen.what.iter().partition(|text| is_path(text));
     let paths: Vec<PathBuf> = paths.into_iter().map(PathBuf::from).collect();
@@ -43,11 +43,11 @@ pub fn cells(chosen: &Chosen) -> Result<Vec<Cell>, String> {
         let expression = parse_expression(text, &Keys::of(built_in.iter().chain(&own), &cells))?;
         cells = select::fulfilling(cells, &expression, text)?;
     }
-    if let Some(shard) = chosen.shard {
-        cells.retain(|cell| shard.holds(&cell.id));
-    }
     if cells.is_empty() {
         return Err("error: nothing to run: no cell matches; `ks-e2e list` shows them all".to_owned());
+    }
+    if let Some(shard) = chosen.shard {
+        cells.retain(|cell| shard.holds(&cell.id));
     }
     Ok(cells)
 }

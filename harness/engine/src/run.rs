@@ -8,7 +8,7 @@ use nix::sys::resource::{UsageWho, getrusage};
 use rand::RngExt as _;
 use scenario::event::{Event, Outcome, ProcessUsage};
 use scenario::mask::Masker;
-use scenario::plan::Cell;
+use scenario::plan::{Cell, Shard};
 use scenario::report::Report;
 use scenario::skip::SkipReason;
 use tokio::sync::Semaphore;
@@ -29,6 +29,8 @@ use crate::tools::Tools;
 pub struct RunOptions {
     /// The cells, in the order of the report.
     pub cells: Vec<Cell>,
+    /// Which part of a run they are; none where they are a whole one.
+    pub shard: Option<Shard>,
     /// Programs of the machine.
     pub tools: Tools,
     /// Begin no more cells after the first failure.
@@ -51,6 +53,7 @@ impl RunOptions {
     pub fn new(cells: Vec<Cell>, tools: Tools) -> Self {
         Self {
             cells,
+            shard: None,
             tools,
             fail_fast: false,
             seed: rand::rng().random::<u32>().into(),
@@ -74,6 +77,7 @@ impl Session {
             seed: options.seed,
             started_at: jiff::Timestamp::now().to_string(),
             kubectl: Some(options.tools.kubectl_version.clone()),
+            shard: options.shard,
             cells: options.cells.iter().map(Cell::info).collect(),
         });
         let children_before = children_cpu_ms();
@@ -89,7 +93,7 @@ impl Session {
     async fn run_cells(&self, options: RunOptions, recorder: &Recorder, stop: &CancellationToken) -> u64 {
         let slots = Arc::new(Semaphore::new(self.jobs.max(1)));
         let no_more = CancellationToken::new();
-        let RunOptions { cells, tools, fail_fast, seed, behaviour, manifests, export, keep } = options;
+        let RunOptions { cells, shard: _, tools, fail_fast, seed, behaviour, manifests, export, keep } = options;
         let faithful = behaviour == stub::Behaviour::default() && manifests.is_none();
         let around = Surroundings {
             pool: self.pool.clone(),

@@ -83,6 +83,7 @@ pub fn events() -> Vec<Event> {
         seed: 7,
         started_at: "2026-11-22T15:00:00Z".to_owned(),
         kubectl: Some("v1.20.2".to_owned()),
+        shard: None,
         cells: ids.iter().map(|id| info(id)).collect(),
     }];
     events.extend(ids[..4].iter().map(|id| Event::CellStarted { cell: cell(id) }));

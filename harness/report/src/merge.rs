@@ -1,10 +1,11 @@
 //! One report of several, as shards of a run write them.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 use jiff::{SignedDuration, Timestamp};
 
 use scenario::event::CellId;
+use scenario::plan::Shard;
 use scenario::report::{Report, Summary};
 
 /// Reports that are not parts of one run.
@@ -25,6 +26,16 @@ pub enum MergeError {
         /// Which one, counted from 1.
         number: usize,
     },
+    /// A shard is there less often than others of its run.
+    #[error("shard {missing} is in {there} of them, and others of its run in {runs}: name the reports of all shards")]
+    Missing {
+        /// The shard.
+        missing: Shard,
+        /// How many reports of it there are.
+        there: usize,
+        /// How many there should be.
+        runs: usize,
+    },
     /// A cell is in two of them.
     #[error("{cell} is in two of them, numbers {one} and {other}: are they shards of the same K/N?")]
     Twice {
@@ -44,7 +55,8 @@ pub enum MergeError {
 /// [`MergeError`] when they are not parts of one run.
 pub fn merge(parts: &[Report], before: impl Fn(&CellId) -> Option<usize>) -> Result<Report, MergeError> {
     let (first, others) = parts.split_first().ok_or(MergeError::Nothing)?;
-    let mut merged = first.clone();
+    complete(parts)?;
+    let mut merged = Report { shard: None, ..first.clone() };
     let mut found: HashMap<CellId, usize> = first.scenarios.iter().map(|cell| (cell.id.clone(), 1)).collect();
     for (number, part) in (2..).zip(others) {
         alike(first, part, number)?;
@@ -65,6 +77,23 @@ pub fn merge(parts: &[Report], before: impl Fn(&CellId) -> Option<usize>) -> Res
     }
     (merged.started_at, merged.duration_ms) = span(parts).unwrap_or((first.started_at.clone(), first.duration_ms));
     Ok(merged)
+}
+
+/// Of runs in N shards each shard is there, and as often as any other: one that is missing would go unnoticed otherwise,
+/// its failures with it.
+fn complete(parts: &[Report]) -> Result<(), MergeError> {
+    let mut times: BTreeMap<Shard, usize> = BTreeMap::new();
+    for shard in parts.iter().filter_map(|part| part.shard) {
+        *times.entry(shard).or_default() += 1;
+    }
+    let there = |shard: Shard| times.get(&shard).copied().unwrap_or_default();
+    for shard in times.keys() {
+        let runs = shard.siblings().map(there).max().unwrap_or_default();
+        if let Some(missing) = shard.siblings().find(|sibling| there(*sibling) < runs) {
+            return Err(MergeError::Missing { missing, there: there(missing), runs });
+        }
+    }
+    Ok(())
 }
 
 fn alike(first: &Report, part: &Report, number: usize) -> Result<(), MergeError> {
@@ -91,7 +120,7 @@ fn span(parts: &[Report]) -> Option<(String, u64)> {
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used, reason = "a test stops at the first surprise")]
+    #![allow(clippy::unwrap_used, clippy::panic, reason = "a test stops at the first surprise")]
 
     use std::collections::BTreeMap;
 
@@ -129,6 +158,7 @@ mod tests {
             started_at: started_at.to_owned(),
             duration_ms,
             seed: 1,
+            shard: None,
             summary: Summary::default(),
             kubectl: Kubectl { version: Some("v1.20.2".to_owned()), processes: 2, cpu_ms: 100 },
             scenarios: cells.iter().map(|(id, result)| cell(id, *result)).collect(),
@@ -185,6 +215,24 @@ mod tests {
         change(&mut parts[1]);
         let error = merge(&parts, alphabetically).unwrap_err().to_string();
         assert!(error.contains(message), "{error}");
+    }
+
+    #[rstest]
+    #[case::all(&["2/2", "1/2"], None)]
+    #[case::of_two_runs(&["1/2", "2/2", "1/2", "2/2"], None)]
+    #[case::of_runs_in_different_numbers(&["1/1", "1/2", "2/2"], None)]
+    #[case::one(&["1/2"], Some("shard 2/2 is in 0 of them, and others of its run in 1"))]
+    #[case::one_of_two_runs(&["1/2", "2/2", "2/2"], Some("shard 1/2 is in 1 of them, and others of its run in 2"))]
+    fn notices_a_shard_that_is_missing(#[case] shards: &[&str], #[case] expected: Option<&str>) {
+        let parts: Vec<Report> = shards
+            .iter()
+            .map(|shard| Report { shard: Some(shard.parse().unwrap()), ..part("2026-01-01T10:00:00Z", 5, &[]) })
+            .collect();
+        match (merge(&parts, alphabetically), expected) {
+            (Ok(merged), None) => assert_eq!(merged.shard, None),
+            (Err(error), Some(expected)) => assert!(error.to_string().contains(expected), "{error}"),
+            (merged, _) => panic!("{merged:?}"),
+        }
     }
 
     #[test]

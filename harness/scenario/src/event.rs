@@ -5,6 +5,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::model::On;
+use crate::plan::Shard;
 use crate::repeat::Repetition;
 
 /// The identity of a cell: `name@release[params]`, with `#2` and so on behind it for the same once more.
@@ -69,6 +70,9 @@ pub enum Event {
         started_at: String,
         /// Version of kubectl, if one was found.
         kubectl: Option<String>,
+        /// Which part of a run it is; none where it is a whole one.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        shard: Option<Shard>,
         /// The cells, in the order they are reported in.
         cells: Vec<CellInfo>,
     },

@@ -5,6 +5,7 @@ use std::fmt;
 use std::str::FromStr;
 use std::sync::Arc;
 
+use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use crate::event::{Basis, CellId, CellInfo};
@@ -90,13 +91,19 @@ pub fn plan(scenarios: &[Scenario], releases: &[Release], selection: &Selection)
 
 /// One of several equal parts of a run, as `2/5`. A cell's part depends on its id alone, so machines need not agree on
 /// anything else.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
 pub struct Shard {
-    number: u64,
     of: u64,
+    number: u64,
 }
 
 impl Shard {
+    /// All parts of the run that this one is a part of.
+    pub fn siblings(self) -> impl Iterator<Item = Self> {
+        (1..=self.of).map(move |number| Self { number, ..self })
+    }
+
     /// Whether the cell belongs to this part.
     #[must_use]
     pub fn holds(self, id: &CellId) -> bool {
@@ -125,8 +132,22 @@ impl FromStr for Shard {
         text.split_once('/')
             .and_then(|(number, of)| Some((number.trim().parse().ok()?, of.trim().parse().ok()?)))
             .filter(|(number, of)| (1..=*of).contains(number))
-            .map(|(number, of)| Self { number, of })
+            .map(|(number, of)| Self { of, number })
             .ok_or_else(|| BadShard(text.to_owned()))
+    }
+}
+
+impl TryFrom<String> for Shard {
+    type Error = BadShard;
+
+    fn try_from(text: String) -> Result<Self, Self::Error> {
+        text.parse()
+    }
+}
+
+impl From<Shard> for String {
+    fn from(shard: Shard) -> Self {
+        shard.to_string()
     }
 }
 

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, HashMap};
 use serde::{Deserialize, Serialize};
 
 use crate::event::{Basis, CellId, CellInfo, CheckReport, Event, Evidence, Outcome, ProcessUsage, StepReport};
+use crate::plan::Shard;
 use crate::repeat::Repetition;
 use crate::skip::SkipReason;
 
@@ -27,6 +28,9 @@ pub struct Report {
     pub duration_ms: u64,
     /// Seed of the run's randomness.
     pub seed: u64,
+    /// Which part of a run it reports, as `2/5`; absent where it is a whole one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub shard: Option<Shard>,
     /// Cells by result.
     pub summary: Summary,
     /// The kubectl that steps used.
@@ -169,7 +173,7 @@ struct Fold {
 impl Fold {
     fn take(&mut self, event: &Event) {
         match event {
-            Event::RunStarted { version, provider, seed, started_at, kubectl, cells } => {
+            Event::RunStarted { version, provider, seed, started_at, kubectl, shard, cells } => {
                 self.position = cells.iter().enumerate().map(|(position, cell)| (cell.id.clone(), position)).collect();
                 self.ended = vec![false; cells.len()];
                 self.report = Some(Report {
@@ -179,6 +183,7 @@ impl Fold {
                     started_at: started_at.clone(),
                     duration_ms: 0,
                     seed: *seed,
+                    shard: *shard,
                     summary: Summary::default(),
                     kubectl: Kubectl { version: kubectl.clone(), processes: 0, cpu_ms: 0 },
                     scenarios: cells.iter().map(|cell| unfinished(cell, provider)).collect(),
@@ -307,6 +312,7 @@ fn nothing_ran() -> Report {
         started_at: String::new(),
         duration_ms: 0,
         seed: 0,
+        shard: None,
         summary: Summary::default(),
         kubectl: Kubectl { version: None, processes: 0, cpu_ms: 0 },
         scenarios: Vec::new(),

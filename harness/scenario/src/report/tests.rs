@@ -23,6 +23,7 @@ fn started(ids: &[&str]) -> Event {
         seed: 7,
         started_at: "2026-11-22T15:00:00Z".to_owned(),
         kubectl: Some("v1.20.2".to_owned()),
+        shard: Some("2/5".parse().unwrap()),
         cells: ids.iter().map(|id| info(id)).collect(),
     }
 }
