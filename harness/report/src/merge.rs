@@ -82,14 +82,16 @@ pub fn merge(parts: &[Report], before: impl Fn(&CellId) -> Option<usize>) -> Res
 /// Of runs in N shards each shard is there, and as often as any other: one that is missing would go unnoticed otherwise,
 /// its failures with it.
 fn complete(parts: &[Report]) -> Result<(), MergeError> {
-    let mut times: BTreeMap<Shard, usize> = BTreeMap::new();
+    let mut divisions: BTreeMap<u64, BTreeMap<Shard, usize>> = BTreeMap::new();
     for shard in parts.iter().filter_map(|part| part.shard) {
-        *times.entry(shard).or_default() += 1;
+        *divisions.entry(shard.of()).or_default().entry(shard).or_default() += 1;
     }
-    let there = |shard: Shard| times.get(&shard).copied().unwrap_or_default();
-    for shard in times.keys() {
-        let runs = shard.siblings().map(there).max().unwrap_or_default();
-        if let Some(missing) = shard.siblings().find(|sibling| there(*sibling) < runs) {
+    for times in divisions.values() {
+        let runs = times.values().copied().max().unwrap_or_default();
+        let there = |shard: Shard| times.get(&shard).copied().unwrap_or_default();
+        // Ends soon, whatever N is: what is not there is missing.
+        let missing = times.keys().next().and_then(|shard| shard.siblings().find(|shard| there(*shard) < runs));
+        if let Some(missing) = missing {
             return Err(MergeError::Missing { missing, there: there(missing), runs });
         }
     }
@@ -222,6 +224,7 @@ mod tests {
     #[case::of_two_runs(&["1/2", "2/2", "1/2", "2/2"], None)]
     #[case::of_runs_in_different_numbers(&["1/1", "1/2", "2/2"], None)]
     #[case::one(&["1/2"], Some("shard 2/2 is in 0 of them, and others of its run in 1"))]
+    #[case::one_of_a_great_many(&["1/18446744073709551615"], Some("shard 2/18446744073709551615 is in 0 of them"))]
     #[case::one_of_two_runs(&["1/2", "2/2", "2/2"], Some("shard 1/2 is in 1 of them, and others of its run in 2"))]
     fn notices_a_shard_that_is_missing(#[case] shards: &[&str], #[case] expected: Option<&str>) {
         let parts: Vec<Report> = shards

@@ -99,7 +99,13 @@ pub struct Shard {
 }
 
 impl Shard {
-    /// All parts of the run that this one is a part of.
+    /// Into how many parts the run is divided.
+    #[must_use]
+    pub fn of(self) -> u64 {
+        self.of
+    }
+
+    /// All parts of the run that this one is a part of, the first one first.
     pub fn siblings(self) -> impl Iterator<Item = Self> {
         (1..=self.of).map(move |number| Self { number, ..self })
     }
