@@ -59,8 +59,11 @@ impl Selection {
     }
 
     fn matches(&self, object: &Value) -> bool {
-        let in_namespace = |wanted: &str| object.pointer("/metadata/namespace").and_then(Value::as_str) == Some(wanted);
-        self.namespace.as_deref().is_none_or(in_namespace) && self.labels.matches(object) && self.fields.matches(object)
+        // Asked of every event and every listed object: a JSON pointer would be parsed anew each time.
+        let namespace = || object.get("metadata")?.get("namespace")?.as_str();
+        self.namespace.as_deref().is_none_or(|wanted| namespace() == Some(wanted))
+            && self.labels.matches(object)
+            && self.fields.matches(object)
     }
 
     fn is_everything(&self) -> bool {
