@@ -26,9 +26,9 @@ pub async fn run_on_its_nodes(pair: Pair) -> Option<Pair> {
 
     let mut shards = Command::new(script("ci/kubernetes/run"));
     shards.args([IMAGE, SHARDS]).arg(at("merged")).args(PART).env("KUBECONFIG", at("kubeconfig"));
-    says(shards.env("KS_E2E", executable()).env("TIMEOUT", "10m"));
+    must_succeed(shards.env("KS_E2E", executable()).env("TIMEOUT", "10m"));
     let mut single = Command::new(executable());
-    says(single.args(["run", "--provider", "embedded"]).args(PART).arg("--report").arg(at("single")));
+    must_succeed(single.args(["run", "--provider", "embedded"]).args(PART).arg("--report").arg(at("single")));
 
     let [merged, single] = ["merged", "single"].map(|name| report(&at(name)));
     assert_eq!(merged.summary, single.summary);
@@ -45,16 +45,16 @@ pub async fn run_on_its_nodes(pair: Pair) -> Option<Pair> {
 async fn give_image_to_workers(pair: &Pair) {
     let node_image = std::env::var("KS_E2E_NODE_IMAGE");
     let node_image = node_image.unwrap_or_else(|_| providers::kind::DEFAULT_NODE_IMAGE.to_owned());
-    says(Command::new(script("ci/suite-image")).args([IMAGE, &node_image]).env("KS_E2E", executable()));
+    must_succeed(Command::new(script("ci/suite-image")).args([IMAGE, &node_image]).env("KS_E2E", executable()));
     let engine = ContainerEngine::find().unwrap();
     let nodes = Api::<Node>::all(pair.host.client()).list(&ListParams::default()).await.unwrap();
     for node in nodes.into_iter().filter(|node| node.spec.as_ref().is_none_or(|spec| spec.taints.is_none())) {
         let mut save = engine.command(&["save", IMAGE]).stdout(Stdio::piped()).spawn().unwrap();
         let import = ["exec", "-i", &node.name_any(), "ctr", "-n", "k8s.io", "images", "import", "-"];
-        says(engine.command(&import).stdin(save.stdout.take().unwrap()));
+        must_succeed(engine.command(&import).stdin(save.stdout.take().unwrap()));
         assert!(save.wait().unwrap().success());
     }
-    says(&mut engine.command(&["rmi", IMAGE]));
+    must_succeed(&mut engine.command(&["rmi", IMAGE]));
 }
 
 fn script(path: &str) -> std::path::PathBuf {
@@ -65,7 +65,7 @@ fn executable() -> &'static str {
     env!("CARGO_BIN_EXE_ks-e2e")
 }
 
-fn says(command: &mut Command) {
+fn must_succeed(command: &mut Command) {
     let output = command.stdout(Stdio::piped()).stderr(Stdio::piped()).output().unwrap();
     let said = [&output.stdout, &output.stderr].map(|said| String::from_utf8_lossy(said).into_owned());
     assert!(output.status.success(), "{command:?}: {}", said.concat());
