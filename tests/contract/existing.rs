@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
-use std::process::Stdio;
 use std::sync::{Arc, Mutex};
 
 use engine::library;
@@ -12,7 +11,6 @@ use kube::Api;
 use kube::api::{DynamicObject, ListParams, PostParams};
 use kube::discovery::{Discovery, verbs};
 use kubesphere::Release;
-use providers::container_engine::ContainerEngine;
 use providers::existing::{Existing, ExistingOptions, Place};
 use providers::leases::{Lease, sweep};
 use providers::{Cluster, ClusterShape, Pair, PairPlan, Provider, Restore};
@@ -22,6 +20,8 @@ use scenario::plan;
 use scenario::select::Selection;
 use serde_json::json;
 use tokio_util::sync::CancellationToken;
+
+use crate::kind;
 
 /// The image, by a name that no registry has.
 const IMAGE: &str = "ks-e2e:contract";
@@ -157,13 +157,10 @@ async fn open_shop(client: kube::Client) {
 }
 
 fn load_image(pair: &Pair, directory: &Path) {
-    let (engine, file) = (ContainerEngine::find().unwrap(), directory.join("image.tar"));
+    let file = directory.join("image.tar");
     providers::image::save(&providers::own_executable().unwrap(), IMAGE, &file).unwrap();
     for node in pair.clusters().flat_map(|cluster| cluster.nodes()) {
-        let mut command = engine.command(&["exec", "-i", &node, "ctr", "-n", "k8s.io", "images", "import", "-"]);
-        let tar = std::fs::File::open(&file).unwrap();
-        let output = command.stdin(tar).stdout(Stdio::null()).stderr(Stdio::piped()).output().unwrap();
-        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        kind::import_image(&node, std::fs::File::open(&file).unwrap());
     }
 }
 

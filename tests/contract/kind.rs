@@ -1,5 +1,7 @@
 //! What kind promises beyond every provider's promises.
 
+use std::process::Stdio;
+
 use futures::FutureExt as _;
 use k8s_openapi::api::core::v1::Pod;
 use kube::Api;
@@ -27,6 +29,14 @@ fn on_node(node: &str, script: &str) -> String {
     let output = engine.command(&["exec", node, "sh", "-ec", script]).output().unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     String::from_utf8_lossy(&output.stdout).into_owned()
+}
+
+/// Gives a node an image, as `docker save` writes it.
+pub fn import_image(node: &str, image: impl Into<Stdio>) {
+    let mut command =
+        ContainerEngine::find().unwrap().command(&["exec", "-i", node, "ctr", "-n", "k8s.io", "images", "import", "-"]);
+    let output = command.stdin(image).stdout(Stdio::null()).stderr(Stdio::piped()).output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
 }
 
 fn pod(name: &str, image: &str, pull: &str) -> Pod {

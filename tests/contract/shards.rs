@@ -11,6 +11,8 @@ use providers::Pair;
 use providers::container_engine::ContainerEngine;
 use scenario::report::Report;
 
+use crate::kind;
+
 /// The image, by a name that no registry has.
 const IMAGE: &str = "ks-e2e-suite:contract";
 const SHARDS: &str = "4";
@@ -50,8 +52,7 @@ async fn give_image_to_workers(pair: &Pair) {
     let nodes = Api::<Node>::all(pair.host.client()).list(&ListParams::default()).await.unwrap();
     for node in nodes.into_iter().filter(|node| node.spec.as_ref().is_none_or(|spec| spec.taints.is_none())) {
         let mut save = engine.command(&["save", IMAGE]).stdout(Stdio::piped()).spawn().unwrap();
-        let import = ["exec", "-i", &node.name_any(), "ctr", "-n", "k8s.io", "images", "import", "-"];
-        must_succeed(engine.command(&import).stdin(save.stdout.take().unwrap()));
+        kind::import_image(&node.name_any(), save.stdout.take().unwrap());
         assert!(save.wait().unwrap().success());
     }
     must_succeed(&mut engine.command(&["rmi", IMAGE]));

@@ -222,7 +222,7 @@ pub struct ReportArguments {
 
 #[derive(Subcommand)]
 pub enum ReportCommand {
-    /// Join the reports of a run's shards into one; exit 1 if a cell failed in any of them
+    /// Join the reports of a run's shards into one; exit 1 if a cell failed in any of them, 2 if a shard is missing
     Merge(MergeArguments),
 }
 
